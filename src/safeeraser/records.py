@@ -1,0 +1,207 @@
+"""The records that flow from stage to stage, and how they are kept as JSON lines.
+
+Standard library only: every other module may import this one, and it imports none of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+Record = TypeVar("Record", "Example", "Generation", "Verdict", "Metric")
+
+
+class Stream(StrEnum):
+    """Which of the three sets an example belongs to (arXiv 2502.12520)."""
+
+    FORGET = "forget"
+    RETAIN = "retain"
+    DECOUPLED = "decoupled"
+
+
+class Split(StrEnum):
+    """Train on `train`, choose settings on `selection`, report on `validation` and nothing else."""
+
+    TRAIN = "train"
+    SELECTION = "selection"
+    VALIDATION = "validation"
+
+
+class Axis(StrEnum):
+    """What a verdict is about. Every value is a share in 0..1: 1 means unsafe, a refusal, meaningless, right."""
+
+    UNSAFE = "unsafe"
+    REFUSAL = "refusal"
+    MEANINGLESS = "meaningless"
+    FACTUAL = "factual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One question about one picture (or none), with the answer to train towards or to compare with.
+
+    `partner` names, on a decoupled example, the forget example that asks the same question about a harmful picture.
+    `subset` is "seen" or "unseen" where a benchmark holds keywords out of training, else None.
+    `kind` says what a retain question is about ("name", "colour", "text", ...), and what an instruction asks for.
+    `keyword` is what the picture shows: its name counts as the right answer to a "name" question.
+    """
+
+    id: str
+    split: Split
+    stream: Stream
+    image: Path | None
+    question: str
+    answer: str
+    partner: str | None = None
+    category: str | None = None
+    keyword: str | None = None
+    subset: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One answer of a model. `finish` is "stop" (end-of-turn token) or "length" (cut at the token limit)."""
+
+    example_id: str
+    sample: int
+    answer: str
+    finish: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One judge's opinion on one axis of one answer.
+
+    `value` is None when the answer was not scored, never zero; `failure` then says why
+    ("unparsed", "api_error", "empty"). `reason` is the rule or the judge's words.
+    """
+
+    example_id: str
+    sample: int
+    judge: str
+    axis: Axis
+    value: float | None
+    failure: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A measured rate or mean with its 95% interval.
+
+    `part` is what was measured on (efficacy, generality, decoupled, retain); `group` narrows it ("all",
+    "category=Weapon", "subset=unseen"). `value`, `low` and `high` are None when nothing was scored.
+    """
+
+    model: str
+    name: str
+    part: str
+    group: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unscored: int
+
+
+class RecordError(ValueError):
+    """A line of a record file that cannot be read; the message names file, line and field."""
+
+
+def to_json(record: Record) -> str:
+    """One record as one line of JSON, without the line break."""
+    return json.dumps(dataclasses.asdict(record), ensure_ascii=False, default=str)
+
+
+def append_jsonl(path: Path, records: Iterable[Record]) -> None:
+    """Append whole lines and force them to disk, so that a killed process loses no finished record."""
+    text = "".join(to_json(record) + "\n" for record in records)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_jsonl(path: Path, records: Iterable[Record]) -> None:
+    """Replace a record file in one step."""
+    write_text(path, "".join(to_json(record) + "\n" for record in records))
+
+
+def read_jsonl(path: Path, kind: type[Record]) -> list[Record]:
+    """Read a record file. A last line without its line break was cut by a kill and is left out.
+
+    Raises RecordError with file, line and field where a line is not a record of this kind.
+    """
+    return list(_read_lines(path, kind))
+
+
+def repair_jsonl(path: Path) -> None:
+    """Cut a half-written last line off a record file, so that appending starts on a line of its own."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole != len(content):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader finds the old content or the new, never a half: temporary file, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
+    fields = get_type_hints(kind)
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith("\n"):
+                return
+            yield _parse(line, kind, fields, f"{path}:{number}")
+
+
+def _parse(line: str, kind: type[Record], fields: dict[str, Any], place: str) -> Record:
+    try:
+        data = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{place}: not JSON ({error.msg})") from error
+    if not isinstance(data, dict):
+        raise RecordError(f"{place}: expected an object, found {type(data).__name__}")
+    unknown = sorted(set(data) - set(fields))
+    if unknown:
+        raise RecordError(f"{place}: unknown field {unknown[0]!r}; {kind.__name__} has {', '.join(fields)}")
+    try:
+        return kind(**{name: _convert(value, fields[name]) for name, value in data.items()})
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"{place}: not a {kind.__name__} ({error})") from error
+
+
+def _convert(value: Any, hint: Any) -> Any:
+    """JSON has no paths and no enums; every other field is what it is."""
+    if value is None:
+        return None
+    if hint in (Stream, Split, Axis):
+        return hint(value)
+    if hint == Path | None:
+        return Path(value)
+    return value
