@@ -1,0 +1,5 @@
+"""The embedded benchmark: pictograms that stand for hazards, and instructions with deliberately empty answers."""
+
+from safeeraser.benchmarks.icons.build import build
+
+__all__ = ["build"]

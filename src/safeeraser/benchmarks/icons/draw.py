@@ -1,0 +1,120 @@
+"""Pictures of one icon, or of a few copies of it: random colour, size, place, rotation and background clutter."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import random
+from dataclasses import dataclass
+from functools import cache
+
+from PIL import Image, ImageDraw, ImageFont
+
+SIZE = 112
+COLOURS = {
+    "red": (214, 39, 40),
+    "orange": (255, 140, 20),
+    "yellow": (250, 220, 40),
+    "green": (40, 160, 60),
+    "blue": (40, 90, 220),
+    "purple": (140, 60, 190),
+    "black": (20, 20, 20),
+    "white": (250, 250, 250),
+}
+COUNTS = ("One", "Two", "Three")
+_SHIFT = 16
+_POSITIONS = {
+    "In the middle": (0, 0),
+    "On the left": (-_SHIFT, 0),
+    "On the right": (_SHIFT, 0),
+    "At the top": (0, -_SHIFT),
+    "At the bottom": (0, _SHIFT),
+}
+_PLACES_OF_MANY = {2: ((-27, 0), (27, 0)), 3: ((-27, -24), (27, -24), (0, 27))}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn picture and what is true of it. `position` is None where there is more than one object."""
+
+    image: Image.Image
+    colour: str
+    count: int
+    position: str | None
+
+
+def draw(icon: str, rng: random.Random) -> Picture:
+    """Draw `icon` (a Font Awesome solid name) at 112 x 112 pixels; equal `rng` states give equal pixels."""
+    colour = rng.choice(list(COLOURS))
+    count = rng.choices((1, 2, 3), weights=(8, 1, 1))[0]
+    position = rng.choice(list(_POSITIONS)) if count == 1 else None
+    canvas = _background(COLOURS[colour], rng)
+    places = _PLACES_OF_MANY[count] if position is None else (_POSITIONS[position],)
+    height = rng.randint(58, 76) if count == 1 else rng.randint(42, 48)
+    angle = rng.uniform(-20, 20)
+    for x, y in places:
+        stamp = _stamp(icon, height, COLOURS[colour], angle)
+        left = SIZE // 2 + x + rng.randint(-3, 3) - stamp.width // 2
+        top = SIZE // 2 + y + rng.randint(-3, 3) - stamp.height // 2
+        canvas.paste(stamp, (_clamp(left, stamp.width), _clamp(top, stamp.height)), stamp)
+    return Picture(canvas, colour, count, position)
+
+
+def _clamp(start: int, length: int) -> int:
+    """Keep a stamp inside the canvas, so that the object is whole."""
+    return max(0, min(start, SIZE - length))
+
+
+def _background(foreground: tuple[int, int, int], rng: random.Random) -> Image.Image:
+    """A muted colour that stands off the foreground, with faint lines and discs."""
+    while True:
+        shade = rng.randint(60, 235)
+        colour = tuple(max(0, min(255, shade + rng.randint(-25, 25))) for _ in range(3))
+        if sum(abs(a - b) for a, b in zip(colour, foreground, strict=True)) > 170:
+            break
+    canvas = Image.new("RGB", (SIZE, SIZE), colour)
+    pen = ImageDraw.Draw(canvas)
+    for _ in range(rng.randint(2, 6)):
+        faint = tuple(max(0, min(255, channel + rng.choice((-1, 1)) * rng.randint(8, 24))) for channel in colour)
+        x, y, reach = rng.randint(0, SIZE), rng.randint(0, SIZE), rng.randint(4, 30)
+        if rng.random() < 0.5:
+            pen.ellipse((x, y, x + reach, y + reach), fill=faint)
+        else:
+            pen.line((x, y, rng.randint(0, SIZE), rng.randint(0, SIZE)), fill=faint, width=rng.randint(1, 4))
+    return canvas
+
+
+def _stamp(icon: str, height: int, colour: tuple[int, int, int], angle: float) -> Image.Image:
+    """The icon alone on transparency, its longer side `height` pixels before rotation."""
+    glyph = _glyph(icon)
+    factor = height / max(glyph.size)
+    mask = glyph.resize((max(1, round(glyph.width * factor)), max(1, round(glyph.height * factor))))
+    mask = mask.rotate(angle, expand=True, resample=Image.Resampling.BICUBIC)
+    stamp = Image.new("RGBA", mask.size, (*colour, 0))
+    stamp.putalpha(mask)
+    return stamp
+
+
+@cache
+def _glyph(icon: str) -> Image.Image:
+    """The icon's mask, cropped to its ink, drawn large once and scaled down for each picture."""
+    mask = Image.new("L", (320, 320), 0)
+    ImageDraw.Draw(mask).text((160, 160), chr(code_points()[icon]), font=_font(), fill=255, anchor="mm")
+    box = mask.getbbox()
+    assert box is not None, icon
+    return mask.crop(box)
+
+
+@cache
+def code_points() -> dict[str, int]:
+    """Code point of every Font Awesome solid icon, by name."""
+    file = importlib.resources.files("fontawesomefree") / "static/fontawesomefree/metadata/icons.json"
+    entries = json.loads(file.read_text(encoding="utf-8"))
+    return {name: int(entry["unicode"], 16) for name, entry in entries.items() if "solid" in entry["styles"]}
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    file = importlib.resources.files("fontawesomefree") / "static/fontawesomefree/webfonts/fa-solid-900.ttf"
+    with importlib.resources.as_file(file) as path:
+        return ImageFont.truetype(str(path), 200)
