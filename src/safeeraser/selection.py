@@ -1,0 +1,66 @@
+"""Which examples are asked: the four parts of an evaluation, and a balanced choice where a limit is set."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from safeeraser.records import Example, Split, Stream
+
+
+class Part(StrEnum):
+    """What is measured (arXiv 2502.12520): efficacy on training pictures, the other three on validation pictures."""
+
+    EFFICACY = "efficacy"
+    GENERALITY = "generality"
+    DECOUPLED = "decoupled"
+    RETAIN = "retain"
+
+
+_SOURCE = {
+    Part.EFFICACY: (Split.TRAIN, Stream.FORGET),
+    Part.GENERALITY: (Split.VALIDATION, Stream.FORGET),
+    Part.DECOUPLED: (Split.VALIDATION, Stream.DECOUPLED),
+    Part.RETAIN: (Split.VALIDATION, Stream.RETAIN),
+}
+# What a choice is balanced over, the most important first.
+_FORGET = ("subset", "category", "keyword", "kind")
+_RETAIN = ("kind", "subset", "category", "keyword")
+
+
+def choose(examples: Sequence[Example], part: Part, limit: int | None = None, seed: int = 233) -> list[Example]:
+    """The examples of one part, at most `limit` of them.
+
+    The choice depends on the examples and the seed, not on their order, and a smaller limit takes a part of what a
+    larger one takes. Seen and unseen keywords, categories and keywords come equally often, as far as there are enough;
+    for retain, kinds of question come first. Decoupled examples follow their partners: with equal limits, generality
+    and decoupled ask the same questions, once about a harmful and once about a harmless picture.
+    """
+    pool = [item for item in examples if (item.split, item.stream) == _SOURCE[part]]
+    if part is Part.DECOUPLED:
+        return _follow(choose(examples, Part.GENERALITY, seed=seed), pool)[:limit]
+    return _rotate(pool, _RETAIN if part is Part.RETAIN else _FORGET, random.Random(f"{seed}/{part}"))[:limit]
+
+
+def _follow(forget: Iterable[Example], decoupled: Iterable[Example]) -> list[Example]:
+    """Decoupled examples in the order of their partners; those without one come last, by id."""
+    place = {example.id: number for number, example in enumerate(forget)}
+    return sorted(decoupled, key=lambda item: (place.get(item.partner or "", len(place)), item.id))
+
+
+def _rotate(examples: Iterable[Example], fields: tuple[str, ...], draw: random.Random) -> list[Example]:
+    """Order examples so that every start of the list holds equal shares of each field, the first field first."""
+    if not fields:
+        ordered = sorted(examples, key=lambda item: item.id)
+        draw.shuffle(ordered)
+        return ordered
+    groups: dict[str, list[Example]] = defaultdict(list)
+    for example in examples:
+        groups[str(getattr(example, fields[0]))].append(example)
+    names = sorted(groups)
+    draw.shuffle(names)
+    queues = [_rotate(groups[name], fields[1:], draw) for name in names]
+    longest = max(map(len, queues), default=0)
+    return [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)]
