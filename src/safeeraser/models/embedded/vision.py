@@ -8,6 +8,11 @@ from onnx import numpy_helper
 from torch import Tensor
 from transformers import Dinov2Config, Dinov2Model
 
+from safeeraser.models.embedded.weights import pretrained
+
+PATCH_SIZE = 14
+IMAGE_MEAN, IMAGE_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # of ImageNet, as in its training
+
 _PREFIX = "backbone."
 _WIDTH = 384
 _PATCHES = 37 * 37  # positions of the 518 px pictures it was trained on; other sizes interpolate them
@@ -20,15 +25,14 @@ def vision_config() -> Dinov2Config:
         num_hidden_layers=12,
         num_attention_heads=6,
         image_size=518,
-        patch_size=14,
+        patch_size=PATCH_SIZE,
         use_mask_token=False,
     )
 
 
 def vision_tower(onnx_file: Path) -> Dinov2Model:
-    """Return the frozen-quality fp32 tower whose last hidden state equals that of the ONNX backbone."""
-    model = Dinov2Model.from_pretrained(None, config=vision_config(), state_dict=read_weights(onnx_file))
-    return model.eval()
+    """Return the tower in fp32; its last hidden state equals that of the ONNX backbone."""
+    return pretrained(Dinov2Model, vision_config(), read_weights(onnx_file))
 
 
 def read_weights(onnx_file: Path) -> dict[str, Tensor]:
