@@ -1,0 +1,95 @@
+"""A multimodal model, its processor and its name, from a folder, a hub id or the word `tiny`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
+
+from safeeraser.errors import UserError, unknown
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A plain transformers model (an adapter, where one was given, is merged into it) with its processor.
+
+    `name` is what the caller asked for; `adapter` and `revision` say the rest of where the weights come from.
+    """
+
+    model: PreTrainedModel
+    processor: ProcessorMixin
+    name: str
+    adapter: Path | None = None
+    revision: str | None = None
+
+
+def load(
+    name_or_path: str,
+    *,
+    adapter: Path | None = None,
+    dtype: torch.dtype | str = "auto",
+    device: str = "auto",
+    revision: str | None = None,
+) -> LoadedModel:
+    """Load a model for generation or training; `tiny` is the embedded model.
+
+    `dtype` "auto" is bfloat16 where the device computes in it natively and float32 elsewhere; `device` "auto" is the
+    first GPU, else the CPU. `adapter` is a folder written by PEFT; it is merged, so that generating costs nothing more.
+
+    Raises UserError for an unknown dtype or device, and for an adapter folder without an adapter.
+    """
+    target = _device(device)
+    precision = _dtype(dtype, target)
+    source = _source(name_or_path)
+    model = AutoModelForImageTextToText.from_pretrained(source, dtype=precision, revision=revision)
+    processor = AutoProcessor.from_pretrained(source, revision=revision)
+    if adapter is not None:
+        model = _merged(model, adapter)
+    return LoadedModel(model.to(target).eval(), processor, name_or_path, adapter, revision)
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 runs in hardware here; where it is emulated, float32 is both quicker and more exact."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return device.type == "cpu" and bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def _source(name_or_path: str) -> str:
+    if name_or_path != "tiny":
+        return name_or_path
+    from safeeraser.models import embedded  # noqa: PLC0415  building the embedded model needs more libraries
+
+    return str(embedded.path())
+
+
+def _device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise UserError(f"unknown device {device!r}; use auto, cpu, cuda or cuda:N") from error
+
+
+def _dtype(dtype: torch.dtype | str, device: torch.device) -> torch.dtype:
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype == "auto":
+        return torch.bfloat16 if native_bfloat16(device) else torch.float32
+    if dtype not in DTYPES:
+        raise UserError(unknown("dtype", dtype, ["auto", *DTYPES]))
+    return DTYPES[dtype]
+
+
+def _merged(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
+    if not (adapter / "adapter_config.json").is_file():
+        raise UserError(f"{adapter}: no adapter here (adapter_config.json is missing)")
+    merged: PreTrainedModel = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    return merged

@@ -1,0 +1,85 @@
+"""What the model sees: a frozen vision tower's features, worked out once per picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.lora import projector_name
+
+
+class VisionFeatures:
+    """Model inputs for pictures: cached features where the family allows it, else the pixels.
+
+    Kept is what goes *into* the projector, [tokens, width] per picture in the model's own precision, so that a trained
+    projector still learns. That covers families whose image features are the projector's output and nothing more
+    (LLaVA-1.5 and its like), which is checked on every pass; for others the pixels go to the model each time.
+    Once `limit_bytes` are kept, further pictures are worked out again whenever they are needed.
+    """
+
+    def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, *, limit_bytes: int = 4 * 2**30) -> None:
+        self._model = model
+        self._chat = chat
+        self._room = limit_bytes
+        self._features: dict[Path, Tensor] = {}
+        self._projector = projector_name(model)
+
+    def inputs(self, images: list[Path]) -> dict[str, Any]:
+        """Keyword inputs of the model's forward for these pictures, in order (none for no pictures)."""
+        if not images:
+            return {}
+        if self._projector is None:
+            return self._to_device(self._chat.pixels(images))
+        fresh = self._compute([image for image in dict.fromkeys(images) if image not in self._features])
+        if self._projector is None:  # found out just now
+            return self._to_device(self._chat.pixels(images))
+        features = torch.stack([fresh[image] if image in fresh else self._features[image] for image in images])
+        projected = self._model.get_submodule(self._projector)(features)
+        return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=tuple(projected))}}
+
+    def _compute(self, images: list[Path]) -> dict[Path, Tensor]:
+        """Features of pictures not kept so far; keeps them while there is room."""
+        if not images:
+            return {}
+        features = self._projector_input(self._to_device(self._chat.pixels(images)))
+        if features is None or len(features) != len(images):
+            self._projector = None
+            return {}
+        fresh = dict(zip(images, features, strict=True))
+        for image, feature in fresh.items():
+            size = feature.numel() * feature.element_size()
+            if size <= self._room:
+                self._room -= size
+                self._features[image] = feature.clone()
+        return fresh
+
+    @torch.no_grad()
+    def _projector_input(self, pixels: dict[str, Tensor]) -> Tensor | None:
+        """What the projector is given for these pixels; None where its output is not yet the image features."""
+        seen: list[tuple[Tensor, Tensor]] = []
+        projector = self._model.get_submodule(str(self._projector))
+        hook = projector.register_forward_hook(lambda _module, args, output: seen.append((args[0], output)))
+        tower: nn.Module = self._model.get_encoder(modality="image")
+        training = tower.training
+        tower.eval()
+        try:
+            features = self._model.get_image_features(**pixels, return_dict=True).pooler_output
+        finally:
+            hook.remove()
+            tower.train(training)
+        if len(seen) != 1 or not torch.equal(torch.cat(list(features)), seen[0][1].flatten(0, -2)):
+            return None
+        return seen[0][0]
+
+    def _to_device(self, pixels: dict[str, Tensor]) -> dict[str, Tensor]:
+        device, dtype = self._model.device, self._model.dtype
+        return {
+            name: value.to(device, dtype) if value.is_floating_point() else value.to(device)
+            for name, value in pixels.items()
+        }

@@ -1,0 +1,20 @@
+"""Negative log-likelihood of the answer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from safeeraser.objectives.stream import StreamOutput, first
+
+
+def nll(*streams: StreamOutput, first_token_weight: float = 1.0) -> Tensor:
+    """Mean token negative log-likelihood (arXiv 2502.12520): one value per row [batch], in nats.
+
+    With several streams it is one mean over the tokens of all of them. `first_token_weight` counts the first token of
+    each answer that many times in the mean: whether the model refuses is decided there, and a mean over a long answer
+    hides it. 1 is the plain mean. Positions outside the answer mask have no effect.
+    """
+    weights = torch.cat([stream.mask + (first_token_weight - 1.0) * first(stream.mask) for stream in streams], dim=1)
+    losses = torch.cat([torch.where(stream.mask, -stream.logprobs, 0.0) for stream in streams], dim=1)
+    return (weights * losses).sum(dim=1) / weights.sum(dim=1)

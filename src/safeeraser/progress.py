@@ -1,0 +1,56 @@
+"""One progress bar on a terminal; elsewhere a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+SECONDS_BETWEEN_LINES = 20.0
+
+
+class ProgressBar:
+    """Shows how far a loop is, with a few figures and the time left. Use as a context manager."""
+
+    def __init__(self, label: str, total: int, *, done: int = 0) -> None:
+        self._label, self._total, self._done, self._begin = label, total, done, done
+        self._start = self._last = time.monotonic()
+        self._bar = _terminal_bar() if sys.stderr.isatty() else None
+
+    def __enter__(self) -> ProgressBar:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task(self._label, total=self._total, completed=self._done, figures="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, count: int = 1, **figures: float) -> None:
+        """Count steps done; `figures` stand next to the bar."""
+        self._done += count
+        text = " ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, figures=text)
+            return
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_LINES or self._done >= self._total:
+            self._last = now
+            left = (now - self._start) / max(self._done - self._begin, 1) * (self._total - self._done)
+            print(f"{self._label} {self._done}/{self._total} {text} {left:.0f} s left", file=sys.stderr, flush=True)
+
+
+def _terminal_bar() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))

@@ -1,0 +1,137 @@
+"""Training rows: which retain example, which partner and which refusal go with which forget example, and when.
+
+Every choice is a pure function of the seed and the row's number, so a run can be continued, split over processes or
+batched differently and still see the same rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from torch.utils.data import Dataset
+
+from safeeraser.errors import UserError
+from safeeraser.objectives import Target
+from safeeraser.records import Example, Split, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question with the answer to train towards."""
+
+    example: Example
+    answer: str
+
+
+Row = dict[Target, Turn]
+
+
+class TrainingRows(Dataset[Row]):
+    """Rows of a whole training run, epoch after epoch: row i is forget example `order(seed, epoch)[i]` with company.
+
+    Only examples of the train split are used. The retain example goes round the kinds of retain question and, within a
+    kind, through a new order each time, so that no kind is left out for being rare.
+    Raises UserError where a needed set is empty, and where a forget example has no decoupled partner that asks the
+    same question.
+    """
+
+    def __init__(
+        self,
+        examples: Iterable[Example],
+        refusals: Sequence[str],
+        targets: tuple[Target, ...],
+        *,
+        seed: int,
+        length: int,
+        limit: int | None = None,
+    ) -> None:
+        training = [example for example in examples if example.split is Split.TRAIN]
+        self.forget = forget_examples(training, limit)
+        self._retain = _by_kind(example for example in training if example.stream is Stream.RETAIN)
+        self._partners = {
+            example.partner: example for example in training if example.stream is Stream.DECOUPLED and example.partner
+        }
+        self._refusals = tuple(refusals)
+        self._targets = targets
+        self._seed = seed
+        self._length = length
+        self._check()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, number: int) -> Row:
+        """Row `number` of the run, one turn for each target, in the order of the method's targets."""
+        epoch, place = divmod(number, len(self.forget))
+        forget = self.forget[_order(len(self.forget), self._seed, "forget", epoch)[place]]
+        turns = {
+            Target.REFUSAL: lambda: Turn(forget, self._refusal(forget, epoch)),
+            Target.RETAIN: lambda: _answered(self._retain_example(number)),
+            Target.DECOUPLED: lambda: _answered(self._partners[forget.id]),
+        }
+        return {target: turns[target]() for target in self._targets}
+
+    def _refusal(self, forget: Example, epoch: int) -> str:
+        return self._refusals[_hash(self._seed, "refusal", forget.id, epoch) % len(self._refusals)]
+
+    def _retain_example(self, number: int) -> Example:
+        kinds = list(self._retain)
+        turn, place = divmod(number, len(kinds))
+        kind = kinds[_order(len(kinds), self._seed, "kind", turn)[place]]
+        cycle, place = divmod(turn, len(self._retain[kind]))
+        return self._retain[kind][_order(len(self._retain[kind]), self._seed, f"retain {kind}", cycle)[place]]
+
+    def _check(self) -> None:
+        if Target.REFUSAL in self._targets and not self._refusals:
+            raise UserError("the benchmark has no refusals to train towards")
+        if Target.RETAIN in self._targets and not self._retain:
+            raise UserError("the benchmark has no retain examples in its train split")
+        if Target.DECOUPLED in self._targets:
+            _check_partners(self.forget, self._partners)
+
+
+def forget_examples(examples: Iterable[Example], limit: int | None = None) -> list[Example]:
+    """The forget examples of the train split, the first `limit` of them. Raises UserError where there are none."""
+    forget = [each for each in examples if each.split is Split.TRAIN and each.stream is Stream.FORGET]
+    if not forget:
+        raise UserError("the benchmark has no forget examples in its train split")
+    return forget[:limit]
+
+
+def _check_partners(forget: list[Example], partners: dict[str, Example]) -> None:
+    alone = [each.id for each in forget if each.id not in partners]
+    if alone:
+        raise UserError(f"{len(alone)} forget examples have no decoupled partner, the first is {alone[0]}")
+    other = [each for each in forget if partners[each.id].question != each.question]
+    if other:
+        raise UserError(
+            f"{len(other)} decoupled examples ask another question than their forget example, "
+            f"the first is {partners[other[0].id].id}: {partners[other[0].id].question!r}, not {other[0].question!r}"
+        )
+
+
+def _answered(example: Example) -> Turn:
+    return Turn(example, example.answer)
+
+
+def _by_kind(examples: Iterable[Example]) -> dict[str, list[Example]]:
+    kinds: dict[str, list[Example]] = {}
+    for example in examples:
+        kinds.setdefault(example.kind or "", []).append(example)
+    return dict(sorted(kinds.items()))
+
+
+def _hash(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:8])
+
+
+@lru_cache(maxsize=64)
+def _order(length: int, seed: int, purpose: str, cycle: int) -> tuple[int, ...]:
+    """A permutation of range(length), the same for the same arguments everywhere."""
+    order = list(range(length))
+    random.Random(_hash(seed, purpose, cycle)).shuffle(order)
+    return tuple(order)
