@@ -1,0 +1,153 @@
+"""What is wrong with a benchmark's files, and where: collected all at once, so that one run shows everything."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from safeeraser.errors import UserError
+
+Severity = Literal["error", "warning"]
+
+RULES = {
+    "file": "a file of the benchmark is missing, cannot be read, is too large or leads outside the folder",
+    "json": "not JSON, not UTF-8, a key twice in one object, not a number, or nested too deeply",
+    "key": "a key nobody knows; a near miss of a missing key is read as that key",
+    "type": "a value of the wrong type",
+    "missing": "a question without its answer, an answer without its question, a record without a picture",
+    "empty": "an empty text",
+    "path": "a picture that is missing, or a path that leads outside the folder",
+    "id": "two records with one id",
+    "part": "a record without forget, retain or PD pairs",
+    "category": "a category that is empty: taken from the picture's folder",
+    "image": "a picture that does not decode, or is too large",
+    "leak": "one picture in two splits (the same bytes: error; looks the same: warning)",
+    "role": "one picture as a harmful and as a safe one (the same bytes: error; looks the same: warning)",
+    "duplicate": "two files with one picture in the same split",
+    "repeated": "a question of one split asked again in another",
+    "refusal": "an answer that is a refusal already",
+    "long": "a text that training cuts off",
+    "control": "a text with control characters or direction marks",
+    "unused": "pictures in the folder that no record names",
+}
+"""Every rule a problem can break; `docs/data.md` explains them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong, and where: `field` is a path such as "unsafe_pairs[2].question". `rule` is a key of RULES."""
+
+    file: Path
+    record: str | None
+    field: str | None
+    message: str
+    severity: Severity
+    rule: str
+
+    def __str__(self) -> str:
+        place = ": ".join(part for part in (str(self.file), self.record, self.field) if part)
+        return f"{place}: {self.message}"
+
+    def to_dict(self) -> dict[str, str | None]:
+        """The problem as plain values, for `--json`."""
+        return asdict(self) | {"file": str(self.file)}
+
+
+class BenchmarkError(UserError):
+    """A benchmark that cannot be used. `problems` holds all errors found; the message shows the first 20."""
+
+    _SHOWN = 20
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        lines = [str(problem) for problem in self.problems[: self._SHOWN]]
+        if len(self.problems) > self._SHOWN:
+            lines.append(f"... and {len(self.problems) - self._SHOWN} more")
+        super().__init__("\n".join(lines))
+
+
+@dataclass
+class Collector:
+    """Gathers problems. Remarks that would be said once a record are counted and said once a file."""
+
+    _problems: list[Problem] = field(default_factory=list)
+    _notes: dict[Problem, tuple[int, str | None]] = field(default_factory=dict)
+
+    def add(self, problem: Problem) -> None:
+        self._problems.append(problem)
+
+    def note(self, problem: Problem) -> None:
+        """Add a warning that is counted, not repeated, in the other records of its file."""
+        key = replace(problem, record=None)
+        count, first = self._notes.get(key, (0, problem.record))
+        self._notes[key] = (count + 1, first)
+
+    def problems(self) -> list[Problem]:
+        """Everything gathered; the counted remarks come last."""
+        return [*self._problems, *(_counted(note, *found) for note, found in self._notes.items())]
+
+
+class Spot(NamedTuple):
+    """A place in a benchmark's files, where something may be found wrong. `path` is the way into the record."""
+
+    collector: Collector
+    file: Path
+    record: str | None = None
+    path: tuple[str | int, ...] = ()
+
+    def at(self, *steps: str | int) -> Spot:
+        """The place further in: a step is a key of an object, or an index of a list."""
+        return Spot(self.collector, self.file, self.record, self.path + steps)
+
+    def error(self, rule: str, message: str) -> None:
+        self.collector.add(self._problem(rule, message, "error"))
+
+    def warn(self, rule: str, message: str) -> None:
+        self.collector.add(self._problem(rule, message, "warning"))
+
+    def note(self, rule: str, message: str) -> None:
+        """A warning that is counted, not repeated, in the other records of the file."""
+        self.collector.note(self._problem(rule, message, "warning"))
+
+    def _problem(self, rule: str, message: str, severity: Severity) -> Problem:
+        return Problem(
+            self.file, self.record, "".join(map(_step, self.path)).lstrip(".") or None, message, severity, rule
+        )
+
+
+def errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(problem for problem in problems if problem.severity == "error")
+
+
+def warnings(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(problem for problem in problems if problem.severity == "warning")
+
+
+def quoted(value: object) -> str:
+    """A value from a file as it may be shown: short, on one line, nothing in it that a terminal would obey."""
+    return _SHORT.repr(value)
+
+
+class _Short(reprlib.Repr):
+    def repr_str(self, x: str, level: int) -> str:  # noqa: ARG002 - the base class calls it with both
+        return repr(x) if len(x) <= self.maxstring else repr(x[: self.maxstring - 3]) + "..."
+
+
+_SHORT = _Short()
+_SHORT.maxstring = 60
+_SHORT.maxother = 60
+
+
+def _step(step: str | int) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if step.isidentifier() and step.isascii() and len(step) <= 40 else f".{quoted(step)}"
+
+
+def _counted(note: Problem, count: int, first: str | None) -> Problem:
+    if count == 1:
+        return replace(note, record=first)
+    return replace(note, message=f"{note.message} ({count} times; first in {first})")
