@@ -12,6 +12,7 @@ from transformers import (
     LlavaForConditionalGeneration,
     LlavaProcessor,
 )
+from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
 from safeeraser.models.embedded import weights
 from safeeraser.models.embedded.cache import built_once, cache_folder
@@ -23,6 +24,7 @@ IMAGE_SIZE = 112
 """Side of the square pictures the model sees, in pixels; 14 px a patch, so 64 picture tokens."""
 
 _HERE = Path(__file__).parent
+_RECIPE = ("assemble.py", "chat_template.jinja", "fetch.py", "language.py", "vision.py", "weights.py")
 _SEED = 233
 
 
@@ -43,9 +45,7 @@ def base(cache: Path | None = None) -> Path:
 
 def _cached(name: str, cache: Path | None, trained: Path | None) -> Path:
     """Name the folder by everything that went into it, so that another version never meets this one's."""
-    recipe = [_HERE / file for file in ("assemble.py", "fetch.py", "language.py", "vision.py", "chat_template.jinja")]
-    if trained:
-        recipe.append(trained / weights.MANIFEST)
+    recipe = [_HERE / file for file in _RECIPE] + ([trained / weights.MANIFEST] if trained else [])
     key = hashlib.sha256(b"".join(file.read_bytes() for file in recipe if file.is_file())).hexdigest()[:12]
     return built_once(cache_folder(cache) / "models" / f"{name}-{key}", partial(_build, cache, trained))
 
@@ -71,15 +71,25 @@ def assemble(gguf_file: Path, onnx_file: Path) -> tuple[LlavaForConditionalGener
         vision_feature_select_strategy="default",
         tie_word_embeddings=True,
     )
+    state = {
+        **_prefixed("model.vision_tower.", tower),
+        **_prefixed("model.language_model.", lm.model),
+        **_prefixed("model.multi_modal_projector.", random_projector(config)),
+    }
+    model = weights.pretrained(LlavaForConditionalGeneration, config, state)
+    model.generation_config = _greedy(processor)
+    return model, processor
+
+
+def random_projector(config: LlavaConfig) -> LlavaMultiModalProjector:
+    """Return an untrained projector, the same one every time."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        model = LlavaForConditionalGeneration(config)
-    model.model.vision_tower.load_state_dict(tower.state_dict())
-    model.model.language_model.load_state_dict(lm.model.state_dict())
-    model.tie_weights()
-    model.generation_config = _greedy(processor)
-    model.eval()
-    return model, processor
+        return LlavaMultiModalProjector(config)
+
+
+def _prefixed(prefix: str, module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {prefix + name: tensor for name, tensor in module.state_dict().items()}
 
 
 def _greedy(processor: LlavaProcessor) -> GenerationConfig:

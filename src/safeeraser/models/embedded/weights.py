@@ -33,6 +33,7 @@ def pretrained(model_class: type[Model], config: PreTrainedConfig, weights: dict
     wrong = sorted([*info["missing_keys"], *info["unexpected_keys"]])
     if wrong:
         raise WeightsError(f"{model_class.__name__}: weights missing or without a place: {', '.join(wrong)}")
+    model.config.name_or_path = ""  # it came from no checkpoint that could be named
     return model
 
 
