@@ -1,7 +1,7 @@
 """The language model: SmolLM2-135M-Instruct (arXiv 2502.02737) read out of a 4-bit GGUF file, dequantised.
 
-transformers reads GGUF too, but slowly, marks the result as quantised so that it refuses to be saved, and leaves out
-the digit splitting of this tokenizer.
+transformers reads GGUF too, but marks the result as quantised, so that it refuses to be saved, and leaves out the digit
+splitting of this tokenizer.
 """
 
 from pathlib import Path
