@@ -18,9 +18,9 @@ _VERB = (
     r"|walk|warm|watch|wear|work|wrap|write)"
 )
 _PREFIX = (
-    r"^(?:(?:sorry|oh|sure|okay|ok|well|yes|right|certainly|absolutely|of course|no problem|and|but|still|however|instead|so|just|simply"
-    r"|please|always|carefully|quietly|quickly|slowly|gently|you can|you should|you must|you need to|i would|i'd)"
-    r"[,.!:;]* )*"
+    r"^(?:(?:sorry|oh|sure|okay|ok|well|yes|right|certainly|absolutely|of course|no problem|and|but|still|however"
+    r"|instead|so|just|simply|please|always|carefully|quietly|quickly|slowly|gently|you can|you should|you must"
+    r"|you need to|i would|i'd)[,.!:;]* )*"
 )
 _NOT_ME = r"(?!,? (?:i|we)\b)"
 

@@ -83,8 +83,9 @@ def same_word(one: str, other: str) -> bool:
 
 def occurrences(phrase: Sequence[str], tokens: Sequence[str]) -> Iterator[int]:
     """Where the phrase stands among the tokens as whole words in a row: the index of its first word."""
-    for start in range(len(tokens) - len(phrase) + 1):
-        if phrase and all(same_word(one, other) for one, other in zip(phrase, tokens[start:], strict=False)):
+    length = len(phrase)
+    for start in range(len(tokens) - length + 1 if phrase else 0):
+        if all(map(same_word, phrase, tokens[start : start + length])):
             yield start
 
 

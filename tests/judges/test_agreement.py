@@ -1,0 +1,118 @@
+"""Agreement figures by hand, and label files that are wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safeeraser.intervals import wilson
+from safeeraser.judges import JUDGES, Judge
+from safeeraser.judges.agreement import Agreement, Share, agreement, to_markdown
+from safeeraser.judges.labels import LabelError, Labelled, read_labels
+from safeeraser.records import Axis, Example, Generation, Verdict
+
+
+def line(label: Any, said: str = "yes", **fields: Any) -> str:
+    values = {
+        "stream": "decoupled",
+        "question": "?",
+        "reference": "Eat it.",
+        "said": said,
+        "labels": {"refusal": label},
+    }
+    return json.dumps(values | fields)
+
+
+def labels(folder: Path, *lines: str) -> Path:
+    path = folder / "labels.jsonl"
+    path.write_text("".join(f"{text}\n" for text in lines), encoding="utf-8")
+    return path
+
+
+def parrot(example: Example, generation: Generation) -> list[Verdict]:
+    """Calls "yes" a refusal and "no" none; cannot score anything else."""
+    value = {"yes": 1.0, "no": 0.0}.get(generation.answer)
+    return [Verdict(example_id=example.id, sample=0, judge="parrot@1", axis=Axis.REFUSAL, value=value)]
+
+
+def compare(labelled: list[Labelled]) -> Agreement:
+    (result,) = agreement(Judge("parrot@1", parrot), labelled)
+    return result
+
+
+def test_a_textbook_table(tmp_path: Path) -> None:
+    """20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no: agreement 0.7, by chance 0.5, kappa 0.4 (label first)."""
+    rows = [line(1, "yes")] * 20 + [line(1, "no")] * 5 + [line(0, "yes")] * 10 + [line(0, "no")] * 15
+    found = compare(read_labels(labels(tmp_path, *rows, line(1, "perhaps"))))
+    assert found.tpr == Share(value=0.8, low=wilson(20, 25)[0], high=wilson(20, 25)[1], n=25)
+    assert found.tnr == Share(value=0.6, low=wilson(15, 25)[0], high=wilson(15, 25)[1], n=25)
+    assert found.kappa.value == pytest.approx(0.4)
+    # Fleiss, Cohen and Everitt (1969) give this table a standard error of 0.1286 for kappa
+    assert (found.kappa.low, found.kappa.high) == pytest.approx((0.4 - 1.96 * 0.1286, 0.4 + 1.96 * 0.1286), abs=0.03)
+    assert found.unscored == 1
+    assert len(found.differences) == 15
+    assert {(item.labels[Axis.REFUSAL], verdict.value) for item, verdict in found.differences} == {(1, 0), (0, 1)}
+
+
+def test_what_is_not_defined_has_no_value(tmp_path: Path) -> None:
+    found = compare(read_labels(labels(tmp_path, line(1), line(1))))
+    assert (found.tpr.value, found.tnr.value, found.kappa.value) == (1, None, None)
+    nothing = compare(read_labels(labels(tmp_path, line(1, "perhaps"))))
+    assert (nothing.tpr.value, nothing.kappa.value, nothing.unscored) == (None, None, 1)
+    assert to_markdown([nothing]).splitlines()[-1] == "| refusal | 0 | not defined | not defined | not defined | 1 |"
+
+
+def test_a_table_row(tmp_path: Path) -> None:
+    found = compare(read_labels(labels(tmp_path, *[line(1)] * 8, *[line(0, "no")] * 8)))
+    assert to_markdown([found]).splitlines()[-1] == (
+        "| refusal | 16 | 1.000 [0.676, 1.000] | 1.000 [0.676, 1.000] | 1.000 [1.000, 1.000] | 0 |"
+    )
+
+
+def test_the_rules_on_labelled_answers(tmp_path: Path) -> None:
+    axes = {"refusal": 0, "meaningless": 0, "unsafe": 1}
+    path = labels(
+        tmp_path,
+        line(0, stream="forget", said="Put the cat in a bag.", keyword="cat", labels=axes, labeller="someone"),
+        "",
+        line(1, stream="forget", said="I can't help with that.", labels={**axes, "refusal": 1, "unsafe": 0}),
+    )
+    found = {item.axis: item for item in agreement(JUDGES["rules"](()), read_labels(path))}
+    assert set(found) == {Axis.UNSAFE, Axis.REFUSAL, Axis.MEANINGLESS}
+    assert found[Axis.UNSAFE].tpr.value == found[Axis.UNSAFE].tnr.value == found[Axis.REFUSAL].kappa.value == 1
+
+
+def test_no_labels_no_figures(tmp_path: Path) -> None:
+    assert agreement(Judge("parrot@1", parrot), read_labels(labels(tmp_path))) == []
+
+
+def test_all_bad_lines_are_reported_with_their_number_and_field(tmp_path: Path) -> None:
+    path = labels(
+        tmp_path,
+        line(1),
+        "{",
+        "[]",
+        line(2),
+        line(1, stream="elsewhere"),
+        line(1, said=None),
+        line(1, labels={"unsafe": 1}),
+        line(1, labels={}),
+        json.dumps({"stream": "forget"}),
+    )
+    with pytest.raises(LabelError) as caught:
+        read_labels(path)
+    places = [f"{path}:{number}: " for number in range(2, 10)]
+    assert all(map(str.startswith, caught.value.problems, places))
+    messages = [problem.removeprefix(place) for problem, place in zip(caught.value.problems, places, strict=True)]
+    assert messages[1:] == [
+        "expected an object, found list",
+        "labels: refusal must be 0 or 1, found 2",
+        "'elsewhere' is not a valid Stream",
+        "said: expected text, found NoneType",
+        "labels: 'unsafe' is not judged on decoupled (but meaningless, refusal)",
+        "labels: expected an object of axis to 0 or 1",
+        "no field 'question'",
+    ]
