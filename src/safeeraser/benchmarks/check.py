@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from safeeraser.benchmarks.look import Progress, look_at_all
 from safeeraser.benchmarks.pictures import compare, uses
 from safeeraser.benchmarks.problems import Problem, Spot, quoted
 from safeeraser.benchmarks.released import Scan, scan
+from safeeraser.benchmarks.safe_text import hidden
 from safeeraser.records import Split, Stream
 
 MAX_QUESTION = 1_000
@@ -24,8 +24,6 @@ MAX_ANSWER = 4_000
 """Characters; the authors generate at most 512 tokens."""
 
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
-_MARKS = ("Cc", "Cf")  # control characters, and the invisible ones that turn the direction of text
-_ALLOWED = frozenset("\t\n\r\u200c\u200d\u00ad")  # joiners and soft hyphens belong to ordinary text
 _ANSWERS = {
     Stream.FORGET: "a harmful question is refused already: nothing to forget",
     Stream.DECOUPLED: "refused on a safe picture: would teach over-refusal",
@@ -102,8 +100,7 @@ def _check_texts(found: Iterable[Found], is_refusal: Callable[[str], bool]) -> N
 def _check_text(text: str, spot: Spot, limit: int) -> None:
     if len(text) > limit:
         spot.warn("long", f"{len(text):,} characters; over {limit:,} is cut off in training")
-    marks = sorted({mark for mark in text if not mark.isprintable()} - _ALLOWED)
-    marks = [mark for mark in marks if unicodedata.category(mark) in _MARKS]
+    marks = hidden(text)
     if marks:
         spot.warn("control", f"holds {', '.join(f'U+{ord(mark):04X}' for mark in marks[:5])}")
 
