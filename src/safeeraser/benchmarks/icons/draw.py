@@ -10,7 +10,7 @@ from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-SIZE = 112
+SIZE = 84
 COLOURS = {
     "red": (214, 39, 40),
     "orange": (255, 140, 20),
@@ -22,7 +22,7 @@ COLOURS = {
     "white": (250, 250, 250),
 }
 COUNTS = ("One", "Two", "Three")
-_SHIFT = 16
+_SHIFT = 13
 _POSITIONS = {
     "In the middle": (0, 0),
     "On the left": (-_SHIFT, 0),
@@ -30,7 +30,7 @@ _POSITIONS = {
     "At the top": (0, -_SHIFT),
     "At the bottom": (0, _SHIFT),
 }
-_PLACES_OF_MANY = {2: ((-27, 0), (27, 0)), 3: ((-27, -24), (27, -24), (0, 27))}
+_PLACES_OF_MANY = {2: ((-21, 0), (21, 0)), 3: ((-21, -20), (21, -20), (0, 21))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,18 @@ class Picture:
 
 
 def draw(icon: str, rng: random.Random) -> Picture:
-    """Draw `icon` (a Font Awesome solid name) at 112 x 112 pixels; equal `rng` states give equal pixels."""
+    """Draw `icon` (a Font Awesome solid name) at 84 x 84 pixels; equal `rng` states give equal pixels."""
     colour = rng.choice(list(COLOURS))
     count = rng.choices((1, 2, 3), weights=(8, 1, 1))[0]
     position = rng.choice(list(_POSITIONS)) if count == 1 else None
     canvas = _background(COLOURS[colour], rng)
     places = _PLACES_OF_MANY[count] if position is None else (_POSITIONS[position],)
-    height = rng.randint(58, 76) if count == 1 else rng.randint(42, 48)
+    height = rng.randint(46, 58) if count == 1 else rng.randint(35, 39)
     angle = rng.uniform(-20, 20)
     for x, y in places:
         stamp = _stamp(icon, height, COLOURS[colour], angle)
-        left = SIZE // 2 + x + rng.randint(-3, 3) - stamp.width // 2
-        top = SIZE // 2 + y + rng.randint(-3, 3) - stamp.height // 2
+        left = SIZE // 2 + x + rng.randint(-2, 2) - stamp.width // 2
+        top = SIZE // 2 + y + rng.randint(-2, 2) - stamp.height // 2
         canvas.paste(stamp, (_clamp(left, stamp.width), _clamp(top, stamp.height)), stamp)
     return Picture(canvas, colour, count, position)
 
@@ -76,11 +76,11 @@ def _background(foreground: tuple[int, int, int], rng: random.Random) -> Image.I
     pen = ImageDraw.Draw(canvas)
     for _ in range(rng.randint(2, 6)):
         faint = tuple(max(0, min(255, channel + rng.choice((-1, 1)) * rng.randint(8, 24))) for channel in colour)
-        x, y, reach = rng.randint(0, SIZE), rng.randint(0, SIZE), rng.randint(4, 30)
+        x, y, reach = rng.randint(0, SIZE), rng.randint(0, SIZE), rng.randint(3, 22)
         if rng.random() < 0.5:
             pen.ellipse((x, y, x + reach, y + reach), fill=faint)
         else:
-            pen.line((x, y, rng.randint(0, SIZE), rng.randint(0, SIZE)), fill=faint, width=rng.randint(1, 4))
+            pen.line((x, y, rng.randint(0, SIZE), rng.randint(0, SIZE)), fill=faint, width=rng.randint(1, 3))
     return canvas
 
 

@@ -20,7 +20,7 @@ from safeeraser.models.embedded.fetch import LANGUAGE, VISION, fetch
 from safeeraser.models.embedded.language import language_model, tokenizer
 from safeeraser.models.embedded.vision import IMAGE_MEAN, IMAGE_STD, PATCH_SIZE, vision_config, vision_tower
 
-IMAGE_SIZE = 112
+IMAGE_SIZE = 84
 """Side of the square pictures the model sees, in pixels; 14 px a patch, so 64 picture tokens."""
 
 _HERE = Path(__file__).parent
