@@ -1,0 +1,59 @@
+"""Stage two: teach projector and language model (by LoRA) together to answer questions about pictures."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+
+from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.load import LoadedModel
+from safeeraser.models.lora import attach
+from safeeraser.models.vision import VisionFeatures
+from safeeraser.objectives import StreamOutput, Target
+from safeeraser.pretrain.align import projector_of
+from safeeraser.pretrain.lessons import lessons
+from safeeraser.progress import ProgressBar
+from safeeraser.unlearn.rows import Turn
+from safeeraser.unlearn.trainer import Collator, stream_outputs
+
+_BATCH = 24
+_LORA_RATE, _PROJECTOR_RATE = 8e-4, 3e-4
+
+
+def instruct(loaded: LoadedModel, *, steps: int, seed: int) -> PeftModel:
+    """Train in place, on lessons that are drawn as they are needed; the projector ends up in the model itself."""
+    adapted = attach(loaded.model, r=16, alpha=32, dropout=0.0)
+    lora = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
+    projector = list(projector_of(loaded.model).float().requires_grad_(True).parameters())
+    optimiser = torch.optim.AdamW(
+        [{"params": lora, "lr": _LORA_RATE}, {"params": projector, "lr": _PROJECTOR_RATE}], weight_decay=0.01
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, [_LORA_RATE, _PROJECTOR_RATE], total_steps=steps, pct_start=0.06
+    )
+    chat = ChatTokenizer.of(loaded)
+    collate, vision = Collator(chat), VisionFeatures(loaded.model, chat, limit_bytes=0)
+    with TemporaryDirectory() as folder, ProgressBar("instruct", steps) as bar:
+        stream = lessons(Path(folder), seed)
+        for _ in range(steps):
+            batch = collate([{Target.RETAIN: Turn(each, each.answer)} for each in islice(stream, _BATCH)])
+            with torch.autocast("cpu", torch.bfloat16):
+                output = stream_outputs(adapted, batch, vision)[Target.RETAIN]
+            loss = _token_mean(output)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(lora + projector, 1.0)
+            optimiser.step()
+            schedule.step()
+            bar.advance(loss=loss.item())
+    return adapted
+
+
+def _token_mean(output: StreamOutput) -> Tensor:
+    """Mean negative log-likelihood over all answer tokens of the batch, in nats."""
+    return -output.logprobs[output.mask].mean()
