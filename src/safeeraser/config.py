@@ -211,13 +211,17 @@ def load(path: Path, overrides: Sequence[str] = (), names: Names | None = None) 
     Relative paths in it are taken from the current folder.
     Raises ConfigError with all problems found: each names the file and line (or the override) and the key.
     """
+    return parse(read_text(path), str(path), overrides, names)
+
+
+def read_text(path: Path) -> str:
+    """A configuration file's text. Raises ConfigError where it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: not UTF-8 text"]) from error
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from error
-    return parse(text, str(path), overrides, names)
 
 
 def parse(text: str, source: str, overrides: Sequence[str] = (), names: Names | None = None) -> RunSettings:

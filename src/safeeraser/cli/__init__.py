@@ -1,0 +1,45 @@
+"""The command `safeeraser`. Names become objects in `wiring`; the commands only pass things on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from safeeraser import __version__
+from safeeraser.cli import data, lists, runs, stages
+from safeeraser.cli.output import Commands
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Make a multimodal LLM stop answering harmful image+text requests, without refusing everything, and prove it.",
+)
+for command in (runs.demo, runs.run, stages.unlearn, stages.generate, stages.judge, stages.score, runs.report):
+    app.command()(command)
+app.add_typer(data.app, name="data")
+app.add_typer(lists.methods_app, name="methods")
+for listing in (lists.models, lists.benchmarks, lists.judges):
+    app.command()(listing)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"safeeraser {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Make a multimodal LLM stop answering harmful image+text requests, without refusing everything, and prove it."""
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    app()

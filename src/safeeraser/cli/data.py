@@ -1,0 +1,175 @@
+"""Benchmarks on disk: `data build`, `data check`, `data fix`, `data show`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from safeeraser.benchmarks.look import Progress
+from safeeraser.benchmarks.problems import Problem
+from safeeraser.cli.output import FINDINGS, say, stdout
+from safeeraser.errors import UserError, unknown
+from safeeraser.progress import ProgressBar
+from safeeraser.records import Split
+
+app = typer.Typer(help="Build, check, clean and look at benchmarks.", rich_markup_mode=None)
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A benchmark in the released layout.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes to use; all cores if not given.")]
+SHOWN = 200
+
+
+@app.command()
+def build(
+    output: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write it; a new folder.")],
+    benchmark: Annotated[str, typer.Option("--benchmark", help="`safeeraser benchmarks` lists them.")] = "icons",
+    scale: Annotated[float, typer.Option("--scale", help="Size as a share of the paper's, above 0 to 1.")] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed and scale give the same bytes.")] = 233,
+) -> None:
+    """Write a benchmark that comes with the package.
+
+    \b
+    Examples:
+      safeeraser data build data/icons
+      safeeraser data build data/small --scale 0.05
+    """
+    from safeeraser.cli import wiring
+    from safeeraser.config import DataSettings
+
+    source = wiring.BENCHMARKS.get(benchmark)
+    if source is None or source.build is None:
+        raise UserError(unknown("benchmark to build", benchmark, (n for n, s in wiring.BENCHMARKS.items() if s.build)))
+    if not 0 < scale <= 1:
+        raise UserError(f"--scale must be above 0 and at most 1, not {scale:g}")
+    source.build(DataSettings(benchmark=benchmark, path=output, scale=scale, seed=seed))
+    _print_counts({f"{split}/{stream}": n for (split, stream), n in source.read(output).counts().items()})
+
+
+@app.command()
+def check(
+    folder: Folder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print findings and counts as JSON.")] = False,
+    workers: Workers = None,
+) -> None:
+    """Look at every record and every picture.
+
+    The exit code is 1 where there are errors.
+
+    \b
+    Examples:
+      safeeraser data check data/icons
+      safeeraser data check SafeEraser --json > findings.json
+    """
+    from safeeraser.benchmarks import check as checks
+    from safeeraser.cli import wiring
+
+    with _progress("check") as progress:
+        findings = checks.check(folder, is_refusal=wiring.is_refusal, progress=progress, workers=workers)
+    if as_json:
+        problems = [problem.to_dict() for problem in findings.problems]
+        typer.echo(json.dumps({"counts": findings.counts, "problems": problems}, indent=2, ensure_ascii=False))
+    else:
+        _print_problems(findings.problems)
+        _print_counts(findings.counts)
+        say(f"{len(findings.errors)} errors, {len(findings.warnings)} warnings")
+    if findings.errors:
+        raise typer.Exit(FINDINGS)
+
+
+@app.command()
+def fix(
+    folder: Folder,
+    output: Annotated[Path, typer.Argument(metavar="COPY", help="Where to write the clean copy; a new folder.")],
+    also: Annotated[list[str] | None, typer.Option("--also", help="A rule whose warnings are left out too.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Write a copy without the errors.
+
+    What was left out is listed in the copy. The original is never changed.
+
+    \b
+    Examples:
+      safeeraser data fix SafeEraser SafeEraser-clean
+      safeeraser data fix SafeEraser SafeEraser-clean --also refusal --also duplicate
+    """
+    from safeeraser.benchmarks import fix as fixes
+    from safeeraser.cli import wiring
+
+    with _progress("fix") as progress:
+        left_out = fixes.fix(
+            folder, output, is_refusal=wiring.is_refusal, also=also or (), progress=progress, workers=workers
+        )
+    say(f"left out: {len(left_out)}, listed in {output / fixes.LEFT_OUT}")
+
+
+@app.command()
+def show(
+    folder: Folder,
+    split: Annotated[Split | None, typer.Option("--split", help="Only this split.")] = None,
+    category: Annotated[str | None, typer.Option("--category", help="Only this category.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Print at most so many records.")] = 3,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="Write a contact sheet (one HTML file) instead.")
+    ] = None,
+) -> None:
+    """Look at records.
+
+    Their pictures are shown where the terminal has the colours.
+
+    \b
+    Examples:
+      safeeraser data show data/icons --category Weapon
+      safeeraser data show data/icons --sheet icons.html
+    """
+    from safeeraser.benchmarks import show as shows
+    from safeeraser.benchmarks.cards import cards
+    from safeeraser.benchmarks.sheet import contact_sheet
+    from safeeraser.cli import wiring
+
+    benchmark = wiring.read(folder)
+    found = cards(benchmark, split=split, category=category)
+    if sheet is None:
+        shows.show(found[:limit], stdout)
+    else:
+        say(f"{contact_sheet(benchmark.name, found, sheet)} records: {sheet}")
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Progress]:
+    """A callback (done, total) that moves a progress bar, which appears when the total is known."""
+    with ExitStack() as stack:
+        bar: ProgressBar | None = None
+
+        def move(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None:
+                bar = stack.enter_context(ProgressBar(label, total, done=done - 1))
+            bar.advance()
+
+        yield move
+
+
+def _print_problems(problems: Sequence[Problem]) -> None:
+    if not problems:
+        return
+    table = Table("", "file", "record", "field", "what", show_edge=False)
+    for problem in problems[:SHOWN]:
+        cells = (problem.severity, str(problem.file), problem.record or "", problem.field or "", problem.message)
+        table.add_row(*(Text(cell, overflow="fold") for cell in cells))
+    stdout.print(table)
+    if len(problems) > SHOWN:
+        say(f"... and {len(problems) - SHOWN} more; --json prints them all")
+
+
+def _print_counts(counts: dict[str, int]) -> None:
+    table = Table("what", "count", show_edge=False)
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,}")
+    stdout.print(table)

@@ -1,0 +1,101 @@
+"""What there is to choose from: `methods`, `models`, `benchmarks`, `judges`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from safeeraser.cli.output import stdout
+
+if TYPE_CHECKING:
+    from safeeraser.objectives import Method
+
+methods_app = typer.Typer(
+    help="List the methods; `methods show NAME` explains one.", rich_markup_mode=None, invoke_without_command=True
+)
+
+
+@methods_app.callback()
+def methods(ctx: typer.Context) -> None:
+    """List the methods of unlearning; `methods show NAME` explains one.
+
+    \b
+    Examples:
+      safeeraser methods
+      safeeraser methods show po+pd
+    """
+    from safeeraser.config import VANILLA
+    from safeeraser.objectives import METHODS, find
+
+    if ctx.invoked_subcommand is None:
+        _print({VANILLA: "the model as it is, before unlearning"} | {name: _formula(find(name)) for name in METHODS})
+
+
+@methods_app.command()
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="A method's name.")]) -> None:
+    """Show a method's formula in each preset, and where its losses come from.
+
+    \b
+    Example:
+      safeeraser methods show po+pd
+    """
+    from safeeraser.objectives import Preset, find
+
+    found = {preset: find(name, preset) for preset in get_args(Preset)}
+    losses = {term.loss for method in found.values() for term in method.terms}
+    _print(
+        {preset: _formula(method) for preset, method in found.items()}
+        | {loss.__name__: (loss.__doc__ or "").partition("\n")[0] for loss in losses}
+    )
+
+
+def models() -> None:
+    """List what the key `model` takes.
+
+    \b
+    Example:
+      safeeraser models
+    """
+    from safeeraser.cli import wiring
+
+    _print(wiring.MODELS)
+
+
+def benchmarks() -> None:
+    """List what the key `data.benchmark` takes.
+
+    \b
+    Example:
+      safeeraser benchmarks
+    """
+    from safeeraser.cli import wiring
+
+    _print({name: source.about for name, source in wiring.BENCHMARKS.items()})
+
+
+def judges() -> None:
+    """List what the key `judge` takes.
+
+    \b
+    Example:
+      safeeraser judges
+    """
+    from safeeraser.cli import wiring
+
+    _print(wiring.judge_versions())
+
+
+def _formula(method: Method) -> str:
+    terms = (f"{term.weight:g} {term.loss.__name__}({', '.join(term.targets)})" for term in method.terms)
+    return " + ".join(terms)
+
+
+def _print(rows: Mapping[str, str]) -> None:
+    table = Table.grid(padding=(0, 2))
+    for name, about in rows.items():
+        table.add_row(Text(name), Text(about))
+    stdout.print(table)

@@ -1,0 +1,37 @@
+"""Options that several commands share, and settings made from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safeeraser.records import Example
+from safeeraser.selection import Part, choose
+
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change; the value is YAML.")
+]
+Data = Annotated[Path, typer.Option("--data", help="Folder of a benchmark in the released layout.")]
+Model = Annotated[str, typer.Option("--model", help="tiny, a folder, or a hub id.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of every random choice.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Ask at most so many examples of each part.")]
+Parts = Annotated[
+    list[Part] | None,
+    typer.Option("--part", help="What to measure; may be given several times. All four if not given."),
+]
+
+
+def overrides(given: list[str] | None, *, seed: int | None, limit: int | None, output: Path | None) -> list[str]:
+    """A run's key=value overrides, the options among them."""
+    options = [f"seed={seed}"] if seed is not None else []
+    options += [f"limits.{part}={limit}" for part in Part] if limit is not None else []
+    options += [f"output={json.dumps(str(output))}"] if output is not None else []
+    return [*(given or []), *options]
+
+
+def chosen(examples: tuple[Example, ...], parts: list[Part] | None, limit: int | None, seed: int) -> list[Example]:
+    """The examples of the parts named, each within the limit; the same as a run with these settings asks."""
+    return [example for part in parts or Part for example in choose(examples, part, limit, seed)]

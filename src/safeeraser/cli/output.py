@@ -1,0 +1,50 @@
+"""What the commands print, and how they end: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+FINDINGS = 1
+USER_ERROR = 2
+INTERRUPTED = 130
+
+stdout = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)
+
+
+def say(message: str) -> None:
+    """A line about what is going on. Printed as it is: nothing in it is taken for markup."""
+    stderr.print(Text(message), soft_wrap=True)
+
+
+class Commands(TyperGroup):
+    """The command group: an error that the user can put right ends with its message and exit code 2.
+
+    Those are the exceptions that this package defines, and the system's (a file that cannot be read, a full disk).
+    Any other exception is a defect and keeps its traceback.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; translate its errors into exit codes."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            say("Interrupted; what is finished is kept. Run the same command again to go on from there.")
+            raise typer.Exit(INTERRUPTED) from error
+        except Exception as error:
+            if not _is_the_users(error):
+                raise
+            stderr.print(Text(f"error: {error}", style="red"), soft_wrap=True)
+            raise typer.Exit(USER_ERROR) from error
+
+
+def _is_the_users(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno != errno.EPIPE  # the reader of our output has gone: nobody is there to be told
+    return type(error).__module__.partition(".")[0] == __name__.partition(".")[0]

@@ -1,0 +1,90 @@
+"""Whole runs: `demo`, `run`, `report`."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from safeeraser.cli.options import Limit, Overrides, Seed, overrides
+from safeeraser.cli.output import say, stdout
+
+if TYPE_CHECKING:
+    from safeeraser.config import RunSettings
+    from safeeraser.records import Metric
+
+Output = Annotated[Path | None, typer.Option("--output", help="The run's folder.")]
+
+
+def demo(given: Overrides = None, output: Output = None, seed: Seed = None, limit: Limit = None) -> None:
+    """Unlearn the embedded model, before and after.
+
+    With po and with po+pd (Prompt Decouple): all three are measured and printed side by side. This is a run of the
+    configuration that comes with the package, in runs/demo unless told otherwise.
+
+    \b
+    Examples:
+      safeeraser demo
+      safeeraser demo --limit 24 --output runs/quick
+      safeeraser demo --seed 1 --output runs/seed-1 methods=[vanilla,po+pd]
+    """
+    text = files("safeeraser").joinpath("configs/demo.yaml").read_text(encoding="utf-8")
+    _run(text, "demo.yaml", overrides(given, seed=seed, limit=limit, output=output))
+
+
+def run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The run's settings.")],
+    given: Overrides = None,
+    output: Output = None,
+    seed: Seed = None,
+    limit: Limit = None,
+) -> None:
+    """Do a run from its configuration, or go on with it.
+
+    Its stages: data, unlearning, answers, verdicts, metrics, report. What is finished is not done again, so the same
+    command goes on with a run that was stopped.
+
+    \b
+    Examples:
+      safeeraser run run.yaml
+      safeeraser run run.yaml --seed 1 unlearn.steps=60 methods_settings.po+pd.steps=90
+      safeeraser run run.yaml model=llava-hf/llava-1.5-7b-hf data.benchmark=released data.path=SafeEraser
+    """
+    from safeeraser.config import read_text
+
+    _run(read_text(config), str(config), overrides(given, seed=seed, limit=limit, output=output))
+
+
+def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]) -> None:
+    """Judge, score and report a finished run again.
+
+    No model is loaded: the answers are used as they are.
+
+    \b
+    Example:
+      safeeraser report runs/demo
+    """
+    from safeeraser import pipeline
+    from safeeraser.cli import wiring
+    from safeeraser.run_folder import RunFolder
+
+    place = RunFolder(folder)
+    settings = wiring.stored(place)
+    _show(pipeline.report_again(settings, wiring.kit(settings), place, say), settings, folder)
+
+
+def _run(text: str, source: str, given: list[str]) -> None:
+    from safeeraser import config, pipeline
+    from safeeraser.cli import wiring
+
+    settings = config.parse(text, source, given, wiring.names())
+    _show(pipeline.run(settings, wiring.kit(settings), say), settings, settings.folder)
+
+
+def _show(metrics: list[Metric], settings: RunSettings, folder: Path) -> None:
+    from safeeraser.report import print_table
+
+    print_table(metrics, settings.methods, stdout)
+    say(f"the whole report: {folder / 'report.md'}")

@@ -1,0 +1,117 @@
+"""Names to objects: the only place that knows which name stands for what.
+
+Modules that need torch are imported when a name is used, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safeeraser.benchmarks import icons, released
+from safeeraser.benchmarks.dataset import Benchmark
+from safeeraser.config import VANILLA, DataSettings, Names, RunSettings, load, parse
+from safeeraser.errors import UserError, unknown
+from safeeraser.judges import JUDGES, Judge
+from safeeraser.judges.rules.refusal import find_refusal
+from safeeraser.judges.rules.text import plain, sentences
+
+if TYPE_CHECKING:
+    from safeeraser.models.load import LoadedModel
+    from safeeraser.pipeline import Kit
+    from safeeraser.run_folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A kind of benchmark: how its folder is read and, for one that comes with the package, built."""
+
+    about: str
+    read: Callable[[Path], Benchmark]
+    build: Callable[[DataSettings], None] | None = None
+
+
+BENCHMARKS = {
+    "icons": Source(
+        about="pictograms with harmless content in the paper's structure; built where it is not there yet",
+        read=released.read,
+        build=lambda data: icons.build(data.folder, scale=data.scale, seed=data.seed),
+    ),
+    "released": Source(about="a folder in the released SafeEraser layout (data.path)", read=released.read),
+}
+
+MODELS = {
+    "tiny": "DINOv2-small + SmolLM2-135M, put together on first use (about 200 MB to fetch)",
+    "FOLDER": "a model that transformers' AutoModelForImageTextToText loads",
+    "OWNER/NAME": "the same from the Hugging Face hub",
+}
+
+
+def names() -> Names:
+    """Every name that settings may use."""
+    from safeeraser.objectives import METHODS
+
+    return Names(
+        benchmarks=tuple(BENCHMARKS),
+        judges=tuple(JUDGES),
+        methods=(VANILLA, *METHODS),
+        models=tuple(name for name in MODELS if name.islower()),
+    )
+
+
+def kit(settings: RunSettings) -> Kit:
+    """What a run's names stand for."""
+    from safeeraser.models.load import load as load_weights
+    from safeeraser.objectives import find
+    from safeeraser.pipeline import Kit
+
+    def load_model(adapter: Path | None) -> LoadedModel:
+        return load_weights(settings.model, adapter=adapter)
+
+    source = BENCHMARKS[settings.data.benchmark]
+    if source.build is None and settings.data.path is None:
+        raise UserError(f"data.path: the benchmark {settings.data.benchmark!r} needs a folder")
+    return Kit(
+        build=source.build,
+        read=source.read,
+        load=load_model,
+        methods={name: find(name, settings.unlearning(name).preset) for name in settings.methods if name != VANILLA},
+        judge=JUDGES[settings.judge],
+    )
+
+
+def settings(section: str, given: list[str] | None, *, seed: int | None, **keys: str | list[str]) -> RunSettings:
+    """Settings of a stage that is run alone: overrides of one section of the configuration, and a few keys."""
+    options = [f"{key}={json.dumps(value)}" for key, value in keys.items()]
+    options += [f"seed={seed}"] if seed is not None else []
+    return parse("", "options", [*options, *(f"{section}.{override}" for override in given or [])], names())
+
+
+def stored(folder: RunFolder) -> RunSettings:
+    """The settings that a run's folder was made with."""
+    return load(folder.config, names=names())
+
+
+def read(folder: Path) -> Benchmark:
+    """Read a benchmark of either kind: both have the same layout."""
+    return released.read(folder)
+
+
+def judge(name: str) -> Callable[[Sequence[str]], Judge]:
+    """What makes the judge of this name from a benchmark's refusals."""
+    if name not in JUDGES:
+        raise UserError(unknown("judge", name, JUDGES))
+    return JUDGES[name]
+
+
+def judge_versions() -> dict[str, str]:
+    """Every judge's name, with the name and version that stand in its verdicts."""
+    return {name: make(()).name for name, make in JUDGES.items()}
+
+
+def is_refusal(text: str) -> bool:
+    """Whether a text is a refusal by the rules judge."""
+    return find_refusal(sentences(plain(text))) is not None
