@@ -67,7 +67,7 @@ def fuzz(
     with tempfile.TemporaryDirectory() as place:
         work = Path(place).resolve()
         _lay_bait(folder, work / "outside")
-        _use(folder, work / "out")  # imports whatever is imported late, before opened files are watched
+        _use(folder, work / "out", [])  # imports whatever is imported late, before opened files are watched
         for number in range(first, first + count):
             names = _spoil(folder, work, random.Random(f"{seed}/{number}"))
             was_read, complaints = _try(work / "copy", work / "out")
@@ -101,24 +101,29 @@ def _spoil(folder: Path, work: Path, rng: random.Random) -> tuple[str, ...]:
 
 def _try(copy: Path, out: Path) -> tuple[bool, list[str]]:
     """Whether a copy was read, and what is wrong with how it was used."""
+    complaints: list[str] = []
+    crash: Exception | None = None
+    was_read = False
     with _watching(copy, out) as opened:
         try:
-            was_read, complaints = True, _use(copy, out)
+            _use(copy, out, complaints)
+            was_read = True
         except BenchmarkError as error:
-            was_read, complaints = False, _unprintable([str(error).replace("\n", "")])
-        except Exception:  # finding those that nobody thought of is what this is for
-            was_read, complaints = False, [traceback.format_exc()]
-    return was_read, [*complaints, *(f"opened {path}, outside the folder" for path in opened)]
+            complaints += _unprintable(str(error).split("\n"))
+        except Exception as error:  # finding those that nobody thought of is what this is for
+            crash = error
+    complaints += [f"opened {path}, outside the folder" for path in opened]
+    return was_read, complaints + (["".join(traceback.format_exception(crash))] if crash else [])
 
 
-def _use(folder: Path, out: Path) -> list[str]:
+def _use(folder: Path, out: Path, complaints: list[str]) -> None:
     """Check, fix, read and show a benchmark. Raises BenchmarkError where it cannot be read."""
     findings = check(folder, is_refusal=_is_refusal, workers=1)
-    complaints = _unprintable(map(str, findings.problems))
+    complaints += _unprintable(map(str, findings.problems))
     try:
         fix(folder, out / "fixed", is_refusal=_is_refusal, workers=1)
     except BenchmarkError as error:
-        complaints += _unprintable([str(error).replace("\n", "")])
+        complaints += _unprintable(str(error).split("\n"))
     else:
         left = check(out / "fixed", is_refusal=_is_refusal, workers=1).errors
         complaints += [f"fixed, and still: {problem}" for problem in left]
@@ -126,7 +131,6 @@ def _use(folder: Path, out: Path) -> list[str]:
     found = cards(benchmark)
     contact_sheet(benchmark.name, found, out / "sheet.html", per_category=2)
     show(found[:2], Console(file=StringIO(), force_terminal=True, color_system="truecolor"))
-    return complaints
 
 
 def _is_refusal(answer: str) -> bool:

@@ -80,5 +80,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return f"not a picture of a known format ({', '.join(FORMATS)})"
     if isinstance(error, Image.DecompressionBombError):
-        return f"a decompression bomb; at most {MAX_PIXELS:,} pixels are decoded"
+        return f"a decompression bomb, by its header; at most {MAX_PIXELS:,} pixels are decoded"
     return f"does not decode: {str(error)[:120] or type(error).__name__}"

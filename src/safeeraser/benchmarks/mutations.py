@@ -108,8 +108,8 @@ class Spoiler:
         self._replace(self._image(), png(*self._rng.choice(((20_000, 20_000), (2**31 - 1, 1), (1, 60_000_000)))))
 
     def bomb(self) -> None:
-        """A small file that unpacks to much: a text chunk of 100 MB."""
-        text = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(100_000_000), 9))
+        """A small file that unpacks to much: a text chunk of 20 MB."""
+        text = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(20_000_000), 9))
         self._replace(self._image(), png(8, 8, text))
 
     def sparse_file(self) -> None:

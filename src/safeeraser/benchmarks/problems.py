@@ -86,8 +86,10 @@ class Collector:
         self._notes[key] = (count + 1, first)
 
     def problems(self) -> list[Problem]:
-        """Everything gathered; the counted remarks come last."""
-        return [*self._problems, *(_counted(note, *found) for note, found in self._notes.items())]
+        """Everything gathered, by file and record; the counted remarks come last."""
+        files = list(dict.fromkeys(problem.file for problem in self._problems))
+        ordered = sorted(self._problems, key=lambda problem: (files.index(problem.file), _number(problem.record)))
+        return [*ordered, *(_counted(note, *found) for note, found in self._notes.items())]
 
 
 class Spot(NamedTuple):
@@ -145,6 +147,11 @@ def _step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
     return f".{step}" if step.isidentifier() and step.isascii() and len(step) <= 40 else f".{quoted(step)}"
+
+
+def _number(record: str | None) -> int:
+    """The place of a record in its file, by which it is named: "#12 img/a.png"."""
+    return int(record[1:].split()[0]) if record else 0
 
 
 def _counted(note: Problem, count: int, first: str | None) -> Problem:

@@ -8,11 +8,13 @@ It counts what it finds and assumes no number.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from safeeraser.benchmarks.dataset import Benchmark
-from safeeraser.benchmarks.fields import checked_text, typed
+from safeeraser.benchmarks.fields import Keys, adopt, checked_text, typed
 from safeeraser.benchmarks.folder import Folder, PathError
 from safeeraser.benchmarks.interpret import Found, Pictures, base_id, interpret
 from safeeraser.benchmarks.problems import BenchmarkError, Collector, Problem, Spot, errors, warnings
@@ -102,12 +104,19 @@ def _scan_prompts(result: Scan, name: str) -> None:
     if content is None:
         return
     result.prompts = spot.file
-    document = read_value(content, spot)
-    prompts = typed(document, dict, spot)
-    if prompts is not None:
-        texts = typed(prompts.get("idk"), list, spot.at("idk")) or []
-        read = [checked_text(value, spot.at("idk", index)) for index, value in enumerate(texts)]
-        result.refusals = [refusal for refusal in read if refusal is not None]
+    found = typed(read_value(content, spot), dict, spot)
+    if found is not None:
+        found = adopt(found, Keys(content=("idk",)), spot)
+        result.refusals = list(_texts(found["idk"], spot.at("idk"))) if "idk" in found else []
+        if "idk" not in found:
+            spot.at("idk").error("missing", "missing")
+
+
+def _texts(value: Any, spot: Spot) -> Iterator[str]:
+    for index, text in enumerate(typed(value, list, spot) or []):
+        found = checked_text(text, spot.at(index))
+        if found is not None:
+            yield found
 
 
 def _content(folder: Folder, name: str, spot: Spot) -> bytes | None:

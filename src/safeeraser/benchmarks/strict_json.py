@@ -201,7 +201,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int | _Flaw:
-    return int(digits) if len(digits) <= _MAX_DIGITS else _Flaw(f"a number of {len(digits)} digits")
+    count = len(digits.lstrip("-"))
+    return int(digits) if count <= _MAX_DIGITS else _Flaw(f"a number of {count} digits")
 
 
 def _constant(name: str) -> _Flaw:

@@ -1,0 +1,138 @@
+"""Records in the terminal and on a contact sheet: complete, and harmless whatever the texts hold."""
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from safeeraser.benchmarks.cards import cards
+from safeeraser.benchmarks.released import read
+from safeeraser.benchmarks.safe_text import plain
+from safeeraser.benchmarks.sheet import contact_sheet
+from safeeraser.benchmarks.show import half_blocks, show
+from safeeraser.errors import UserError
+from safeeraser.records import Split
+from tests.benchmarks import small
+
+
+def shown(folder: Path, *, colours: bool, encoding: str = "utf-8") -> str:
+    buffer = StringIO()
+    console = Console(file=buffer, width=400, force_terminal=colours, color_system="truecolor" if colours else None)
+    if encoding != "utf-8":
+        buffer = Latin()
+        console.file = buffer
+    show(cards(read(folder), split=Split.TRAIN), console)
+    return buffer.getvalue()
+
+
+class Latin(StringIO):
+    """A terminal that has no half blocks."""
+
+    encoding = "latin-1"
+
+
+def test_cards_are_records(folder: Path) -> None:
+    benchmark = read(folder)
+    assert [card.id for card in cards(benchmark)][:2] == ["train/img/Weapon/train0", "train/img/Privacy/train1"]
+    assert [len(card.pairs()) for card in cards(benchmark)] == [12] * 6
+    assert [card.split for card in cards(benchmark, split=Split.VALIDATION)] == [Split.VALIDATION] * 2
+    assert [card.category for card in cards(benchmark, category="Weapon")] == ["Weapon"] * 3
+    assert cards(benchmark)[0].pictures() == [
+        (folder / "img/Weapon/train0.png", "harmful", "thing train 0"),
+        (folder / "pdset/image/Weapon/train/0.png", "safe", None),
+    ]
+
+
+def test_an_unknown_category_lists_near_ones(folder: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'Weapon'"):
+        cards(read(folder), category="Weapons")
+
+
+def test_a_record_without_forget_pairs_shows_a_picture_of_no_role(folder: Path) -> None:
+    small.edit(folder, lambda records: records[0].pop("unsafe_pairs"))
+    assert cards(read(folder))[0].pictures() == [(folder / "img/Weapon/train0.png", "picture", "thing train 0")]
+
+
+def test_every_text_and_picture_is_in_the_terminal(folder: Path) -> None:
+    text = shown(folder, colours=False)
+    for number in range(2):
+        record = small.record("train", number)
+        for pair in record["unsafe_pairs"]:
+            assert all(value in text for value in pair.values())
+        assert record["UnharmPair_text1"]["Prediction"] in text
+    assert "img/Weapon/train0.png" in text.replace("\n", "")
+    assert "▀" not in text
+    assert "\x1b" not in text
+
+
+def test_pictures_where_the_terminal_has_colours(folder: Path) -> None:
+    (folder / "pdset/image/Privacy/train/1.png").write_bytes(b"broken")
+    text = shown(folder, colours=True)
+    assert text.count("▀") == 3 * 32 * 16
+    assert "not a picture of a known format" in text
+    assert "▀" not in shown(folder, colours=True, encoding="latin-1")
+
+
+def test_half_blocks_are_two_pixels_each() -> None:
+    image = Image.new("RGB", (2, 4))
+    image.putdata([(row, column, 7) for row in range(4) for column in range(2)])
+    text = half_blocks(image, width=2)
+    assert text.plain == "▀▀\n▀▀\n"
+    colours = [
+        (style.color.triplet, style.bgcolor.triplet)
+        for span in text.spans
+        if not isinstance(style := span.style, str) and style.color and style.bgcolor
+    ]
+    assert colours == [((row, column, 7), (row + 1, column, 7)) for row in (0, 2) for column in (0, 1)]
+
+
+def test_a_very_tall_picture_stays_on_the_screen() -> None:
+    assert half_blocks(Image.new("RGB", (1, 5000)), width=8).plain.count("\n") == 8
+
+
+EVIL = "<script>alert(1)</script> {{ 7 * 7 }} [red]x[/red] \x1b[2J \u202egnp.exe \x9b31m"
+
+
+def test_texts_cannot_do_anything(folder: Path) -> None:
+    small.edit(folder, lambda records: records[0].update(keyword=EVIL, category=EVIL, id=EVIL))
+    small.edit(folder, lambda records: records[0]["unsafe_pairs"][0].update(question=EVIL, sd_response=EVIL))
+    text = shown(folder, colours=False)
+    assert "[red]x[/red]" in text
+    assert not set("\x1b\x9b\u202e") & set(text)
+    contact_sheet(EVIL, cards(read(folder)), folder.parent / "sheet.html")
+    page = (folder.parent / "sheet.html").read_text()
+    assert "<script" not in page
+    assert "{{ 7 * 7 }}" in page
+    assert not set("\x1b\x9b\u202e") & set(page)
+
+
+def test_the_sheet_holds_everything_itself(folder: Path) -> None:
+    target = folder.parent / "sheet.html"
+    assert contact_sheet("small", cards(read(folder)), target) == 6
+    page = target.read_text()
+    assert page.count("data:image/jpeg;base64,") == 12
+    assert re.findall(r"<h2>(\w+) <small>(.*)</small>", page) == [("Privacy", "3 of 3"), ("Weapon", "3 of 3")]
+    assert {source[:5] for source in re.findall(r'(?:src|href)="([^"#]+)"', page)} == {"data:"}
+    for example in read(folder).examples:
+        assert example.question in page
+        assert example.answer in page
+
+
+def test_the_sheet_takes_some_of_each_category_and_survives_broken_pictures(folder: Path) -> None:
+    (folder / "img/Weapon/train0.png").write_bytes(b"broken")
+    target = folder.parent / "sheet.html"
+    assert contact_sheet("small", cards(read(folder)), target, per_category=1) == 2
+    page = target.read_text()
+    assert "1 of 3" in page
+    assert page.count("picture does not decode") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a\r\nb\rc\td", "a\nb\nc   d"), ("\x07\u2066x", "\ufffd\ufffdx"), ("größer \U0001f469\u200d\U0001f467", None)],
+)
+def test_plain_text(text: str, expected: str | None) -> None:
+    assert plain(text) == (text if expected is None else expected)
