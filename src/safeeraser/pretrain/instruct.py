@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 from peft import PeftModel
+from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
 
 from safeeraser.models.chat import ChatTokenizer
@@ -27,6 +28,7 @@ _LORA_RATE, _PROJECTOR_RATE = 8e-4, 3e-4
 
 def instruct(loaded: LoadedModel, *, steps: int, seed: int) -> PeftModel:
     """Train in place, on lessons that are drawn as they are needed; the projector ends up in the model itself."""
+    loaded.model.set_attn_implementation("eager")  # on the CPU, quicker than sdpa's backward pass by a quarter
     adapted = attach(loaded.model, r=16, alpha=32, dropout=0.0)
     lora = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
     projector = list(projector_of(loaded.model).float().requires_grad_(True).parameters())
@@ -42,7 +44,7 @@ def instruct(loaded: LoadedModel, *, steps: int, seed: int) -> PeftModel:
         stream = lessons(Path(folder), seed)
         for _ in range(steps):
             batch = collate([{Target.RETAIN: Turn(each, each.answer)} for each in islice(stream, _BATCH)])
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16), disable_input_dtype_casting(adapted):
                 output = stream_outputs(adapted, batch, vision)[Target.RETAIN]
             loss = _token_mean(output)
             optimiser.zero_grad()

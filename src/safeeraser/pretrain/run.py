@@ -21,7 +21,7 @@ from safeeraser.pretrain.instruct import instruct
 
 ALIGN_STEPS = 900
 ALIGN_PICTURES = 72
-INSTRUCT_STEPS = 520
+INSTRUCT_STEPS = 420
 
 
 def pretrain(

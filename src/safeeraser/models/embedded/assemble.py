@@ -21,7 +21,7 @@ from safeeraser.models.embedded.language import language_model, tokenizer
 from safeeraser.models.embedded.vision import IMAGE_MEAN, IMAGE_STD, PATCH_SIZE, vision_config, vision_tower
 
 IMAGE_SIZE = 84
-"""Side of the square pictures the model sees, in pixels; 14 px a patch, so 64 picture tokens."""
+"""Side of the square pictures the model sees, in pixels; 14 px a patch, so 36 picture tokens."""
 
 _HERE = Path(__file__).parent
 _RECIPE = ("assemble.py", "chat_template.jinja", "fetch.py", "language.py", "vision.py", "weights.py")
