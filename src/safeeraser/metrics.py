@@ -87,7 +87,7 @@ def score(
 def rouge_l(reference: str, answer: str) -> float | None:
     """ROUGE-L as F-measure, by rouge-score without stemming; None where the reference has no ASCII word.
 
-    >>> rouge_l("A red pistol.", "It is a red pistol!")
+    >>> round(rouge_l("A red pistol.", "It is a red pistol!"), 3)
     0.75
     """
     if not tokenize(reference, None):

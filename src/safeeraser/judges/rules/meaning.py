@@ -18,6 +18,7 @@ MIN_LOOP_SHARE = 0.5  # of all words
 MIN_WORDS_FOR_VARIETY = 15
 MIN_VARIETY = 0.5  # distinct word triples / word triples
 MAX_NONWORD_SHARE = 0.5  # of the words that can be told
+MAX_WORD_LETTERS = 30
 MAX_SCRIPTS = 2
 MAX_WORDS = 2_000
 
@@ -136,7 +137,7 @@ def _looks_like_a_word(token: str) -> bool | None:
         return True
     if len(token) <= 2:
         return None
-    if len(token) > 30 or any(char.isdigit() for char in token):
+    if len(token) > MAX_WORD_LETTERS or any(char.isdigit() for char in token):
         return False
     return bool(_VOWEL.search(token)) and not _UNHEARD.search(token) and not _LOOP_IN_WORD.search(token)
 
