@@ -116,7 +116,7 @@ def first_token_logprobs(
 
 class _Generator:
     def __init__(self, loaded: LoadedModel, settings: GenerateSettings) -> None:
-        self._model = loaded.model
+        self._model: Any = loaded.model
         self._chat = ChatTokenizer.of(loaded)
         self._vision = VisionFeatures(loaded.model, self._chat)
         self._settings = settings
@@ -153,7 +153,8 @@ class _Generator:
         ]
         first = torch.tensor([chat.ids[chat.prompt_length] for chat in chats], device=self._model.device)
         logits = self._model(**self._inputs(examples), logits_to_keep=1, use_cache=False).logits[:, -1]
-        return logits.float().log_softmax(-1).gather(1, first[:, None])[:, 0]
+        chosen: Tensor = logits.float().log_softmax(-1).gather(1, first[:, None])[:, 0]
+        return chosen
 
     def _inputs(self, examples: Sequence[Example]) -> dict[str, Any]:
         chats = [self._chat.prompt(example.question, example.image) for example in examples]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import ProcessorMixin
 
 from safeeraser.errors import UserError
 from safeeraser.models.load import LoadedModel
@@ -41,8 +41,8 @@ class ChatTokenizer:
     `end_of_turn` is the set of token ids at which the model's own generation stops.
     """
 
-    def __init__(self, processor: ProcessorMixin, end_of_turn: Iterable[int]) -> None:
-        self.processor = processor
+    def __init__(self, processor: Any, end_of_turn: Iterable[int]) -> None:
+        self.processor = processor  # a ProcessorMixin; what it has besides differs from family to family
         self.tokenizer = processor.tokenizer
         self.end_of_turn = frozenset(end_of_turn)
         self.pad_id: int = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
@@ -78,15 +78,15 @@ class ChatTokenizer:
         prompt, ids = self._tokenize(prompt_text), self._tokenize(text)
         if ids[: len(prompt)] != prompt:
             raise ChatError(f"{self._family}: the tokens of the prompt are not a prefix of prompt and answer")
-        if ids[-1] not in self.end_of_turn:
-            ids = (*ids, self.tokenizer.eos_token_id)
+        if ids[-1] not in self.end_of_turn:  # a template that leaves it to the caller
+            ids = (*ids, min(self.end_of_turn))
         answer_length = len(ids) - len(prompt)
         expanded = self._expand(ids, image)
         return Chat(expanded, len(expanded) - answer_length, image)
 
     def pixels(self, images: list[Path]) -> dict[str, Tensor]:
         """What the processor makes of pictures, in order: `pixel_values` and whatever else the family needs."""
-        inputs = [self._processed.pop(image, None) or self._process(image) for image in images]
+        inputs = [self._processed.pop(image) if image in self._processed else self._process(image) for image in images]
         names = [name for name in inputs[0] if name not in ("input_ids", "attention_mask")]
         return {name: torch.cat([each[name] for each in inputs]) for name in names}
 
@@ -98,7 +98,7 @@ class ChatTokenizer:
 
     def _render(self, question: str, image: Path | None, answer: str | None = None) -> str:
         content = [*([IMAGE] if image is not None else []), {"type": "text", "text": question}]
-        messages = [{"role": "user", "content": content}]
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if answer is not None:
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
         text: str = self.processor.apply_chat_template(messages, add_generation_prompt=answer is None)
@@ -119,10 +119,12 @@ class ChatTokenizer:
         return tuple(self.tokenizer(text, add_special_tokens=not has_bos)["input_ids"])
 
     def _expand(self, ids: tuple[int, ...], image: Path | None) -> tuple[int, ...]:
+        found = ids.count(self._placeholder)
+        if found != (image is not None):
+            token = self.processor.image_token
+            raise ChatError(f"{self._family}: {found} times {token} in a prompt with{'' if image else 'out'} a picture")
         if image is None:
             return ids
-        if ids.count(self._placeholder) != 1:
-            raise ChatError(f"{self._family}: the chat template must place one image token, in text {ids}")
         if image not in self._expansions:
             self._processed[image] = self._process(image)  # kept for `pixels`, which is asked for next
             self._expansions[image] = tuple(self._processed[image]["input_ids"][0].tolist())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
+from transformers.utils import logging as hf_logging
 
 from safeeraser.errors import UserError, unknown
 
@@ -46,19 +50,33 @@ def load(
     target = _device(device)
     precision = _dtype(dtype, target)
     source = _source(name_or_path)
-    model = AutoModelForImageTextToText.from_pretrained(source, dtype=precision, revision=revision)
+    with _quiet():
+        model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=precision, revision=revision)
     processor = AutoProcessor.from_pretrained(source, revision=revision)
     if adapter is not None:
         model = _merged(model, adapter)
-    return LoadedModel(model.to(target).eval(), processor, name_or_path, adapter, revision)
+    model.to(target).eval().requires_grad_(False)
+    return LoadedModel(model, processor, name_or_path, adapter, revision)
 
 
 def native_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 runs in hardware here; where it is emulated, float32 is both quicker and more exact."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
     return device.type == "cpu" and bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bar for reading weights: it would stand between the bars that tell how long a run takes."""
+    shown = hf_logging.is_progress_bar_enabled()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            hf_logging.enable_progress_bar()
 
 
 def _source(name_or_path: str) -> str:

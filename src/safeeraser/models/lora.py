@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Literal
 
 import torch
@@ -17,19 +18,26 @@ PROJECTORS = ("multi_modal_projector", "connector")
 
 
 def attach(
-    model: PreTrainedModel, *, r: int, alpha: float, dropout: float, projector: Projector = "frozen"
+    model: PreTrainedModel,
+    *,
+    r: int,
+    alpha: float,
+    dropout: float,
+    layers: int | None = None,
+    projector: Projector = "frozen",
 ) -> PeftModel:
     """Put a fresh LoRA adapter on the language model of a multimodal model, in place.
 
     Everything else is frozen. What is trained is kept in float32 whatever the model's precision, because small
-    updates are lost in bfloat16. With `projector` "full" the projector is trained whole, with "lora" by LoRA.
+    updates are lost in bfloat16. `layers` keeps the adapter to the last so many layers, which spares the backward pass
+    through those below. With `projector` "full" the projector is trained whole, with "lora" by LoRA.
     """
     name = projector_name(model)
     if projector != "frozen" and name is None:
         raise UserError(f"{type(model).__name__}: no projector found to train; use projector=frozen")
-    targets = language_targets(model)
+    targets = language_targets(model, layers)
     if projector == "lora":
-        targets = f"(?:{targets}|{linear_targets(model, str(name))})"
+        targets = f"{targets}|{linear_targets(model, str(name))}"
     config = LoraConfig(
         r=r,
         lora_alpha=alpha,  # type: ignore[arg-type]  # PEFT annotates int and computes with any number
@@ -38,20 +46,30 @@ def attach(
         modules_to_save=[str(name)] if projector == "full" else None,
         task_type="CAUSAL_LM",
     )
-    adapted = get_peft_model(model, config)
+    with warnings.catch_warnings():  # PEFT asks transformers for an attribute that has a new name
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        adapted = get_peft_model(model, config)
     for parameter in adapted.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
     return adapted
 
 
-def language_targets(model: PreTrainedModel) -> str:
-    """A pattern that matches the attention and MLP linears of the language model and nothing else."""
+def language_targets(model: PreTrainedModel, layers: int | None = None) -> str:
+    """A pattern that matches the attention and MLP linears of the language model and nothing else.
+
+    `layers` keeps it to the last so many layers. Raises UserError where the model has fewer, or no language model.
+    """
     decoder = model.get_decoder()
-    names = [name for name, module in model.named_modules() if module is decoder and name]
-    if not names:
+    name = next((name for name, module in model.named_modules() if module is decoder), "")
+    if not name:
         raise UserError(f"{type(model).__name__}: no language model found inside")
-    return linear_targets(model, names[0])
+    if layers is None:
+        return linear_targets(model, name)
+    count = len(decoder.layers)
+    if layers > count:
+        raise UserError(f"{type(model).__name__}: {layers} layers asked for, the language model has {count}")
+    return "|".join(linear_targets(model, f"{name}.layers.{index}") for index in range(count - layers, count))
 
 
 def linear_targets(model: nn.Module, prefix: str) -> str:

@@ -24,11 +24,13 @@ class VisionFeatures:
     """
 
     def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, *, limit_bytes: int = 4 * 2**30) -> None:
-        self._model = model
+        self._model: Any = model  # image features have no common type in transformers
         self._chat = chat
         self._room = limit_bytes
         self._features: dict[Path, Tensor] = {}
         self._projector = projector_name(model)
+        self._tower: nn.Module = self._model.get_encoder(modality="image")
+        self._dtype = next(self._tower.parameters()).dtype
 
     def inputs(self, images: list[Path]) -> dict[str, Any]:
         """Keyword inputs of the model's forward for these pictures, in order (none for no pictures)."""
@@ -40,8 +42,8 @@ class VisionFeatures:
         if self._projector is None:  # found out just now
             return self._to_device(self._chat.pixels(images))
         features = torch.stack([fresh[image] if image in fresh else self._features[image] for image in images])
-        projected = self._model.get_submodule(self._projector)(features)
-        return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=tuple(projected))}}
+        projected: Any = tuple(self._model.get_submodule(self._projector)(features))
+        return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=projected)}}
 
     def _compute(self, images: list[Path]) -> dict[Path, Tensor]:
         """Features of pictures not kept so far; keeps them while there is room."""
@@ -65,21 +67,20 @@ class VisionFeatures:
         seen: list[tuple[Tensor, Tensor]] = []
         projector = self._model.get_submodule(str(self._projector))
         hook = projector.register_forward_hook(lambda _module, args, output: seen.append((args[0], output)))
-        tower: nn.Module = self._model.get_encoder(modality="image")
-        training = tower.training
-        tower.eval()
+        training = self._tower.training
+        self._tower.eval()
         try:
             features = self._model.get_image_features(**pixels, return_dict=True).pooler_output
         finally:
             hook.remove()
-            tower.train(training)
+            self._tower.train(training)
         if len(seen) != 1 or not torch.equal(torch.cat(list(features)), seen[0][1].flatten(0, -2)):
             return None
         return seen[0][0]
 
     def _to_device(self, pixels: dict[str, Tensor]) -> dict[str, Tensor]:
-        device, dtype = self._model.device, self._model.dtype
+        device = self._model.device
         return {
-            name: value.to(device, dtype) if value.is_floating_point() else value.to(device)
+            name: value.to(device, self._dtype) if value.is_floating_point() else value.to(device)
             for name, value in pixels.items()
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,33 +47,31 @@ class Output:
         """Write the manifest: the inputs, and what is known of the run so far."""
         write_text(self._manifest, json.dumps({"inputs": self._inputs, **results}, indent=2) + "\n")
 
-    def last_checkpoint(self) -> Path | None:
-        """The newest whole checkpoint; the loss log is cut back to its step."""
-        steps = [int(path.name.removeprefix("checkpoint-")) for path in self.checkpoints.glob("checkpoint-*")]
-        self._cut_loss(max(steps, default=0))
-        return self.checkpoints / f"checkpoint-{max(steps)}" if steps else None
+    def resume(self) -> tuple[str | None, int]:
+        """The newest checkpoint and its step (None and 0: there is none); the loss log is cut back to that step."""
+        step = max((int(path.name.removeprefix("checkpoint-")) for path in self._checkpoint_folders()), default=0)
+        if self._loss.exists():
+            lines = self._loss.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+            write_text(self._loss, "".join(kept))
+        return (str(self.checkpoints / f"checkpoint-{step}") if step else None), step
 
     def log(self, entry: dict[str, float]) -> None:
         """Append one whole line to the loss log."""
         with self._loss.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
-    def finish(self, model: PeftModel) -> None:
-        """Put the adapter in its place, whole or not at all, and drop the checkpoints."""
+    def finish(self, model: PeftModel, base: str) -> None:
+        """Put the adapter in its place, whole or not at all, and drop the checkpoints. `base` names its base model."""
+        model.peft_config["default"].base_model_name_or_path = base
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".adapter.") as temporary:
-            model.save_pretrained(temporary)
             whole = Path(temporary) / "adapter"
-            whole.mkdir()
-            for file in [path for path in Path(temporary).iterdir() if path != whole]:
-                file.rename(whole / file.name)
+            model.save_pretrained(str(whole), save_embedding_layers=False)
             whole.rename(self.adapter)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
-    def _cut_loss(self, step: int) -> None:
-        if self._loss.exists():
-            lines = self._loss.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-            write_text(self._loss, "".join(kept))
+    def _checkpoint_folders(self) -> Iterator[Path]:
+        return self.checkpoints.glob("checkpoint-*")
 
 
 def _first_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[str, Any, Any] | None:

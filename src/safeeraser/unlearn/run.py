@@ -5,14 +5,24 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from peft.helpers import disable_input_dtype_casting
+from transformers import (
+    PreTrainedModel,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
 
 from safeeraser import provenance
 from safeeraser.models.chat import ChatTokenizer
@@ -65,13 +75,14 @@ def unlearn(
         r=settings.lora_r,
         alpha=settings.lora_alpha,
         dropout=settings.lora_dropout,
+        layers=settings.lora_layers,
         projector=settings.projector,
     )
     try:
         _train(loaded, adapted, rows, method, settings, folder)
     finally:
         adapted.unload()
-        loaded.model.requires_grad_(False).eval()
+        loaded.model.eval()
     return folder.adapter
 
 
@@ -84,7 +95,6 @@ def _train(
     folder: Output,
 ) -> None:
     chat = ChatTokenizer.of(loaded)
-    start = time.monotonic()
     trainer = UnlearnTrainer(
         method=method.bind(first_token_weight=settings.first_token_weight),
         vision=VisionFeatures(loaded.model, chat),
@@ -93,20 +103,41 @@ def _train(
         train_dataset=rows,
         data_collator=Collator(chat),
     )
+    trainer.remove_callback(PrinterCallback)
+    start = time.monotonic()
     steps = len(rows) // (settings.batch_size * settings.accumulation)
-    with ProgressBar(f"unlearn {method.name}", steps) as bar:
-        trainer.remove_callback(PrinterCallback)
+    checkpoint, done = folder.resume()
+    with ProgressBar(f"unlearn {method.name}", steps, done=done) as bar, _quick(loaded.model, adapted):
         trainer.add_callback(_Log(trainer, folder, bar, settings.accumulation))
-        checkpoint = folder.last_checkpoint()
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    folder.finish(adapted)
+        trainer.train(resume_from_checkpoint=checkpoint)
+    folder.finish(adapted, loaded.name)
     seconds = time.monotonic() - start
+    trained = steps - done
     folder.write_manifest(
+        steps=steps,
         seconds=round(seconds, 1),
-        rows_per_second=round(len(rows) / seconds, 2),
+        rows_per_second=round(trained * settings.batch_size * settings.accumulation / seconds, 2),
+        tokens_per_step=round(trainer.tokens / max(trained, 1)),
         versions=provenance.versions(),
         git=provenance.git_commit(),
     )
+
+
+@contextmanager
+def _quick(model: PreTrainedModel, adapted: PeftModel) -> Iterator[None]:
+    """Train without what costs time and changes nothing.
+
+    Autocast gives the adapter's weights the precision of its inputs, so PEFT need not convert every input. On a CPU
+    the backward pass of torch's fused attention takes several times as long as that of the plain one.
+    """
+    attention = model.config._attn_implementation
+    try:
+        if model.device.type == "cpu":
+            model.set_attn_implementation("eager")
+        with disable_input_dtype_casting(adapted):
+            yield
+    finally:
+        model.set_attn_implementation(attention)
 
 
 def _arguments(settings: UnlearnSettings, folder: Output, device: torch.device) -> TrainingArguments:
@@ -141,9 +172,9 @@ class _Log(TrainerCallback):
 
     def on_log(
         self,
-        args: TrainingArguments,
+        args: TrainingArguments,  # noqa: ARG002  transformers passes these by position
         state: TrainerState,
-        control: TrainerControl,
+        control: TrainerControl,  # noqa: ARG002
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:

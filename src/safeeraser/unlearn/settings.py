@@ -17,7 +17,8 @@ class UnlearnSettings:
 
     `batch_size` counts training rows in one forward pass: a forget example with its retain and decoupled examples is
     one row. An optimiser step sees batch_size x accumulation rows. `warmup_ratio` is a share of all steps,
-    `save_steps` the steps between checkpoints (None: none), `limit` how many forget examples are used (None: all).
+    `save_steps` the steps between checkpoints (None: none), `limit` how many forget examples are used (None: all),
+    `lora_layers` how many of the language model's last layers are trained (None: all).
     `first_token_weight`: see `objectives.nll`.
     Raises UserError naming every setting that is out of range.
     """
@@ -34,6 +35,7 @@ class UnlearnSettings:
     lora_r: int = 32
     lora_alpha: float = 64.0
     lora_dropout: float = 0.05
+    lora_layers: int | None = None
     projector: Projector = "frozen"
     preset: Preset = "clean"
     first_token_weight: float = 1.0
@@ -57,7 +59,10 @@ class UnlearnSettings:
 
     def _broken(self) -> list[tuple[str, str]]:
         checks: list[tuple[str, bool, str]] = [
-            *((name, _optional(getattr(self, name)) >= 1, "at least 1") for name in ("steps", "save_steps", "limit")),
+            *(
+                (name, _optional(getattr(self, name)) >= 1, "at least 1")
+                for name in ("steps", "save_steps", "limit", "lora_layers")
+            ),
             *((name, getattr(self, name) >= 1, "at least 1") for name in ("batch_size", "accumulation", "lora_r")),
             *((name, getattr(self, name) > 0, "above 0") for name in ("learning_rate", "lora_alpha")),
             *((name, getattr(self, name) >= 0, "0 or more") for name in ("weight_decay", "max_grad_norm", "seed")),

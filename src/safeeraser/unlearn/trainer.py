@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset, Sampler, SequentialSampler
+from torch.utils.data import Sampler, SequentialSampler
 from transformers import Trainer
 
 from safeeraser.models.chat import Chat, ChatTokenizer, answer_mask, pad
@@ -43,27 +43,30 @@ class UnlearnTrainer(Trainer):
         self.term_sums: dict[str, float] = {}
         self._method = method
         self._vision = vision
-        self._autocast = self.model.dtype is torch.bfloat16
+        self.tokens = 0
+        self._dtype: torch.dtype = options["model"].get_input_embeddings().weight.dtype
 
     def compute_loss(
         self,
         model: nn.Module,
         inputs: dict[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
+        num_items_in_batch: Tensor | int | None = None,  # noqa: ARG002  counts tokens; the mean is over rows
     ) -> Any:
         """The method's weighted sum over its terms, each a mean over rows, in nats."""
         device = inputs["input_ids"].device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self._autocast):
+        with torch.autocast(device.type, self._dtype, enabled=self._dtype is not torch.float32):
             streams = stream_outputs(model, inputs, self._vision)
         values = {term.name: term(streams) for term in self._method.terms}
         for name, value in values.items():
             self.term_sums[name] = self.term_sums.get(name, 0.0) + value.item()
+        self.tokens += int(inputs["attention_mask"].sum())
         loss = torch.stack([term.weight * values[term.name] for term in self._method.terms]).sum()
         return (loss, {}) if return_outputs else loss
 
-    def _get_train_sampler(self, train_dataset: Dataset[Any] | None = None) -> Sampler[int]:
-        return SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
+        return SequentialSampler(rows)
 
 
 def stream_outputs(model: nn.Module, batch: dict[str, Any], vision: VisionFeatures) -> dict[Target, StreamOutput]:
