@@ -96,9 +96,9 @@ class DataSettings(_Settings):
 
 
 class GenerationSettings(_Settings):
-    """How answers are generated; temperature 0 is greedy."""
+    """How answers are generated, as `generate.GenerateSettings`; temperature 0 is greedy. The seed is the run's."""
 
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: int = Field(default=32, ge=1)
     max_new_tokens: int = Field(default=64, ge=1)
     samples: int = Field(default=1, ge=1)
     temperature: float = Field(default=0.0, ge=0)
@@ -138,6 +138,7 @@ class UnlearningSettings(_Settings):
     lora_r: int = Field(default=32, ge=1)
     lora_alpha: float = Field(default=64.0, gt=0)
     lora_dropout: float = Field(default=0.05, ge=0, lt=1)
+    lora_layers: int | None = Field(default=None, ge=1)
     projector: Literal["frozen", "full", "lora"] = "frozen"
     preset: Literal["clean", "paper"] = "clean"
     first_token_weight: float = Field(default=1.0, gt=0)
@@ -178,8 +179,12 @@ class RunSettings(_Settings):
         return self.output or Path("runs") / self.name
 
     def unlearning(self, method: str) -> UnlearningSettings:
-        """The training settings of one method: `unlearn`, changed by what `methods_settings` sets for it."""
-        return self.unlearn.changed_by(self.methods_settings.get(method, UnlearningSettings()))
+        """The training settings of one method: `unlearn`, changed by what `methods_settings` sets for it.
+
+        Where neither steps nor epochs are set, it is one epoch.
+        """
+        settings = self.unlearn.changed_by(self.methods_settings.get(method, UnlearningSettings()))
+        return settings if settings.steps or settings.epochs else settings.model_copy(update={"epochs": 1.0})
 
     def dump(self) -> dict[str, Any]:
         """All settings as plain values, as they are kept in the run folder."""

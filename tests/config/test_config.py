@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from safeeraser import config
-from safeeraser.config import ConfigError, Names, RunSettings
+from safeeraser.config import ConfigError, GenerationSettings, Names, RunSettings, UnlearningSettings
+from safeeraser.generate import GenerateSettings
+from safeeraser.unlearn import UnlearnSettings
 
 NAMES = Names(benchmarks=("icons", "released"), judges=("rules",), methods=("vanilla", "po", "po+pd"), models=("tiny",))
 
@@ -110,7 +115,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_method_settings_change_only_what_they_set() -> None:
     text = "unlearn: {lora_r: 4, learning_rate: 0.5}\nmethods_settings: {po+pd: {lora_r: 8}}"
     settings = config.parse(text, "run.yaml", names=NAMES)
-    assert settings.unlearning("po") == settings.unlearn
+    assert settings.unlearning("po").lora_r == 4
     assert settings.unlearning("po+pd").lora_r == 8
     assert settings.unlearning("po+pd").learning_rate == 0.5
 
@@ -121,6 +126,31 @@ def test_a_method_s_own_length_replaces_the_common_one() -> None:
     assert (settings.unlearning("po").epochs, settings.unlearning("po").steps) == (2, None)
     assert (settings.unlearning("po+pd").epochs, settings.unlearning("po+pd").steps) == (None, 9)
     assert "set steps or epochs, not both" in problems("unlearn: {epochs: 2, steps: 3}")[0]
+
+
+def test_the_length_is_one_epoch_unless_set() -> None:
+    assert RunSettings().unlearning("po").epochs == 1
+    assert config.parse("unlearn: {steps: 3}", "run.yaml").unlearning("po").epochs is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "left_out"),
+    [(UnlearningSettings, UnlearnSettings, {"seed"}), (GenerationSettings, GenerateSettings, {"seed", "limit"})],
+)
+def test_settings_are_those_of_the_stage(ours: type[BaseModel], theirs: Any, left_out: set[str]) -> None:
+    """A run's settings repeat those of the stages, which need torch: same keys, same defaults."""
+    stage = {field.name: field.default for field in dataclasses.fields(theirs) if field.name not in left_out}
+    assert {name: field.default for name, field in ours.model_fields.items()} == stage
+
+
+@pytest.mark.parametrize("name", [name for name in UnlearningSettings.model_fields if name not in ("limit",)])
+@pytest.mark.parametrize("value", [-1, 0, 0.5, 1, 2, "cosine", "nonsense", None])
+def test_the_stage_takes_every_setting_that_the_file_may_hold(name: str, value: Any) -> None:
+    try:
+        settings = RunSettings.model_validate({"unlearn": {name: value}})
+    except ValidationError:
+        return
+    UnlearnSettings(**settings.unlearning("po").model_dump())
 
 
 def test_a_dump_reads_back_as_the_same_settings() -> None:

@@ -17,8 +17,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Make a multimodal LLM stop answering harmful image+text requests, without refusing everything, and prove it.",
 )
-for command in (runs.demo, runs.run, stages.unlearn, stages.generate, stages.judge, stages.score, runs.report):
-    app.command()(command)
+app.command()(runs.demo)
+app.command()(runs.run)
+for stage in (stages.unlearn, stages.generate, stages.judge, stages.score):
+    app.command()(stage)
+app.command()(runs.report)
+app.command()(stages.pretrain)
 app.add_typer(data.app, name="data")
 app.add_typer(lists.methods_app, name="methods")
 for listing in (lists.models, lists.benchmarks, lists.judges):
