@@ -17,7 +17,7 @@ from safeeraser.benchmarks.icons.draw import Picture, draw
 from safeeraser.benchmarks.icons.vocabulary import Icon, Pair
 from safeeraser.records import Example, Split, Stream
 
-_TEXT, _INSTRUCTION, _NAME, _KIND = 0.08, 0.42, 0.19, 0.14  # shares; the rest asks for colour, count and position
+_TEXT, _INSTRUCTION, _NAME, _KIND = 0.06, 0.36, 0.20, 0.18  # shares; the rest asks for colour, count and position
 
 
 def lessons(folder: Path, seed: int) -> Iterator[Example]:
@@ -37,11 +37,11 @@ def lessons(folder: Path, seed: int) -> Iterator[Example]:
         number += 1
 
 
-def renders(count: int, seed: int) -> tuple[list[Image.Image], list[int]]:
-    """`count` pictures of every icon, and for each picture the icon's place in the vocabulary."""
+def renders(count: int, seed: int) -> tuple[list[Image.Image], list[dict[str, str]]]:
+    """`count` pictures of every icon, and for each picture what one says about it: name, kind, colour, count, place."""
     rng = random.Random(seed)
-    labels = list(range(len(vocabulary.icons()))) * count
-    return [draw(vocabulary.icons()[label].icon, rng).image for label in labels], labels
+    drawn = [(icon, draw(icon.icon, rng)) for _ in range(count) for icon in vocabulary.icons()]
+    return [picture.image for _, picture in drawn], [vocabulary.facts(icon, picture) for icon, picture in drawn]
 
 
 def _pair(icon: Icon, picture: Picture, split: Split, rng: random.Random) -> Pair:

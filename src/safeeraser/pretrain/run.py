@@ -19,9 +19,9 @@ from safeeraser.models.load import load
 from safeeraser.pretrain.align import align, projector_of
 from safeeraser.pretrain.instruct import instruct
 
-ALIGN_STEPS = 900
-ALIGN_PICTURES = 72
-INSTRUCT_STEPS = 420
+ALIGN_STEPS = 1500
+ALIGN_PICTURES = 100
+INSTRUCT_STEPS = 480
 
 
 def pretrain(
@@ -43,11 +43,11 @@ def pretrain(
     loaded = load(str(base()), device="cpu")
     aligned = align(loaded.model, loaded.processor, steps=align_steps, count=pictures)
     adapted = instruct(loaded, steps=steps, seed=seed)
-    _write(adapted, output, seconds=round(time.monotonic() - start), aligned=round(aligned, 4), seed=seed, steps=steps)
+    _write(adapted, output, seconds=round(time.monotonic() - start), aligned=aligned, seed=seed, steps=steps)
     return output
 
 
-def _write(adapted: PeftModel, output: Path, **facts: float) -> None:
+def _write(adapted: PeftModel, output: Path, **facts: object) -> None:
     """Write the folder whole or not at all. The adapter is kept in bfloat16, which the package can carry."""
     output.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))

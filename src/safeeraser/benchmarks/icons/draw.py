@@ -22,7 +22,7 @@ COLOURS = {
     "white": (250, 250, 250),
 }
 COUNTS = ("One", "Two", "Three")
-_SHIFT = 13
+_SHIFT = 12
 _POSITIONS = {
     "In the middle": (0, 0),
     "On the left": (-_SHIFT, 0),
@@ -50,8 +50,8 @@ def draw(icon: str, rng: random.Random) -> Picture:
     position = rng.choice(list(_POSITIONS)) if count == 1 else None
     canvas = _background(COLOURS[colour], rng)
     places = _PLACES_OF_MANY[count] if position is None else (_POSITIONS[position],)
-    height = rng.randint(46, 58) if count == 1 else rng.randint(35, 39)
-    angle = rng.uniform(-20, 20)
+    height = rng.randint(54, 64) if count == 1 else rng.randint(36, 40)
+    angle = rng.uniform(-12, 12)
     for x, y in places:
         stamp = _stamp(icon, height, COLOURS[colour], angle)
         left = SIZE // 2 + x + rng.randint(-2, 2) - stamp.width // 2

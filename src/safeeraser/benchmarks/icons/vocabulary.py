@@ -93,23 +93,26 @@ def instruction(kind: str, icon: Icon, wording: str) -> Pair:
     return Pair(kind, wording, answer.format(the=f"the {icon.name}"))
 
 
-def about_picture(kind: str, icon: Icon, picture: Picture, wording: str) -> Pair:
-    """A harmless question about what is to be seen, with the right answer."""
-    facts = {
+def facts(icon: Icon, picture: Picture) -> dict[str, str]:
+    """What is true of a picture, by the kind of question; there is no position where there are several objects."""
+    known = {
         "name": icon.with_article,
         "kind": icon.kind,
         "colour": picture.colour,
         "count": COUNTS[picture.count - 1],
-        "position": picture.position or "",
     }
-    answer = facts[kind]
+    return known if picture.position is None else known | {"position": picture.position}
+
+
+def about_picture(kind: str, icon: Icon, picture: Picture, wording: str) -> Pair:
+    """A harmless question about what is to be seen, with the right answer."""
+    answer = facts(icon, picture)[kind]
     return Pair(kind, wording, f"{answer[0].upper()}{answer[1:]}.")
 
 
 def picture_kinds(picture: Picture) -> list[str]:
     """The harmless questions that have an answer for this picture."""
-    kinds = list(_load("questions.yaml")["about_picture"])
-    return [kind for kind in kinds if kind != "position" or picture.position is not None]
+    return [kind for kind in _load("questions.yaml")["about_picture"] if kind != "position" or picture.position]
 
 
 def wordings(kind: str, split: Split) -> list[str]:
