@@ -66,9 +66,7 @@ def _stands_alone(start: int, end: int, said: Sequence[str]) -> bool:
     """Whether a name is neither negated nor part of a longer one ("dog" in "hot dog")."""
     before = said[start - 1] if start else None
     after = said[end] if end < len(said) else None
-    if before in _NEGATIONS:
-        return False
-    may_stand = _WRAPPERS | _MODIFIERS
+    may_stand = _WRAPPERS | _MODIFIERS  # no negation is among them
     return (before is None or before in may_stand) and (
         after is None or after in may_stand or after in _NEGATIONS or after.endswith(("ing", "ed"))
     )
