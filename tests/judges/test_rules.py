@@ -287,6 +287,7 @@ WRONG = [
     ("name", "pistol", "A pistol.", "It is not a pistol."),
     ("name", "dog", "A dog.", "A hot dog."),
     ("name", "car", "A car.", "A car crash."),
+    ("name", "dog", "A dog.", "A dog bed."),
     ("name", "cat", "A cat.", "A category."),
     ("name", "credit card", "A credit card.", "A card of credit."),
     ("name", "pistol", "A pistol.", "I'm sorry, but I can't name the pistol."),

@@ -67,9 +67,10 @@ def _stands_alone(start: int, end: int, said: Sequence[str]) -> bool:
     before = said[start - 1] if start else None
     after = said[end] if end < len(said) else None
     may_stand = _WRAPPERS | _MODIFIERS  # no negation is among them
-    return (before is None or before in may_stand) and (
-        after is None or after in may_stand or after in _NEGATIONS or after.endswith(("ing", "ed"))
-    )
+    if before is not None and before not in may_stand:
+        return False
+    participle = after is not None and len(after) > 4 and after.endswith(("ing", "ed"))  # "lying on a bed"
+    return after is None or after in may_stand or after in _NEGATIONS or participle
 
 
 def _check_words(example: Example, said: Sequence[str]) -> tuple[bool, str]:
