@@ -20,7 +20,7 @@ from safeeraser.models.load import LoadedModel, load
 from safeeraser.records import Generation, read_jsonl
 from safeeraser.run_folder import RunFolder
 from tests.pipeline import world
-from tests.pipeline.conftest import World, contents, no_model
+from tests.pipeline.world import World, contents, no_model
 
 METHODS = ["vanilla", "po", "po+pd"]
 

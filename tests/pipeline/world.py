@@ -1,66 +1,62 @@
-"""A model of a few thousand random weights in a folder, and a run over the small benchmark: seconds, not minutes."""
+"""A run over a model of random weights and the small benchmark: seconds, not minutes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from tokenizers import Tokenizer
-from tokenizers.decoders import ByteLevel as ByteLevelDecoder
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel
-from transformers import (
-    BitImageProcessorPil,
-    CLIPVisionConfig,
-    GenerationConfig,
-    LlamaConfig,
-    LlavaConfig,
-    LlavaForConditionalGeneration,
-    LlavaProcessor,
-    PreTrainedTokenizerFast,
-)
-
+from safeeraser import config, pipeline
+from safeeraser.cli import wiring
+from safeeraser.config import RunSettings
+from safeeraser.models.load import LoadedModel
+from safeeraser.pipeline import Kit
+from safeeraser.records import Metric
+from tests import tiny_random
 from tests.benchmarks import small
 
-SIDE, PATCH = 28, 14
-TEMPLATE = (
-    "{% for message in messages %}<|{{ message['role'] }}|>"
-    "{% for part in message['content'] %}{{ '<image>' if part['type'] == 'image' else part['text'] }}{% endfor %}"
-    "<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
-SPECIAL = ("<|end|>", "<|user|>", "<|assistant|>", "<image>", "<pad>")
+
+@dataclass
+class World:
+    """A model, a benchmark and a run's configuration in one folder."""
+
+    folder: Path
+    model: Path
+    data: Path
+    config: Path
+    said: list[str] = field(default_factory=list)
+
+    def settings(self, *overrides: str) -> RunSettings:
+        return config.load(self.config, overrides, wiring.names())
+
+    def kit(self, settings: RunSettings | None = None) -> Kit:
+        return wiring.kit(settings or self.settings())
+
+    def run(self, *overrides: str) -> list[Metric]:
+        settings = self.settings(*overrides)
+        return pipeline.run(settings, self.kit(settings), self.said.append)
+
+
+def make(folder: Path) -> World:
+    """A world in which nothing has run yet."""
+    model, data = write_model(folder / "model"), write_data(folder / "data")
+    return World(folder, model, data, write_config(folder, model, data))
 
 
 def write_model(folder: Path, seed: int = 0) -> Path:
-    """Write a random LLaVA with its processor."""
-    processor = _processor()
-    tokenizer = processor.tokenizer
-    config = LlavaConfig(
-        vision_config=CLIPVisionConfig(
-            hidden_size=16,
-            intermediate_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            image_size=SIDE,
-            patch_size=PATCH,
-        ),
-        text_config=LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
-        ),
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        image_seq_length=(SIDE // PATCH) ** 2,
-    )
-    torch.manual_seed(seed)
-    model = LlavaForConditionalGeneration(config)
-    stop, pad = (tokenizer.convert_tokens_to_ids(token) for token in ("<|end|>", "<pad>"))
-    model.generation_config = GenerationConfig(eos_token_id=stop, pad_token_id=pad)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    """Write the random model with its processor."""
+    loaded = tiny_random.load(seed=seed)
+    loaded.model.save_pretrained(folder)
+    loaded.processor.save_pretrained(folder)
     return folder
 
 
-def write_config(folder: Path, model: Path, data: Path, **changes: str) -> Path:
-    """Write a run's configuration for that model and benchmark."""
+def write_data(folder: Path) -> Path:
+    """Write the small benchmark."""
+    return small.write(folder)
+
+
+def write_config(folder: Path, model: Path, data: Path) -> Path:
+    """Write the configuration of a run with that model and benchmark."""
     keys = {
         "model": str(model),
         "output": str(folder / "run"),
@@ -70,28 +66,14 @@ def write_config(folder: Path, model: Path, data: Path, **changes: str) -> Path:
         "limits": "{efficacy: 4, generality: 4, decoupled: 4, retain: 4}",
     }
     path = folder / "run.yaml"
-    path.write_text("".join(f"{key}: {value}\n" for key, value in (keys | changes).items()))
+    path.write_text("".join(f"{key}: {value}\n" for key, value in keys.items()))
     return path
 
 
-def write_data(folder: Path) -> Path:
-    """Write the small benchmark."""
-    return small.write(folder)
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def _processor() -> LlavaProcessor:
-    letters = ByteLevel.alphabet()
-    base = Tokenizer(BPE({letter: number for number, letter in enumerate(sorted(letters))}, []))
-    base.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    base.decoder = ByteLevelDecoder()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=base, eos_token="<|end|>", pad_token="<pad>")
-    tokenizer.add_special_tokens({"additional_special_tokens": list(SPECIAL[1:4])})
-    side = {"height": SIDE, "width": SIDE}
-    return LlavaProcessor(
-        BitImageProcessorPil(size=side, crop_size=side, do_center_crop=False),
-        tokenizer,
-        patch_size=PATCH,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=TEMPLATE,
-    )
+def no_model(_: Path | None) -> LoadedModel:
+    raise AssertionError("no model is needed here")

@@ -9,6 +9,7 @@ import typer
 
 from safeeraser.cli.options import Data, Limit, Model, Overrides, Parts, Seed, chosen
 from safeeraser.cli.output import say, stdout
+from safeeraser.errors import UserError
 
 Generations = Annotated[Path, typer.Option("--generations", help="Answers, as `generate` writes them.")]
 JudgeName = Annotated[str, typer.Option("--judge", help="The judge; `safeeraser judges` lists them.")]
@@ -34,8 +35,11 @@ def unlearn(
     """
     from safeeraser import pipeline
     from safeeraser.cli import wiring
+    from safeeraser.config import VANILLA
     from safeeraser.unlearn import unlearn as train
 
+    if method == VANILLA:
+        raise UserError(f"--method {VANILLA} is the model before unlearning: there is nothing to train")
     settings = wiring.settings("unlearn", given, seed=seed, model=model, methods=[method])
     kit = wiring.kit(settings)
     benchmark = kit.read(data)

@@ -69,7 +69,12 @@ def kit(settings: RunSettings) -> Kit:
     from safeeraser.pipeline import Kit
 
     def load_model(adapter: Path | None) -> LoadedModel:
-        return load_weights(settings.model, adapter=adapter)
+        try:
+            return load_weights(settings.model, adapter=adapter)
+        except UserError:
+            raise
+        except (ValueError, OSError) as error:  # how transformers says that there is no model it can load
+            raise UserError(f"model {settings.model}: {error}") from error
 
     source = BENCHMARKS[settings.data.benchmark]
     if source.build is None and settings.data.path is None:
