@@ -22,6 +22,7 @@ app.command()(runs.run)
 for stage in (stages.unlearn, stages.generate, stages.judge, stages.score):
     app.command()(stage)
 app.command()(runs.report)
+app.command()(stages.agreement)
 app.command()(stages.pretrain)
 app.add_typer(data.app, name="data")
 app.add_typer(lists.methods_app, name="methods")

@@ -1,4 +1,4 @@
-"""A run's stages one at a time, on files: `unlearn`, `generate`, `judge`, `score`; and `pretrain`."""
+"""A run's stages one at a time, on files: `unlearn`, `generate`, `judge`, `score`; `agreement` and `pretrain`."""
 
 from __future__ import annotations
 
@@ -119,6 +119,29 @@ def judge(
     made = wiring.judge(judge)(benchmark.refusals)
     tally = judge_file(made, benchmark.examples, read_jsonl(generations, Generation), output)
     say(f"{tally.judged_now} of {tally.answers} answers judged now: {output}")
+
+
+def agreement(
+    labels: Annotated[Path, typer.Argument(metavar="LABELS.jsonl", help="Answers that somebody read and labelled.")],
+    judge: JudgeName = "rules",
+) -> None:
+    """Compare a judge with people: TPR, TNR and Cohen's kappa on each axis, and every answer they differ on.
+
+    \b
+    Example:
+      safeeraser agreement labels/tiny.jsonl
+    """
+    from safeeraser.cli import wiring
+    from safeeraser.judges import agreement as compare
+    from safeeraser.judges.labels import read_labels
+
+    found = compare.agreement(wiring.judge(judge)(()), read_labels(labels))
+    stdout.print(compare.to_markdown(found), markup=False, soft_wrap=True)
+    for read, verdict in (pair for each in found for pair in each.differences):
+        line = (
+            f"{verdict.axis}: judge {verdict.value:g}, people {read.labels[verdict.axis]}: {read.generation.answer!r}"
+        )
+        stdout.print(f"{line} ({verdict.reason})", markup=False, soft_wrap=True)
 
 
 def score(
