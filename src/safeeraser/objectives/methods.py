@@ -12,7 +12,7 @@ from typing import Literal
 from torch import Tensor
 
 from safeeraser.errors import UserError, unknown
-from safeeraser.objectives.nll import nll
+from safeeraser.objectives.nll import nll, plain_nll
 from safeeraser.objectives.stream import StreamOutput
 
 Preset = Literal["clean", "paper"]
@@ -65,7 +65,7 @@ class Method:
 
 
 _REFUSAL = Term("refusal", nll, (Target.REFUSAL,))
-_RETAIN = Term("retain", nll, (Target.RETAIN,))
+_RETAIN = Term("retain", plain_nll, (Target.RETAIN,))
 _DECOUPLED = Term("decoupled", nll, (Target.DECOUPLED,))
 _REFUSAL_AND_RETAIN = Term("refusal+retain", nll, (Target.REFUSAL, Target.RETAIN))
 

@@ -18,3 +18,8 @@ def nll(*streams: StreamOutput, first_token_weight: float = 1.0) -> Tensor:
     weights = torch.cat([stream.mask + (first_token_weight - 1.0) * first(stream.mask) for stream in streams], dim=1)
     losses = torch.cat([torch.where(stream.mask, -stream.logprobs, 0.0) for stream in streams], dim=1)
     return (weights * losses).sum(dim=1) / weights.sum(dim=1)
+
+
+def plain_nll(*streams: StreamOutput) -> Tensor:
+    """`nll` with every token counted once, for streams in which nothing is decided by the first token."""
+    return nll(*streams)

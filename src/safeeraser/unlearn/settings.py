@@ -19,7 +19,7 @@ class UnlearnSettings:
     one row. An optimiser step sees batch_size x accumulation rows. `warmup_ratio` is a share of all steps,
     `save_steps` the steps between checkpoints (None: none), `limit` how many forget examples are used (None: all),
     `lora_layers` how many of the language model's last layers are trained (None: all).
-    `first_token_weight`: see `objectives.nll`.
+    `first_token_weight` counts the first answer token that often, on refusal and decoupled rows: see `objectives.nll`.
     Raises UserError naming every setting that is out of range.
     """
 
