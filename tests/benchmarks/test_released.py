@@ -462,6 +462,17 @@ def test_too_many_values_are_not_parsed(folder: Path, monkeypatch: pytest.Monkey
     assert {problem.rule for problem in errors(folder)} == {"file"}
 
 
+def test_too_many_records_are_not_interpreted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strict_json, "MAX_RECORDS", 1)
+    assert [problem.message for problem in errors(folder)] == ["more than 1 records"] * 3
+
+
+def test_too_many_problems_end_the_reading(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("safeeraser.benchmarks.problems.MAX_PROBLEMS", 5)
+    small.edit(folder, lambda records: records[0].update(unsafe_pairs=[{}] * 1000))
+    assert len(errors(folder)) == 5
+
+
 @pytest.mark.parametrize(
     ("value", "rule", "field"),
     [

@@ -62,8 +62,9 @@ def check(
     """Check a benchmark in the released layout; `is_refusal` says whether an answer is a refusal.
 
     A benchmark without errors is one that `released.read` reads, whose pictures all decode, and none of whose
-    pictures are in two splits or harmful and safe at once. Never raises on what it finds; raises BenchmarkError only
-    where a worker process is killed. `workers` is the number of processes (all cores unless given).
+    pictures are in two splits or harmful and safe at once. What is wrong is returned, not raised; BenchmarkError is
+    raised only where a worker process is killed, or there are more than 500,000 problems. `workers` is the number of
+    processes (all cores unless given).
     """
     findings, _ = examine(folder, is_refusal=is_refusal, progress=progress, workers=workers)
     return findings

@@ -69,6 +69,10 @@ class BenchmarkError(UserError):
         super().__init__("\n".join(lines))
 
 
+MAX_PROBLEMS = 500_000
+"""More than that is no benchmark; the limit bounds memory."""
+
+
 @dataclass
 class Collector:
     """Gathers problems. Remarks that would be said once a record are counted and said once a file."""
@@ -77,6 +81,9 @@ class Collector:
     _notes: dict[Problem, tuple[int, str | None]] = field(default_factory=dict)
 
     def add(self, problem: Problem) -> None:
+        """Add a problem. Raises BenchmarkError where there are more than MAX_PROBLEMS."""
+        if len(self._problems) >= MAX_PROBLEMS:
+            raise BenchmarkError(self._problems)
         self._problems.append(problem)
 
     def note(self, problem: Problem) -> None:

@@ -17,6 +17,9 @@ MAX_BYTES = 128 * 2**20
 MAX_VALUES = 4_000_000
 """Commas and brackets in a file: bounds the memory that small values take when parsed."""
 
+MAX_RECORDS = 200_000
+"""Records in a file; the paper's benchmark has 2,400."""
+
 MAX_DEPTH = 8
 """A record nests three deep."""
 
@@ -63,7 +66,11 @@ def read_records(data: bytes, spot: Spot) -> list[tuple[int, Any]]:
     if not start:
         spot.error("json", "empty")
         return []
-    return _list(text, spot) if start.startswith("[") else _lines(text, spot)
+    found = _list(text, spot) if start.startswith("[") else _lines(text, spot)
+    if len(found) > MAX_RECORDS:
+        spot.error("file", f"more than {MAX_RECORDS:,} records")
+        return []
+    return found
 
 
 def read_value(data: bytes, spot: Spot) -> Any:
@@ -172,6 +179,8 @@ def _lines(text: str, spot: Spot) -> list[tuple[int, Any]]:
     found: list[tuple[int, Any]] = []
     broken: list[tuple[int, str]] = []
     for number, line in enumerate(text.split("\n"), start=1):
+        if len(found) > MAX_RECORDS:
+            break  # refused by the caller
         if line.strip():
             try:
                 found.append((number, _DECODER.decode(line)))
