@@ -61,6 +61,11 @@ def test_every_picture_named_exists(full: Path, records: dict[Split, list[dict[s
         assert (full / record["SDImage_path"]).is_file()
 
 
+def test_every_safe_picture_is_somebodys_partner(full: Path, records: dict[Split, list[dict[str, Any]]]) -> None:
+    partners = {record["SDImage_path"] for record in chain.from_iterable(records.values())}
+    assert partners == {path.relative_to(full).as_posix() for path in (full / "pdset").rglob("*.png")}
+
+
 def test_equal_seed_equal_bytes_other_seed_other_bytes(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         build(tmp_path / name, scale=0.02, seed=seed)

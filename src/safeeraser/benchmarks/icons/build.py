@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,13 @@ def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
 
 
 def _write(folder: Path, scale: float, seed: int) -> None:
-    for split, name in _FILES.items():
+    for split, file in _FILES.items():
         safe = list(_draw_safe(folder, split, scale, seed))
-        records = [
-            record
-            for category in vocabulary.categories()
-            for record in _records(list(_draw_harmful(folder, split, category, scale, seed)), safe, split, seed)
+        harmful = [
+            drawn for name in vocabulary.categories() for drawn in _draw_harmful(folder, split, name, scale, seed)
         ]
-        write_text(folder / "dataset" / name, json.dumps(records, indent=1))
+        records = list(_records(harmful, safe, split, seed))
+        write_text(folder / "dataset" / file, json.dumps(records, indent=1))
     write_text(folder / "dataset" / "prompt.json", json.dumps({"idk": vocabulary.refusals()}, indent=1))
 
 
@@ -105,10 +105,12 @@ def _draw_all(
 
 
 def _records(harmful: list[_Drawn], safe: list[_Drawn], split: Split, seed: int) -> Iterator[dict[str, Any]]:
+    """One record a harmful picture; its partner is the next safe picture of its kind, seen or unseen, all in turn."""
+    shuffled = random.Random(f"{seed}/partners/{split}").sample(safe, len(safe))
+    partners = {unseen: cycle([drawn for drawn in shuffled if drawn.unseen == unseen]) for unseen in (False, True)}
     for drawn in harmful:
         rng = random.Random(f"{seed}/pairs/{drawn.path}")
-        partners = [other for other in safe if other.unseen == drawn.unseen] or safe
-        yield _record(drawn, rng.choice(partners), split, rng)
+        yield _record(drawn, next(partners[drawn.unseen]), split, rng)
 
 
 def _record(drawn: _Drawn, partner: _Drawn, split: Split, rng: random.Random) -> dict[str, Any]:
