@@ -18,7 +18,7 @@ help:  ## show this list
 demo: $(VENV)/.installed  ## unlearn the embedded model with and without PD, measure both, print the table
 	$(BIN)/safeeraser demo
 
-test: lint  ## everything CI checks: lint, types, import rules, tests
+test: lint $(VENV)/.parts  ## everything CI checks: lint, types, import rules, tests
 	$(BIN)/pytest
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy in strict mode, import rules
@@ -40,12 +40,19 @@ clean:  ## remove the environment and every cache (runs and data stay)
 
 # Each stamp is written last, so an interrupted step is taken up again by the next run.
 $(VENV)/.installed: $(INPUTS) | $(VENV)/.created
+	@echo 'Installing into $(VENV); the first time this takes a few minutes.'
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
 	touch $@
 
 $(VENV)/.installed-dev: $(INPUTS) | $(VENV)/.created
+	@echo 'Installing into $(VENV); the first time this takes a few minutes.'
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@ $(VENV)/.installed
+
+# The pretrained parts of the embedded model go into the user's cache; from then on the tests need no network.
+$(VENV)/.parts: $(VENV)/.installed-dev
+	$(BIN)/python -c 'from safeeraser.models.embedded.fetch import LANGUAGE, VISION, fetch; fetch(LANGUAGE); fetch(VISION)'
+	touch $@
 
 $(VENV)/.created:
 	@test -n '$(PYTHON)' || { \

@@ -230,6 +230,10 @@ def _claim(output: Path, meta: dict[str, Any]) -> None:
         write_text(sidecar, json.dumps(meta, indent=2) + "\n")
         return
     found = json.loads(sidecar.read_text(encoding="utf-8"))
+    if meta["questions"] != found.get("questions"):
+        raise UserError(f"{output}: made from other examples; choose another file")
     for name in [*meta, *found]:
         if meta.get(name) != found.get(name):
-            raise UserError(f"{output}: made with {name} = {found.get(name)!r}, not {meta.get(name)!r}")
+            raise UserError(
+                f"{output}: made with {name} = {found.get(name)!r}, not {meta.get(name)!r}; choose another file"
+            )

@@ -27,6 +27,7 @@ from safeeraser.selection import Part, choose
 from safeeraser.unlearn import UnlearnSettings, unlearn
 
 Say = Callable[[str], None]
+_WARNINGS = 10  # of a benchmark, that a run shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +101,10 @@ def prepare(data: DataSettings, kit: Kit, say: Say) -> Benchmark:
         say(f"building {data.benchmark} at scale {data.scale:g} in {data.folder}")
         kit.build(data)
     benchmark = kit.read(data.folder)
-    for problem in benchmark.problems:
+    for problem in benchmark.problems[:_WARNINGS]:
         say(f"warning: {problem}")
+    if len(benchmark.problems) > _WARNINGS:
+        say(f"... and {len(benchmark.problems) - _WARNINGS} more: safeeraser data check {data.folder}")
     return benchmark
 
 
@@ -143,13 +146,20 @@ class _Model:
         self._load = load
         self._folder = folder
         self._loaded: LoadedModel | None = None
+        self._noted = False
 
     def get(self, adapter: Path | None = None) -> LoadedModel:
         if self._loaded is None or self._loaded.adapter != adapter:
             self._loaded = None
             self._loaded = self._load(adapter)
-            self._folder.note_model(fingerprint(self._loaded))
+            self._note(self._loaded)
         return self._loaded
+
+    def _note(self, loaded: LoadedModel) -> None:
+        """Once is enough: hashing gigabytes takes its time."""
+        if not self._noted:
+            self._folder.note_model(fingerprint(loaded))
+            self._noted = True
 
 
 @dataclass(frozen=True, slots=True)

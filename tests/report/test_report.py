@@ -22,9 +22,7 @@ from safeeraser.records import Example, Generation, Metric, Split, Stream
 from safeeraser.report import markdown, plot, table
 from safeeraser.report.answers import pick
 
-NASTY = (
-    "<script>alert(1)</script> | [x](http://a.b) `code` ``` **b** $x_2$ \x1b[31mred\x1b[0m\u202e [b]r[/b]\r\n# h"
-)
+NASTY = "<script>alert(1)</script> | [x](http://a.b) `code` ``` **b** $x_2$ \x1b[31mred\x1b[0m\u202e [b]r[/b]\r\n# h"
 MODELS = ["vanilla", "po+pd"]
 
 

@@ -14,6 +14,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedM
 from transformers.utils import logging as hf_logging
 
 from safeeraser.errors import UserError, unknown
+from safeeraser.models.lora import quiet_peft
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
@@ -109,5 +110,6 @@ def _dtype(dtype: torch.dtype | str, device: torch.device) -> torch.dtype:
 def _merged(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"{adapter}: no adapter here (adapter_config.json is missing)")
-    merged: PreTrainedModel = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    with quiet_peft():
+        merged: PreTrainedModel = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     return merged

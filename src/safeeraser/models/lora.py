@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import ModulesToSaveWrapper
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -46,13 +49,30 @@ def attach(
         modules_to_save=[str(name)] if projector == "full" else None,
         task_type="CAUSAL_LM",
     )
-    with warnings.catch_warnings():  # PEFT asks transformers for an attribute that has a new name
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+    with quiet_peft():
         adapted = get_peft_model(model, config)
     for parameter in adapted.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
     return adapted
+
+
+def detach(adapted: PeftModel) -> None:
+    """Take an adapter off again, in place: the model is what it was before `attach`, its projector included."""
+    model = adapted.get_base_model()
+    wrapped = {name: each for name, each in model.named_modules() if isinstance(each, ModulesToSaveWrapper)}
+    originals = {name: each.original_module for name, each in wrapped.items()}
+    adapted.unload()  # leaves the trained copies of whole modules in place
+    for name, original in originals.items():
+        model.set_submodule(name, original)
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Keep back the warning that PEFT sets off by asking transformers for an attribute under its old name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        yield
 
 
 def language_targets(model: PreTrainedModel, layers: int | None = None) -> str:

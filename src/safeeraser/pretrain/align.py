@@ -105,7 +105,8 @@ class _Words(nn.Module):
         """Cross-entropy over the words of each aspect, and a pull towards the norm that embeddings have."""
         pull = ((patches.norm(dim=-1) / self._norm - 1) ** 2).mean()
         aspects = [functional.cross_entropy(pool(patches), labels[name]) for name, pool in self.pools.items()]
-        return torch.stack(aspects).sum() + _NORM_WEIGHT * pull
+        total: Tensor = torch.stack(aspects).sum() + _NORM_WEIGHT * pull
+        return total
 
 
 def _embed(texts: list[str], table: Tensor, processor: ProcessorMixin) -> Tensor:

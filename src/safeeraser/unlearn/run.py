@@ -27,7 +27,7 @@ from transformers import (
 from safeeraser import provenance
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
-from safeeraser.models.lora import attach
+from safeeraser.models.lora import attach, detach
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, find
 from safeeraser.progress import ProgressBar
@@ -81,7 +81,7 @@ def unlearn(
     try:
         _train(loaded, adapted, rows, method, settings, folder)
     finally:
-        adapted.unload()
+        detach(adapted)
         loaded.model.eval()
     return folder.adapter
 
