@@ -83,7 +83,7 @@ def test_completion_knows_the_commands() -> None:
     ("arguments", "expected"),
     [
         (["methods"], "po+pd"),
-        (["methods", "show", "po+pd"], "1 nll(refusal) + 1 nll(retain) + 1 nll(decoupled)"),
+        (["methods", "show", "po+pd"], "1 nll(refusal) + 1 plain_nll(retain) + 1 nll(decoupled)"),
         (["methods", "show", "po+pd"], "arXiv 2502.12520"),
         (["models"], "tiny"),
         (["benchmarks"], "icons"),
