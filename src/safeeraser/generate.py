@@ -120,6 +120,8 @@ class _Generator:
         self._chat = ChatTokenizer.of(loaded)
         self._vision = VisionFeatures(loaded.model, self._chat)
         self._settings = settings
+        # An index, not a count: a slice of the hidden states makes torch copy the head's weights for every row.
+        self._last = torch.tensor([-1], device=loaded.model.device)
         self._config = GenerationConfig(
             do_sample=False,  # sampling is a logits processor, see _GumbelNoise
             max_new_tokens=settings.max_new_tokens,
@@ -152,7 +154,7 @@ class _Generator:
             for each, answer in zip(examples, answers, strict=True)
         ]
         first = torch.tensor([chat.ids[chat.prompt_length] for chat in chats], device=self._model.device)
-        logits = self._model(**self._inputs(examples), logits_to_keep=1, use_cache=False).logits[:, -1]
+        logits = self._model(**self._inputs(examples), use_cache=False).logits[:, -1]
         chosen: Tensor = logits.float().log_softmax(-1).gather(1, first[:, None])[:, 0]
         return chosen
 
@@ -164,6 +166,7 @@ class _Generator:
         return {
             "input_ids": ids.to(device),
             "attention_mask": attention.to(device),
+            "logits_to_keep": self._last,
             **self._vision.inputs(pictures),
         }
 

@@ -163,3 +163,14 @@ def test_first_token_log_probabilities(loaded: LoadedModel, examples: list[Examp
     every = [chr(code) for code in range(33, 127)]
     total = first_token_logprobs(loaded, [examples[0]] * len(every), every).exp().sum()
     assert 0.1 < total < 1
+
+
+def test_the_head_sees_the_last_position_only_and_in_one_piece(loaded: LoadedModel, run: Run) -> None:
+    """A slice that is not contiguous makes torch copy the head's weights once a row: three times the time."""
+    seen: list[tuple[int, bool]] = []
+    hook = loaded.model.lm_head.register_forward_hook(
+        lambda _head, args, _out: seen.append((args[0].shape[1], args[0].is_contiguous()))
+    )
+    run(replace(GREEDY, batch_size=6))
+    hook.remove()
+    assert set(seen) == {(1, True)}
