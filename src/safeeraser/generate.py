@@ -213,16 +213,8 @@ def _meta(loaded: LoadedModel, examples: Sequence[Example], settings: GenerateSe
     """What the answers depend on. Batch size and limit say only how many are made, and how many at a time."""
     values = asdict(settings)
     del values["batch_size"], values["limit"]
-    adapter = loaded.adapter and provenance.file_hash(loaded.adapter / "adapter_model.safetensors")
     questions = [[each.id, each.question, each.image and each.image.name] for each in examples]
-    return {
-        "model": loaded.name,
-        "revision": loaded.revision,
-        "adapter": adapter,
-        "dtype": str(loaded.model.dtype),
-        **values,
-        "questions": provenance.text_hash(json.dumps(questions)),
-    }
+    return {**loaded.identity, **values, "questions": provenance.text_hash(json.dumps(questions))}
 
 
 def _claim(output: Path, meta: dict[str, Any]) -> None:

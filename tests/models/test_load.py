@@ -39,6 +39,13 @@ def test_an_adapter_is_merged(folder: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(loaded.model(IDS).logits, adapted(IDS).logits, rtol=1e-4, atol=1e-4)
     assert (loaded.model(IDS).logits - tiny_random.load().model(IDS).logits).abs().max() > 0.1
     assert not any("lora" in name for name, _ in loaded.model.named_parameters())
+    assert loaded.identity["adapter"] is not None
+    assert {**loaded.identity, "adapter": None} == {
+        "model": str(folder),
+        "revision": None,
+        "adapter": None,
+        "dtype": "torch.float32",
+    }
 
 
 def test_what_cannot_be_loaded(folder: Path, tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def same(one: Path, other: Path, **tolerance: float) -> None:
     torch.testing.assert_close(weights(one), weights(other), **(tolerance or {"rtol": 0, "atol": 0}))
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT's
 @pytest.mark.parametrize("projector", ["frozen", "full", "lora"])
 def test_peft_loads_the_adapter_and_it_changes_the_model(train: Train, projector: Any) -> None:
     adapter = train(replace(SETTINGS, projector=projector))
@@ -130,7 +131,9 @@ def test_equal_seeds_give_equal_adapters(train: Train) -> None:
     assert any(not torch.equal(value, weights(other)[name]) for name, value in weights(first).items())
 
 
-def test_a_stopped_run_goes_on_from_its_checkpoint(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_goes_on_from_its_checkpoint(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = replace(SETTINGS, save_steps=2)
     straight = train(settings, name="straight")
     write = Output.log
@@ -144,6 +147,7 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(train: Train, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         train(settings, name="stopped")
     monkeypatch.setattr(Output, "log", write)
+    (tmp_path / "stopped" / "checkpoints" / "checkpoint-5").mkdir()  # as if killed while writing one more
     stopped = train(settings, name="stopped")
     same(straight, stopped)
     assert log(straight) == log(stopped)

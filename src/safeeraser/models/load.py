@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging as hf_logging
 
+from safeeraser import provenance
 from safeeraser.errors import UserError, unknown
 from safeeraser.models.lora import quiet_peft
 
@@ -31,6 +33,12 @@ class LoadedModel:
     name: str
     adapter: Path | None = None
     revision: str | None = None
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """Which weights these are, in plain values: an adapter counts by what is in its file, not by where it is."""
+        adapter = None if self.adapter is None else provenance.file_hash(self.adapter / SAFETENSORS_WEIGHTS_NAME)
+        return {"model": self.name, "revision": self.revision, "adapter": adapter, "dtype": str(self.model.dtype)}
 
 
 def load(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +47,9 @@ class Output:
         write_text(self._manifest, json.dumps({"inputs": self._inputs, **results}, indent=2) + "\n")
 
     def resume(self) -> tuple[str | None, int]:
-        """The newest checkpoint and its step (None and 0: there is none); the loss log is cut back to that step."""
-        step = max((int(path.name.removeprefix("checkpoint-")) for path in self._checkpoint_folders()), default=0)
+        """The newest whole checkpoint and its step (None and 0: there is none); the loss log is cut back to it."""
+        whole = self.checkpoints.glob("checkpoint-*/trainer_state.json")  # the file that transformers writes last
+        step = max((int(path.parent.name.removeprefix("checkpoint-")) for path in whole), default=0)
         if self._loss.exists():
             lines = self._loss.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
@@ -69,9 +69,6 @@ class Output:
             model.save_pretrained(str(whole), save_embedding_layers=False)
             whole.rename(self.adapter)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
-
-    def _checkpoint_folders(self) -> Iterator[Path]:
-        return self.checkpoints.glob("checkpoint-*")
 
 
 def _first_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[str, Any, Any] | None:

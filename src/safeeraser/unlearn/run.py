@@ -205,8 +205,6 @@ def _inputs(
         "method": method.name,
         "terms": terms,
         "settings": asdict(settings),
-        "model": loaded.name,
-        "revision": loaded.revision,
-        "dtype": str(loaded.model.dtype),
+        **loaded.identity,
         "data": provenance.text_hash(json.dumps([data, list(refusals)])),
     }
