@@ -54,8 +54,8 @@ def pretrain(
 ) -> None:
     """Train the embedded model again from nothing.
 
-    That is a projector and an adapter like those that come with the package (docs/embedded.md says in what they differ),
-    from the pretrained parts; about twenty minutes on two cores.
+    A projector and an adapter like those that come with the package, from the pretrained parts; about twenty minutes
+    on two cores. docs/embedded.md says in what they differ.
 
     \b
     Example:
