@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from safeeraser.benchmarks.released import Scan, scan
 from safeeraser.benchmarks.rows import IMAGE_KEYS, RETAIN_KEY, Row
 from safeeraser.benchmarks.strict_json import REPORTED
 from safeeraser.errors import UserError, unknown
+from safeeraser.folders import whole_folder
 from safeeraser.records import write_text
 
 LEFT_OUT = "left_out.jsonl"
@@ -66,15 +66,8 @@ def fix(
     left_out = list(_leave_out(scanned, costly))
     if not any(scanned.rows.values()):
         raise BenchmarkError(errors(findings.problems) or costly)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
+    with whole_folder(target) as scratch:
         _write(scanned, left_out, scratch)
-        scratch.chmod(0o755)
-        scratch.replace(target)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
     return tuple(left_out)
 
 

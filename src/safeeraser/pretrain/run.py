@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from safetensors.torch import save_file
 
 from safeeraser import provenance
 from safeeraser.errors import UserError
+from safeeraser.folders import whole_folder
 from safeeraser.models.embedded import base
 from safeeraser.models.embedded.weights import seal
 from safeeraser.models.load import load
@@ -49,22 +48,13 @@ def pretrain(
 
 def _write(adapted: PeftModel, output: Path, **facts: object) -> None:
     """Write the folder whole or not at all. The adapter is kept in bfloat16, which the package can carry."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}."))
-    try:
-        projector = projector_of(adapted.get_base_model())
+    projector = projector_of(adapted.get_base_model()).state_dict()
+    adapted.peft_config["default"].base_model_name_or_path = ""  # a path of this machine
+    with whole_folder(output) as scratch:
         save_file(
-            {name: tensor.float().contiguous() for name, tensor in projector.state_dict().items()},
+            {name: tensor.float().contiguous() for name, tensor in projector.items()},
             scratch / "projector.safetensors",
         )
         adapted.to(torch.bfloat16).save_pretrained(str(scratch / "adapter"))
-        config = scratch / "adapter" / "adapter_config.json"
-        config.write_text(config.read_text().replace(str(adapted.peft_config["default"].base_model_name_or_path), ""))
         (scratch / "adapter" / "README.md").unlink(missing_ok=True)
         seal(scratch, **facts, versions=provenance.versions())
-        for path in (scratch, *scratch.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        scratch.replace(output)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
@@ -19,6 +17,7 @@ from typing import Any
 from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.icons.draw import Picture, draw
 from safeeraser.benchmarks.icons.vocabulary import Icon, Pair
+from safeeraser.folders import whole_folder
 from safeeraser.records import Split, write_text
 
 _FILES = {Split.TRAIN: "all_train.json", Split.SELECTION: "all_selection.json", Split.VALIDATION: "all_val.json"}
@@ -48,15 +47,8 @@ def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
         raise ValueError(f"scale must be above 0 and at most 1, found {scale}")
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; name a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    with whole_folder(folder) as scratch:
         _write(scratch, scale, seed)
-        scratch.chmod(0o755)
-        scratch.replace(folder)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
 
 
 def _write(folder: Path, scale: float, seed: int) -> None:

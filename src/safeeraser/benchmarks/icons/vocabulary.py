@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-import random
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -146,9 +145,3 @@ def _load(name: str) -> dict[str, Any]:
     file = importlib.resources.files("safeeraser.benchmarks.icons") / name
     data: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return data
-
-
-def choose(rng: random.Random, kinds: list[str], split: Split) -> tuple[str, str]:
-    """A question and one of its wordings."""
-    kind = rng.choice(kinds)
-    return kind, rng.choice(wordings(kind, split))
