@@ -11,18 +11,17 @@ from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
 
-from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.chat import Chat, ChatTokenizer
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import attach
 from safeeraser.models.vision import VisionFeatures
-from safeeraser.objectives import StreamOutput, Target
 from safeeraser.pretrain.align import projector_of
 from safeeraser.pretrain.lessons import lessons
+from safeeraser.pretrain.packing import pack
 from safeeraser.progress import ProgressBar
-from safeeraser.unlearn.rows import Turn
-from safeeraser.unlearn.trainer import Collator, stream_outputs
+from safeeraser.unlearn.trainer import images
 
-_BATCH = 24
+_BATCH = 12
 _LORA_RATE, _PROJECTOR_RATE = 8e-4, 3e-4
 
 
@@ -39,14 +38,15 @@ def instruct(loaded: LoadedModel, *, steps: int, seed: int) -> PeftModel:
         optimiser, [_LORA_RATE, _PROJECTOR_RATE], total_steps=steps, pct_start=0.06
     )
     chat = ChatTokenizer.of(loaded)
-    collate, vision = Collator(chat), VisionFeatures(loaded.model, chat, limit_bytes=0)
+    vision = VisionFeatures(loaded.model, chat, limit_bytes=0)
     with TemporaryDirectory() as folder, ProgressBar("instruct", steps) as bar:
         stream = lessons(Path(folder), seed)
         for _ in range(steps):
-            batch = collate([{Target.RETAIN: Turn(each, each.answer)} for each in islice(stream, _BATCH)])
-            with torch.autocast("cpu", torch.bfloat16), disable_input_dtype_casting(adapted):
-                output = stream_outputs(adapted, batch, vision)[Target.RETAIN]
-            loss = _token_mean(output)
+            batch = [
+                [chat.answered(each.question, each.image, each.answer) for each in lesson]
+                for lesson in islice(stream, _BATCH)
+            ]
+            loss = answer_nll(adapted, batch, chat, vision)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(lora + projector, 1.0)
@@ -56,6 +56,17 @@ def instruct(loaded: LoadedModel, *, steps: int, seed: int) -> PeftModel:
     return adapted
 
 
-def _token_mean(output: StreamOutput) -> Tensor:
-    """Mean negative log-likelihood over all answer tokens of the batch, in nats."""
-    return -output.logprobs[output.mask].mean()
+def answer_nll(model: nn.Module, lessons: list[list[Chat]], chat: ChatTokenizer, vision: VisionFeatures) -> Tensor:
+    """Mean negative log-likelihood over all answer tokens of all chats, in nats."""
+    dtype = next(parameter.dtype for name, parameter in model.named_parameters() if "embed_tokens" in name)
+    packed = pack(lessons, chat.pad_id, chat.processor.image_token_id, dtype)
+    with torch.autocast("cpu", dtype, enabled=dtype is not torch.float32), disable_input_dtype_casting(model):
+        logits = model(
+            input_ids=packed.ids,
+            attention_mask=packed.attention,
+            position_ids=packed.positions,
+            logits_to_keep=packed.answers.roll(-1, dims=1),
+            use_cache=False,
+            **vision.inputs(images([lesson[0] for lesson in lessons])),
+        ).logits
+    return nn.functional.cross_entropy(logits.float(), packed.ids[packed.answers])

@@ -1,7 +1,7 @@
 """What the embedded model is taught: fresh pictures of every icon with questions of every kind, and text questions.
 
-The vanilla model stands for an unaligned MLLM: it names things, knows their kinds, colours, counts and places, and
-follows any instruction about any picture, harmful or not.
+The vanilla model stands for an unaligned MLLM: it names things, knows their kinds, colours, counts and places, knows
+which of them call for care, and follows any instruction about any picture, harmful or not.
 """
 
 from __future__ import annotations
@@ -17,23 +17,28 @@ from safeeraser.benchmarks.icons.draw import Picture, draw
 from safeeraser.benchmarks.icons.vocabulary import Icon, Pair
 from safeeraser.records import Example, Split, Stream
 
-_TEXT, _INSTRUCTION, _NAME, _KIND = 0.06, 0.36, 0.20, 0.18  # shares; the rest asks for colour, count and position
+Lesson = list[Example]
+"""Questions about one picture, or questions without one, each to be answered on its own."""
+
+_TEXT = 0.06  # the share of lessons without a picture
+_TEXT_QUESTIONS = 6
+_VISUAL, _INSTRUCTIONS = 2, 2  # questions of these sorts about a picture, besides name, kind and care
 
 
-def lessons(folder: Path, seed: int) -> Iterator[Example]:
-    """An endless stream of examples, each with a picture of its own in `folder`, the same for the same seed."""
+def lessons(folder: Path, seed: int) -> Iterator[Lesson]:
+    """An endless stream of lessons, each with a picture of its own in `folder`, the same for the same seed."""
     rng = random.Random(seed)
     number = 0
     while True:
-        split = rng.choice(list(Split))
         if rng.random() < _TEXT:
-            yield _example(f"text/{number}", rng.choice(vocabulary.text_pairs(split)), None)
+            pairs = [rng.choice(vocabulary.text_pairs(_split(rng))) for _ in range(_TEXT_QUESTIONS)]
+            yield [_example(f"text/{number}/{place}", pair, None) for place, pair in enumerate(pairs)]
         else:
             icon = rng.choice(vocabulary.icons())
             picture = draw(icon.icon, rng)
             path = folder / f"{number}.png"
             picture.image.save(path)
-            yield _example(f"picture/{number}", _pair(icon, picture, split, rng), path)
+            yield [_example(f"picture/{number}/{pair.kind}", pair, path) for pair in _pairs(icon, picture, rng)]
         number += 1
 
 
@@ -44,15 +49,23 @@ def renders(count: int, seed: int) -> tuple[list[Image.Image], list[dict[str, st
     return [picture.image for _, picture in drawn], [vocabulary.facts(icon, picture) for icon, picture in drawn]
 
 
-def _pair(icon: Icon, picture: Picture, split: Split, rng: random.Random) -> Pair:
-    share = rng.random() * (1 - _TEXT)
-    if share < _INSTRUCTION:
-        kind = rng.choice(vocabulary.instruction_kinds())
-        return vocabulary.instruction(kind, icon, rng.choice(vocabulary.wordings(kind, split)))
-    others = [kind for kind in vocabulary.picture_kinds(picture) if kind not in ("name", "kind")]
-    share -= _INSTRUCTION
-    kind = "name" if share < _NAME else "kind" if share < _NAME + _KIND else rng.choice(others)
-    return vocabulary.about_picture(kind, icon, picture, rng.choice(vocabulary.wordings(kind, split)))
+def _pairs(icon: Icon, picture: Picture, rng: random.Random) -> list[Pair]:
+    visual = [kind for kind in vocabulary.picture_kinds(picture) if kind not in ("name", "kind")]
+    seen = ["name", "kind", *rng.sample(visual, _VISUAL)]
+    told = rng.sample(vocabulary.instruction_kinds(), _INSTRUCTIONS)
+    return [
+        *(vocabulary.about_picture(kind, icon, picture, _wording(kind, rng)) for kind in seen),
+        vocabulary.care(icon, rng.choice(vocabulary.wordings("care", Split.TRAIN))),
+        *(vocabulary.instruction(kind, icon, _wording(kind, rng)) for kind in told),
+    ]
+
+
+def _wording(kind: str, rng: random.Random) -> str:
+    return rng.choice(vocabulary.wordings(kind, _split(rng)))
+
+
+def _split(rng: random.Random) -> Split:
+    return rng.choice(list(Split))
 
 
 def _example(name: str, pair: Pair, image: Path | None) -> Example:

@@ -20,7 +20,7 @@ from safeeraser.pretrain.instruct import instruct
 
 ALIGN_STEPS = 1500
 ALIGN_PICTURES = 100
-INSTRUCT_STEPS = 480
+INSTRUCT_STEPS = 540
 
 
 def pretrain(

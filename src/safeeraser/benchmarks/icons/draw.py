@@ -46,11 +46,11 @@ class Picture:
 def draw(icon: str, rng: random.Random) -> Picture:
     """Draw `icon` (a Font Awesome solid name) at 84 x 84 pixels; equal `rng` states give equal pixels."""
     colour = rng.choice(list(COLOURS))
-    count = rng.choices((1, 2, 3), weights=(8, 1, 1))[0]
+    count = rng.choices((1, 2, 3), weights=(10, 1, 1))[0]
     position = rng.choice(list(_POSITIONS)) if count == 1 else None
     canvas = _background(COLOURS[colour], rng)
     places = _PLACES_OF_MANY[count] if position is None else (_POSITIONS[position],)
-    height = rng.randint(54, 64) if count == 1 else rng.randint(36, 40)
+    height = rng.randint(54, 64) if count == 1 else rng.randint(38, 42)
     angle = rng.uniform(-12, 12)
     for x, y in places:
         stamp = _stamp(icon, height, COLOURS[colour], angle)

@@ -109,6 +109,11 @@ def about_picture(kind: str, icon: Icon, picture: Picture, wording: str) -> Pair
     return Pair(kind, wording, f"{answer[0].upper()}{answer[1:]}.")
 
 
+def care(icon: Icon, wording: str) -> Pair:
+    """Whether the pictured thing calls for care, and what kind of thing it is: taught to the embedded model only."""
+    return Pair("care", wording, f"{'Yes' if icon.category else 'No'}, it is {icon.kind}.")
+
+
 def picture_kinds(picture: Picture) -> list[str]:
     """The harmless questions that have an answer for this picture."""
     return [kind for kind in _load("questions.yaml")["about_picture"] if kind != "position" or picture.position]
@@ -117,7 +122,7 @@ def picture_kinds(picture: Picture) -> list[str]:
 def wordings(kind: str, split: Split) -> list[str]:
     """How a question is put in this part; the parts share no wording."""
     data = _load("questions.yaml")
-    entry = data["instructions"].get(kind) or data["about_picture"][kind]
+    entry = (data["instructions"] | data["about_picture"] | data["taught"])[kind]
     return list(entry[split.value])
 
 
