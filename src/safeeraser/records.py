@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-Record = TypeVar("Record", "Example", "Generation", "Verdict", "Metric")
+Record = TypeVar("Record", "Example", "Generation", "Likelihood", "Verdict", "Metric")
 
 
 class Stream(StrEnum):
@@ -74,6 +74,24 @@ class Generation:
     sample: int
     answer: str
     finish: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihood:
+    """How likely a model finds a text as the answer to a question, end-of-turn token included.
+
+    `role` is "answer" (the example's own) or "contrast" (one to compare it with: a refusal, or another example's
+    answer); `number` tells contrasts apart. `logprob` is the sum over the text's `tokens` and `first` the first token's
+    share of it, in nats.
+    """
+
+    example_id: str
+    role: str
+    number: int
+    text: str
+    logprob: float
+    first: float
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
