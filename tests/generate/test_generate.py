@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from safeeraser import generate as module
 from safeeraser.errors import UserError
-from safeeraser.generate import GenerateSettings, first_token_logprobs, generate
+from safeeraser.generate import GenerateSettings, first_token_logprobs, generate, record_file
+from safeeraser.generate.engine import _GumbelNoise
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Example, Generation, read_jsonl
 from tests import tiny_random
@@ -104,7 +104,7 @@ def test_resuming_after_a_cut_gives_the_identical_file(run: Run, settings: Gener
 
 def test_a_finished_file_is_not_made_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run().read_bytes()
-    monkeypatch.setattr(module, "append_jsonl", None)
+    monkeypatch.setattr(record_file, "append_jsonl", None)
     assert run().read_bytes() == whole
 
 
@@ -123,7 +123,7 @@ def test_a_file_of_other_settings_is_left_alone(run: Run, examples: list[Example
     with pytest.raises(UserError, match="made from other examples"):
         run(asked=examples[1:])
     output.with_name("answers.jsonl.meta.json").unlink()
-    with pytest.raises(UserError, match=r"answers of unknown settings are here \(answers.jsonl.meta.json is missing\)"):
+    with pytest.raises(UserError, match=r"made with unknown settings \(answers.jsonl.meta.json is missing\)"):
         run()
     assert output.read_bytes() == before
 
@@ -144,7 +144,7 @@ def test_settings_out_of_range_are_all_named() -> None:
 
 def test_draws_follow_the_distribution() -> None:
     probabilities = torch.tensor([0.6, 0.3, 0.1, 0.0])
-    noise = module._GumbelNoise(list(range(4000)))
+    noise = _GumbelNoise(list(range(4000)))
     drawn = noise(torch.empty(0), probabilities.log().expand(4000, 4)).argmax(-1)
     shares = Counter(drawn.tolist())
     assert shares[3] == 0
