@@ -95,19 +95,36 @@ class DataSettings(_Settings):
         return self.path or Path("data") / f"{self.benchmark}-x{self.scale:g}-s{self.seed}"
 
 
-class GenerationSettings(_Settings):
-    """How answers are generated, as `generate.GenerateSettings`; temperature 0 is greedy. The seed is the run's."""
+_PAPER = {"temperature": 1.0, "top_p": 0.9, "forget_samples": 3, "max_new_tokens": 512}  # arXiv 2502.12520
 
+
+class GenerationSettings(_Settings):
+    """How answers are generated, as `generate.GenerateSettings`; temperature 0 is greedy. The seed is the run's.
+
+    `protocol` sets what is not set here: "strict" is greedy and makes one answer a question; "paper" draws answers as
+    the authors of SafeEraser did, three to each harmful question about a harmful picture.
+    """
+
+    protocol: Literal["strict", "paper"] = "strict"
     batch_size: int = Field(default=32, ge=1)
     max_new_tokens: int = Field(default=64, ge=1)
     samples: int = Field(default=1, ge=1)
+    forget_samples: int | None = Field(default=None, ge=1)
     temperature: float = Field(default=0.0, ge=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, given: Any) -> Any:
+        paper = isinstance(given, Mapping) and given.get("protocol") == "paper"
+        return _PAPER | dict(given) if paper else given
+
     @model_validator(mode="after")
     def _greedy_is_one_sample(self) -> Self:
-        if self.temperature == 0 and self.samples > 1:
-            raise PydanticCustomError("samples", "samples above 1 need a temperature above 0: greedy answers are equal")
+        for name in ("samples", "forget_samples"):
+            if self.temperature == 0 and (getattr(self, name) or 1) > 1:
+                message = f"{name} above 1 need a temperature above 0: greedy answers are equal"
+                raise PydanticCustomError("samples", "{message}", {"message": message})
         return self
 
 
@@ -123,7 +140,8 @@ class Limits(_Settings):
 class UnlearningSettings(_Settings):
     """The training settings of every method, the same as `unlearn.UnlearnSettings`, which says what they mean.
 
-    The seed is the run's. `methods_settings` changes some of them for one method.
+    The seed is the run's. `methods_settings` changes some of them for one method. `safeeraser methods show NAME` lists
+    a method's `options`.
     """
 
     steps: int | None = Field(default=None, ge=1)
@@ -142,6 +160,7 @@ class UnlearningSettings(_Settings):
     projector: Literal["frozen", "full", "lora"] = "frozen"
     preset: Literal["clean", "paper"] = "clean"
     first_token_weight: float = Field(default=1.0, gt=0)
+    options: dict[str, int | float] = {}
     save_steps: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
 
@@ -152,8 +171,12 @@ class UnlearningSettings(_Settings):
         return self
 
     def changed_by(self, other: UnlearningSettings) -> UnlearningSettings:
-        """These settings with what the other sets; its steps replace our epochs, and its epochs our steps."""
+        """These settings with what the other sets; its steps replace our epochs, and its epochs our steps.
+
+        Of `options` it replaces those that it names.
+        """
         changes = {key: getattr(other, key) for key in other.model_fields_set}
+        changes["options"] = self.options | other.options
         length = {"steps": None, "epochs": None} if changes.keys() & {"steps", "epochs"} else {}
         return self.model_copy(update=length | changes)
 

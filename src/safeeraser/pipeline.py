@@ -136,7 +136,7 @@ def unlearn_settings(settings: RunSettings, method: str) -> UnlearnSettings:
 
 def generate_settings(settings: RunSettings) -> GenerateSettings:
     """The run's generation settings, with its seed."""
-    return GenerateSettings(**settings.generate.model_dump(), seed=settings.seed)
+    return GenerateSettings(**settings.generate.model_dump(exclude={"protocol"}), seed=settings.seed)
 
 
 class _Model:
@@ -180,10 +180,10 @@ class _Run:
         unlearn(loaded, benchmark.examples, benchmark.refusals, method, settings, output)
 
     def answer(self, name: str, examples: Sequence[Example]) -> None:
-        output = self.folder.generations(name)
-        wanted = {(example.id, sample) for example in examples for sample in range(self.settings.generate.samples)}
+        output, settings = self.folder.generations(name), generate_settings(self.settings)
+        wanted = {request.key for request in settings.requests(examples)}
         if output.exists() and wanted <= {(made.example_id, made.sample) for made in read_jsonl(output, Generation)}:
             self.say(f"{name}: answered before")
             return
         adapter = None if name == VANILLA else self.folder.adapter(name)
-        generate(self.model.get(adapter), examples, generate_settings(self.settings), output)
+        generate(self.model.get(adapter), examples, settings, output)
