@@ -88,13 +88,8 @@ class Engine:
         chats = [self._chat.prompt(example.question, example.image) for example in examples]
         ids, attention = pad(chats, self._chat.pad_id, left=True)
         device = self._model.device
-        pictures = [chat.image for chat in chats if chat.image is not None]
-        return {
-            "input_ids": ids.to(device),
-            "attention_mask": attention.to(device),
-            "logits_to_keep": self._last,
-            **self._vision.inputs(pictures),
-        }
+        inputs = self._vision.batch(ids.to(device), attention.to(device), [chat.image for chat in chats])
+        return {**inputs, "logits_to_keep": self._last}
 
     def _sampling(self, batch: Sequence[Request]) -> LogitsProcessorList:
         settings = self._settings

@@ -6,6 +6,7 @@ the answer ends with the model's end-of-turn token, so that the model learns to 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +14,20 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from safeeraser.errors import UserError
 from safeeraser.models.load import LoadedModel
 
 IMAGE = {"type": "image"}
+_OF_THE_TEXT = frozenset(
+    ("input_ids", "attention_mask", "labels", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
+)
+"""What a processor returns that belongs to the tokens, not to the picture; `models.inputs` makes it anew."""
 
 
 class ChatError(UserError):
-    """A processor whose chat template cannot be used for training; the message names the family."""
+    """A processor that cannot be used for chat with pictures; the message names the family."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +39,49 @@ class Chat:
     image: Path | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """The text that stands for a picture, its placeholder expanded, and how many picture tokens that is."""
+
+    text: str
+    tokens: int
+
+
 class ChatTokenizer:
     """Turns questions and answers into token ids for one processor.
 
-    A picture's placeholder is expanded to its image tokens as the processor does it, worked out once per picture.
-    `end_of_turn` is the set of token ids at which the model's own generation stops.
+    A picture's placeholder is expanded as the processor does it, worked out once per picture. `end_of_turn` is the set
+    of token ids at which the model's own generation stops.
+    Raises ChatError for a processor without a chat template or picture token, and for a model that never stops.
     """
 
     def __init__(self, processor: Any, end_of_turn: Iterable[int]) -> None:
         self.processor = processor  # a ProcessorMixin; what it has besides differs from family to family
-        self.tokenizer = processor.tokenizer
-        self.end_of_turn = frozenset(end_of_turn)
-        self.pad_id: int = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
-        self._placeholder: int = processor.image_token_id
-        self._expansions: dict[Path, tuple[int, ...]] = {}
-        self._processed: dict[Path, dict[str, Tensor]] = {}
         self._family = type(processor).__name__
-        if not self.end_of_turn:
-            raise ChatError(f"{self._family}: the model names no end-of-turn token (generation_config.eos_token_id)")
+        self.end_of_turn = frozenset(end_of_turn)
+        for missing, what in (
+            (getattr(processor, "chat_template", None) is None, "no chat template (chat_template.jinja in its folder)"),
+            (getattr(processor, "image_token", None) is None, "no token that stands for a picture"),
+            (not self.end_of_turn, "the model names no end-of-turn token (generation_config.eos_token_id)"),
+        ):
+            if missing:
+                raise ChatError(f"{self._family}: {what}")
+        self.tokenizer = processor.tokenizer
+        self.pad_id: int = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
+        self._picture_ids = frozenset([processor.image_token_id, *processor.image_token_ids])
+        self._pictures: dict[Path, _Picture] = {}
+        self._processed: dict[Path, dict[str, Tensor]] = {}
 
     @classmethod
     def of(cls, loaded: LoadedModel) -> ChatTokenizer:
-        """The tokenizer of a loaded model, stopping where the model's generation config says."""
+        """The tokenizer of a loaded model, stopping where the model's generation config says.
+
+        Raises ChatError where its template cannot be used, so that nothing is trained or asked in vain.
+        """
         stops = loaded.model.generation_config.eos_token_id
-        return cls(loaded.processor, [stops] if isinstance(stops, int) else stops or [])
+        made = cls(loaded.processor, [stops] if isinstance(stops, int) else stops or [])
+        made.answered("What is it?", None, "A kettle.")
+        return made
 
     def text_length(self, question: str) -> int:
         """Tokens of a prompt without its picture: enough to put prompts of like length together."""
@@ -65,7 +89,7 @@ class ChatTokenizer:
 
     def prompt(self, question: str, image: Path | None) -> Chat:
         """The conversation up to where the model's answer begins."""
-        ids = self._expand(self._tokenize(self._render(question, image)), image)
+        ids = self._ids(self._render(question, image), image)
         return Chat(ids, len(ids), image)
 
     def answered(self, question: str, image: Path | None, answer: str) -> Chat:
@@ -75,26 +99,38 @@ class ChatTokenizer:
         """
         prompt_text = self._render(question, image)
         text = self._target_text(prompt_text, self._render(question, image, answer), answer)
-        prompt, ids = self._tokenize(prompt_text), self._tokenize(text)
+        prompt, ids = self._ids(prompt_text, image), self._ids(text, image)
         if ids[: len(prompt)] != prompt:
             raise ChatError(f"{self._family}: the tokens of the prompt are not a prefix of prompt and answer")
         if ids[-1] not in self.end_of_turn:  # a template that leaves it to the caller
             ids = (*ids, min(self.end_of_turn))
-        answer_length = len(ids) - len(prompt)
-        expanded = self._expand(ids, image)
-        return Chat(expanded, len(expanded) - answer_length, image)
+        return Chat(ids, len(prompt), image)
 
     def pixels(self, images: list[Path]) -> dict[str, Tensor]:
-        """What the processor makes of pictures, in order: `pixel_values` and whatever else the family needs."""
-        inputs = [self._processed.pop(image) if image in self._processed else self._process(image) for image in images]
-        names = [name for name in inputs[0] if name not in ("input_ids", "attention_mask")]
-        return {name: torch.cat([each[name] for each in inputs]) for name in names}
+        """What the processor makes of pictures, in order: `pixel_values` and whatever else the family needs.
 
-    def _process(self, image: Path) -> dict[str, Tensor]:
+        Pictures of different sizes are padded with zeros, as the processors do it.
+        """
+        inputs = [self._processed.pop(image) if image in self._processed else self._process(image) for image in images]
+        return {name: _concatenated([each[name] for each in inputs]) for name in inputs[0] if name not in _OF_THE_TEXT}
+
+    def _process(self, image: Path) -> dict[str, Any]:
         with Image.open(image) as file:
             picture = file.convert("RGB")
-        text = [self.processor.image_token]
-        return dict(self.processor(text=text, images=[picture], add_special_tokens=False, return_tensors="pt"))
+        inputs = dict(
+            self.processor(
+                text=[self.processor.image_token],
+                images=[picture],
+                add_special_tokens=False,
+                return_tensors="pt",
+                return_text_replacement_offsets=True,
+            )
+        )
+        replaced = inputs.pop("text_replacement_offsets", [[]])[0]  # none where the placeholder stays as it is
+        text = replaced[0]["replacement"] if replaced else self.processor.image_token
+        tokens = sum(token in self._picture_ids for token in self._tokenize(text))
+        self._pictures[image] = _Picture(text, tokens)
+        return inputs
 
     def _render(self, question: str, image: Path | None, answer: str | None = None) -> str:
         content = [*([IMAGE] if image is not None else []), {"type": "text", "text": question}]
@@ -105,31 +141,45 @@ class ChatTokenizer:
         return text
 
     def _target_text(self, prompt: str, full: str, answer: str) -> str:
-        """Prompt, answer and, where the template writes one, the end-of-turn token; nothing after it."""
-        before, found, after = full[len(prompt) :].partition(answer)
-        if not full.startswith(prompt) or not found or before.strip():
+        """Prompt, answer and, where the template writes one, the end-of-turn token; nothing after it.
+
+        Blanks between prompt and answer are the template's where it begins with the prompt; a template that writes
+        past turns with other blanks than the prompt (LLaVA-OneVision) or trims them (Gemma 3) gets none.
+        """
+        shared = len(os.path.commonprefix([prompt, full]))
+        blanks, found, after = full[shared:].partition(answer if answer in full[shared:] else answer.strip() or answer)
+        if prompt[shared:].strip() or not found or blanks.strip():
             raise ChatError(f"{self._family}: the chat template does not put the answer right after the prompt")
-        stops = [self.tokenizer.convert_ids_to_tokens(token) for token in sorted(self.end_of_turn)]
-        stop = next((stop for stop in stops if after.startswith(stop)), "")
-        return prompt + before + answer + stop
+        return prompt + (blanks if shared == len(prompt) else "") + answer + self._closing(after)
+
+    def _closing(self, after: str) -> str:
+        """What ends the turn: an end-of-turn token, and special tokens that the template puts before it."""
+        stops = [self.tokenizer.convert_ids_to_tokens(token) for token in self.end_of_turn]
+        ends = [after.index(stop) + len(stop) for stop in stops if stop in after]
+        closing = after[: min(ends, default=0)]
+        return closing if set(self._tokenize(closing)) <= set(self.tokenizer.all_special_ids) else ""
 
     def _tokenize(self, text: str) -> tuple[int, ...]:
-        bos = self.tokenizer.bos_token
-        has_bos = bos is not None and text.startswith(bos)
-        return tuple(self.tokenizer(text, add_special_tokens=not has_bos)["input_ids"])
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _expand(self, ids: tuple[int, ...], image: Path | None) -> tuple[int, ...]:
-        found = ids.count(self._placeholder)
-        if found != (image is not None):
-            token = self.processor.image_token
-            raise ChatError(f"{self._family}: {found} times {token} in a prompt with{'' if image else 'out'} a picture")
-        if image is None:
-            return ids
-        if image not in self._expansions:
+    def _ids(self, text: str, image: Path | None) -> tuple[int, ...]:
+        """The tokens of a rendered conversation, its picture's placeholder expanded."""
+        token, count = self.processor.image_token, int(image is not None)
+        found = text.count(token)
+        if found != count:
+            raise ChatError(f"{self._family}: {found} times {token} in a prompt with{'' if count else 'out'} a picture")
+        picture = _Picture("", 0) if image is None else self._picture(image)
+        bos = self.tokenizer.bos_token
+        special = bos is None or not text.startswith(bos)
+        ids = tuple(self.tokenizer(text.replace(token, picture.text), add_special_tokens=special)["input_ids"])
+        if sum(each in self._picture_ids for each in ids) != picture.tokens:
+            raise ChatError(f"{self._family}: a question or answer holds a token that stands for a picture")
+        return ids
+
+    def _picture(self, image: Path) -> _Picture:
+        if image not in self._pictures:
             self._processed[image] = self._process(image)  # kept for `pixels`, which is asked for next
-            self._expansions[image] = tuple(self._processed[image]["input_ids"][0].tolist())
-        at = ids.index(self._placeholder)
-        return ids[:at] + self._expansions[image] + ids[at + 1 :]
+        return self._pictures[image]
 
 
 def pad(chats: list[Chat], pad_id: int, *, left: bool = False) -> tuple[Tensor, Tensor]:
@@ -150,3 +200,13 @@ def answer_mask(chats: list[Chat], width: int) -> Tensor:
     starts = torch.tensor([chat.prompt_length for chat in chats])[:, None]
     ends = torch.tensor([len(chat.ids) for chat in chats])[:, None]
     return (place >= starts) & (place < ends)
+
+
+def _concatenated(parts: list[Tensor]) -> Tensor:
+    """Tensors below each other, their other dimensions padded with zeros to the largest."""
+    sizes = [max(lengths) for lengths in zip(*(part.shape[1:] for part in parts), strict=True)]
+    padded = []
+    for part in parts:
+        room = [extra for size, have in zip(sizes, part.shape[1:], strict=True) for extra in (size - have, 0)]
+        padded.append(nn.functional.pad(part, room[::-1]))
+    return torch.cat(padded)

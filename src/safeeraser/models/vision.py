@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.inputs import forward_inputs
 from safeeraser.models.lora import projector_name
 
 
@@ -19,7 +22,7 @@ class VisionFeatures:
 
     Kept is what goes *into* the projector, [tokens, width] per picture in the model's own precision, so that a trained
     projector still learns. That covers families whose image features are the projector's output and nothing more
-    (LLaVA-1.5 and its like), which is checked on every pass; for others the pixels go to the model each time.
+    (LLaVA-1.5, Gemma 3, PaliGemma), which is checked on every pass; for others the pixels go to the model each time.
     Once `limit_bytes` are kept, further pictures are worked out again whenever they are needed.
     """
 
@@ -28,9 +31,22 @@ class VisionFeatures:
         self._chat = chat
         self._room = limit_bytes
         self._features: dict[Path, Tensor] = {}
-        self._projector = projector_name(model)
+        takes_features = "mm_encoder_outputs" in inspect.signature(model.forward).parameters
+        self._projector = projector_name(model) if takes_features else None
+        self._as_tensor = False  # a family's image features are one tensor, or a list with one for each picture
         self._tower: nn.Module = self._model.get_encoder(modality="image")
         self._dtype = next(self._tower.parameters()).dtype
+
+    def batch(
+        self, ids: Tensor, attention: Tensor, images: Sequence[Path | None], answers: Tensor | None = None
+    ) -> dict[str, Any]:
+        """All keyword inputs of the model's forward for a padded batch: `inputs`, the tokens and what each of them is.
+
+        `ids`, `attention` and `answers` (where the answers stand, in training) are [batch, time]; `images` has each
+        row's picture, or None.
+        """
+        pictures = self.inputs([image for image in images if image is not None])
+        return forward_inputs(self._chat.processor, ids, attention, pictures, answers)
 
     def inputs(self, images: list[Path]) -> dict[str, Any]:
         """Keyword inputs of the model's forward for these pictures, in order (none for no pictures)."""
@@ -42,8 +58,9 @@ class VisionFeatures:
         if self._projector is None:  # found out just now
             return self._to_device(self._chat.pixels(images))
         features = torch.stack([fresh[image] if image in fresh else self._features[image] for image in images])
-        projected: Any = tuple(self._model.get_submodule(self._projector)(features))
-        return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=projected)}}
+        projected: Any = self._model.get_submodule(self._projector)(features)
+        pooled = projected if self._as_tensor else tuple(projected)
+        return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=pooled)}}
 
     def _compute(self, images: list[Path]) -> dict[Path, Tensor]:
         """Features of pictures not kept so far; keeps them while there is room."""
@@ -63,7 +80,12 @@ class VisionFeatures:
 
     @torch.no_grad()
     def _projector_input(self, pixels: dict[str, Tensor]) -> Tensor | None:
-        """What the projector is given for these pixels; None where its output is not yet the image features."""
+        """What the projector is given for these pixels; None where its output is not yet the image features.
+
+        A family that also needs the pictures' sizes or masks does more with them than project.
+        """
+        if set(pixels) != {"pixel_values"}:
+            return None
         seen: list[tuple[Tensor, Tensor]] = []
         projector = self._model.get_submodule(str(self._projector))
         hook = projector.register_forward_hook(lambda _module, args, output: seen.append((args[0], output)))
@@ -76,6 +98,7 @@ class VisionFeatures:
             self._tower.train(training)
         if len(seen) != 1 or not torch.equal(torch.cat(list(features)), seen[0][1].flatten(0, -2)):
             return None
+        self._as_tensor = isinstance(features, Tensor)
         return seen[0][0]
 
     def _to_device(self, pixels: dict[str, Tensor]) -> dict[str, Tensor]:
