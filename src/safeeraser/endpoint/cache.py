@@ -1,0 +1,65 @@
+"""Replies kept on disk, one line of JSON each, found by the hash of their request."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from safeeraser.endpoint.outcomes import Reply, Usage
+
+
+class ReplyCache:
+    """The replies in a file; without a path nothing is kept.
+
+    A line is appended in one write, so several processes may share the file. A line that a kill cut short is passed
+    over and asked for again.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._replies = {} if path is None or not path.exists() else _read(path)
+
+    def get(self, key: str) -> Reply | None:
+        """The reply to the request with this hash, if it is here."""
+        return self._replies.get(key)
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Keep a reply; it is on the disk when this returns."""
+        if self._path is None:
+            return
+        usage = None if reply.usage is None else [reply.usage.input_tokens, reply.usage.output_tokens]
+        line = json.dumps([key, reply.text, reply.finish_reason, usage], ensure_ascii=False) + "\n"
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            whole = os.fstat(descriptor).st_size == 0 or _ends_with_line(self._path)
+            os.write(descriptor, (line if whole else "\n" + line).encode(errors="replace"))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._replies[key] = _cached(reply)
+
+
+def _ends_with_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _read(path: Path) -> dict[str, Reply]:
+    found = {}
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        for line in file:
+            try:
+                key, text, finish, usage = json.loads(line)
+                found[str(key)] = Reply(
+                    text=str(text), finish_reason=str(finish), usage=usage and Usage(*usage), cached=True
+                )
+            except (TypeError, ValueError):
+                continue
+    return found
+
+
+def _cached(reply: Reply) -> Reply:
+    return Reply(text=reply.text, finish_reason=reply.finish_reason, usage=reply.usage, cached=True)

@@ -1,0 +1,68 @@
+"""Requests, and what is sent of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A turn of a conversation: `role` is "system", "user" or "assistant". A picture comes before the text."""
+
+    role: str
+    text: str
+    image: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A conversation to continue, and how. What is None or empty is left to the server."""
+
+    messages: tuple[Message, ...]
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+    def payload(self, model: str) -> dict[str, Any]:
+        """The body of the request, pictures in it as data URLs. Raises OSError for a picture that cannot be read."""
+        values: dict[str, Any] = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+            "seed": self.seed,
+            "stop": list(self.stop) or None,
+        }
+        given = {name: value for name, value in values.items() if value is not None}
+        return {"model": model, "messages": [_turn(message) for message in self.messages], **given}
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of all texts: no fewer than their tokens, whatever the tokenizer."""
+        return sum(len(message.text.encode()) for message in self.messages)
+
+
+def payload_hash(payload: dict[str, Any]) -> str:
+    """sha256 of a body: equal for equal model, messages, pictures and sampling parameters."""
+    return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    if message.image is None:
+        return {"role": message.role, "content": message.text}
+    picture = {"type": "image_url", "image_url": {"url": _data_url(message.image)}}
+    return {"role": message.role, "content": [picture, {"type": "text", "text": message.text}]}
+
+
+def _data_url(image: Path) -> str:
+    kind, _ = mimetypes.guess_type(image.name)
+    if kind is None or not kind.startswith("image/"):
+        raise OSError(f"{image}: not a picture, by its name")
+    return f"data:{kind};base64,{base64.b64encode(image.read_bytes()).decode()}"

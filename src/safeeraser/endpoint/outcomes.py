@@ -1,0 +1,41 @@
+"""What becomes of a request: a reply, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of a request as the server counted them."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the model said. `finish_reason` is the server's word: "stop", or "length" where the limit cut it.
+
+    `usage` is None where the server does not count. `cached` replies were kept from an earlier run.
+    """
+
+    text: str
+    finish_reason: str
+    usage: Usage | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request has no reply, in one line that never holds the key.
+
+    `kind` is "api_error" (the server, or the way to it), "no_image" (a picture that cannot be read, so that nothing was
+    sent) or "cost_limit" (nothing was sent, because it could have passed the cost limit).
+    """
+
+    kind: str
+    reason: str
+
+
+Outcome = Reply | Failure

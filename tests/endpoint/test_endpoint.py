@@ -1,0 +1,350 @@
+"""The client against a server that fails in every way it can."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from safeeraser.endpoint import Endpoint, EndpointSettings, Failure, Message, Outcome, Reply, Request, Usage
+from safeeraser.errors import UserError
+from tests.endpoint.fake_server import DROPPED, Answer, Body, FakeServer, completion, failed, last_text, serving
+
+KEY = "sk-a-secret-that-must-not-leak"
+
+
+@pytest.fixture(autouse=True)
+def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def echo(body: Body) -> Answer:
+    return completion(last_text(body).upper())
+
+
+def ask(*texts: str, **parameters: Any) -> list[Request]:
+    return [Request(messages=(Message("user", text),), **parameters) for text in texts]
+
+
+def settings(server: FakeServer, **changes: Any) -> EndpointSettings:
+    return EndpointSettings(**{"url": server.url, "model": "judge", "first_wait": 0.01, "timeout": 5.0} | changes)
+
+
+def complete(endpoint: Endpoint, requests: Iterable[Request], **options: Any) -> list[Outcome]:
+    asked = list(requests)
+    return list(endpoint.complete(asked, total=len(asked), label="test", **options))
+
+
+def one(server: FakeServer, request: Request | None = None, **changes: Any) -> Outcome:
+    (outcome,) = complete(Endpoint(settings(server, **changes)), [request or ask("hi")[0]])
+    return outcome
+
+
+def in_turn(*answers: Answer) -> Callable[[Body], Answer]:
+    """The answers one after the other, then the last one for ever."""
+    rest = itertools.chain(answers, itertools.repeat(answers[-1]))
+    return lambda _: next(rest)
+
+
+def test_replies_come_in_the_order_of_the_requests_and_no_more_wait_at_once_than_may() -> None:
+    def slower_first(body: Body) -> Answer:
+        number = int(last_text(body))
+        return Answer(completion(str(number)).body, delay=0.05 if number % 3 == 0 else 0.0)
+
+    with serving(slower_first) as server:
+        replies = complete(Endpoint(settings(server, concurrency=3)), ask(*map(str, range(30))))
+    assert [reply.text for reply in replies if isinstance(reply, Reply)] == [str(n) for n in range(30)]
+    assert 2 <= server.most_at_once <= 3
+
+
+def test_results_come_before_all_requests_are_read() -> None:
+    """A million requests with pictures must not be in memory together."""
+    read = 0
+
+    def requests() -> Iterable[Request]:
+        nonlocal read
+        for request in ask(*map(str, range(1000))):
+            read += 1
+            yield request
+
+    with serving(echo) as server:
+        outcomes = Endpoint(settings(server, concurrency=2)).complete(requests(), total=1000, label="test")
+        first = next(iter(outcomes))
+        outcomes.close()  # type: ignore[attr-defined]  # an iterator that is a generator, as Ctrl-C would leave it
+    assert isinstance(first, Reply)
+    assert read < 20
+
+
+def test_what_is_sent_is_what_was_asked(tmp_path: Path) -> None:
+    picture = tmp_path / "kettle.png"
+    Image.new("RGB", (2, 2)).save(picture)
+    request = Request(
+        messages=(Message("system", "Be brief."), Message("user", "What is it?", picture)),
+        temperature=0.0,
+        top_p=0.9,
+        max_tokens=7,
+        seed=3,
+        stop=("\n",),
+    )
+    with serving(lambda _: completion("A kettle.", finish="length", tokens=(20, 7))) as server:
+        reply = one(server, request)
+    assert reply == Reply(text="A kettle.", finish_reason="length", usage=Usage(20, 7))
+    (body,) = server.bodies
+    system, user = body.pop("messages")
+    assert body == {"model": "judge", "temperature": 0.0, "top_p": 0.9, "max_tokens": 7, "seed": 3, "stop": ["\n"]}
+    assert system == {"role": "system", "content": "Be brief."}
+    assert user["content"][0]["image_url"]["url"].startswith("data:image/png;base64,iVBOR")
+    assert user["content"][1] == {"type": "text", "text": "What is it?"}
+
+
+def test_what_was_not_asked_is_not_sent() -> None:
+    with serving(echo) as server:
+        one(server)
+    assert set(server.bodies[0]) == {"model", "messages"}
+
+
+@pytest.mark.parametrize("passing", [failed(429), failed(500), failed(503), DROPPED])
+def test_what_passes_is_tried_again(passing: Answer) -> None:
+    with serving(in_turn(passing, passing, completion("ok"))) as server:
+        assert one(server) == Reply(text="ok", finish_reason="stop", usage=Usage(10, 5))
+    assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (failed(500), "status 500"),
+        (failed(429), "status 429"),
+        (DROPPED, "no connection"),
+        (Answer(completion("late").body, delay=0.5), "no reply within 0.2 s"),
+    ],
+)
+def test_what_does_not_pass_fails_after_so_many_attempts(answer: Answer, reason: str) -> None:
+    with serving(lambda _: answer) as server:
+        outcome = one(server, attempts=2, timeout=0.2)
+    assert isinstance(outcome, Failure)
+    assert outcome.kind == "api_error"
+    assert outcome.reason.startswith(reason)
+    assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (failed(400, "max_tokens is too large"), "status 400: max_tokens is too large"),
+        (Answer("{nonsense"), "not a completion"),
+        (Answer("<html>hello</html>", headers={"Content_Type": "text/html"}), "not a completion"),
+        (Answer({"choices": []}), "not a completion"),
+        (Answer({"answer": "yes"}), "not a completion"),
+        (completion(None, finish="content_filter"), "no text, but finish_reason 'content_filter'"),
+    ],
+)
+def test_what_would_fail_again_is_not_tried_again(answer: Answer, reason: str) -> None:
+    with serving(lambda _: answer) as server:
+        outcome = one(server)
+    assert isinstance(outcome, Failure)
+    assert outcome.reason.startswith(reason)
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("said", ["", None])
+def test_an_empty_reply_is_a_reply(said: str | None) -> None:
+    with serving(lambda _: completion(said)) as server:
+        assert one(server) == Reply(text="", finish_reason="stop", usage=Usage(10, 5))
+
+
+def test_one_failure_does_not_touch_the_others() -> None:
+    def every_third_fails(body: Body) -> Answer:
+        return failed(400, "no") if int(last_text(body)) % 3 == 0 else echo(body)
+
+    with serving(every_third_fails) as server:
+        outcomes = complete(Endpoint(settings(server)), ask(*map(str, range(9))))
+    assert [isinstance(outcome, Failure) for outcome in outcomes] == [n % 3 == 0 for n in range(9)]
+
+
+def test_the_server_says_how_long_to_wait() -> None:
+    with serving(in_turn(failed(429, retry_after="1"), completion("ok"))) as server:
+        one(server)
+    assert server.times[1] - server.times[0] >= 1
+
+
+def test_requests_a_minute() -> None:
+    with serving(echo) as server:
+        complete(Endpoint(settings(server, requests_per_minute=600)), ask(*"abcdef"))
+    assert server.times[-1] - server.times[0] >= 0.45  # six requests, a tenth of a second between two
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_every_request_would_meet_is_met_once(status: int) -> None:
+    with serving(lambda _: failed(status, "no")) as server:
+        outcomes = complete(Endpoint(settings(server, concurrency=1)), ask(*map(str, range(20))))
+    assert len(server.bodies) == 1
+    assert {outcome.reason.partition(":")[0] for outcome in outcomes if isinstance(outcome, Failure)} == {
+        f"status {status}"
+    }
+    assert len(outcomes) == 20
+
+
+def test_no_server_is_a_users_error() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    endpoint = Endpoint(EndpointSettings(url=url, model="judge"))
+    with pytest.raises(UserError, match="no server answers there"):
+        endpoint.check()
+    with pytest.raises(UserError, match=f"{url}: no server answers there"):
+        complete(endpoint, ask("hi"))
+
+
+def test_a_refused_key_is_a_users_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(echo, models=failed(401, f"wrong key {KEY}")) as server:
+        with pytest.raises(UserError, match="it needs a key, and none is in the environment variable MY_KEY"):
+            complete(Endpoint(settings(server, key_variable="MY_KEY")), ask("hi"))
+        monkeypatch.setenv("MY_KEY", KEY)
+        with pytest.raises(UserError, match="refuses the key in the environment variable MY_KEY") as caught:
+            Endpoint(settings(server, key_variable="MY_KEY")).check()
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+    assert server.bodies == []
+
+
+def test_a_server_that_cannot_list_its_models_will_do() -> None:
+    with serving(echo, models=failed(404)) as server:
+        assert isinstance(one(server), Reply)
+
+
+def test_a_missing_picture_fails_alone_and_nothing_is_sent(tmp_path: Path) -> None:
+    requests = [Request(messages=(Message("user", "?", tmp_path / name),)) for name in ("gone.png", "notes.txt")]
+    (tmp_path / "notes.txt").write_text("no picture")
+    with serving(echo) as server:
+        outcomes = complete(Endpoint(settings(server)), [*requests, *ask("hi")])
+    assert [getattr(outcome, "kind", None) for outcome in outcomes] == ["no_image", "no_image", None]
+    assert len(server.bodies) == 1
+
+
+def test_kept_replies_make_no_request(tmp_path: Path) -> None:
+    cache = tmp_path / "deep" / "replies.jsonl"
+    requests = ask("a", "b", "c", temperature=0.0)
+    with serving(echo) as server:
+        first = complete(Endpoint(settings(server, cache=cache)), requests)
+    assert len(server.bodies) == 3
+    again = complete(Endpoint(settings(server, cache=cache)), requests)  # nobody listens there any more
+    assert [reply.text for reply in again if isinstance(reply, Reply) and reply.cached] == ["A", "B", "C"]
+    assert [reply.usage for reply in again if isinstance(reply, Reply)] == [Usage(10, 5)] * 3
+    assert not any(reply.cached for reply in first if isinstance(reply, Reply))
+
+
+def test_another_question_parameter_model_or_picture_is_another_request(tmp_path: Path) -> None:
+    for colour in ("red", "blue"):
+        Image.new("RGB", (2, 2), colour).save(tmp_path / f"{colour}.png")
+    requests = [
+        *ask("a"),
+        *ask("b"),
+        *ask("a", temperature=0.0),
+        *ask("a", seed=1),
+        *ask("a", max_tokens=5),
+        *(Request(messages=(Message("user", "a", tmp_path / f"{colour}.png"),)) for colour in ("red", "blue")),
+    ]
+    with serving(echo) as server:
+        for model in ("judge", "other"):
+            complete(Endpoint(settings(server, cache=tmp_path / "c.jsonl", model=model)), requests)
+    assert len(server.bodies) == 2 * len(requests)
+
+
+def test_a_cache_that_a_kill_cut_short_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
+    cache = tmp_path / "replies.jsonl"
+    requests = ask(*"abcd")
+    with serving(echo) as server:
+        whole = settings(server, cache=cache, concurrency=1)
+        complete(Endpoint(whole), requests)
+        cache.write_bytes(cache.read_bytes()[:-10])
+        assert len(complete(Endpoint(whole), requests)) == 4
+        assert len(server.bodies) == 5
+        complete(Endpoint(whole), requests)
+    assert len(server.bodies) == 5
+
+
+def test_a_reply_that_cannot_be_used_is_asked_for_again(tmp_path: Path) -> None:
+    with serving(in_turn(completion("blah"), completion("yes"))) as server:
+        endpoint = Endpoint(settings(server, cache=tmp_path / "c.jsonl"))
+        said = [complete(endpoint, ask("a"), keep=lambda reply: reply.text == "yes")[0] for _ in range(3)]
+    assert [reply.text for reply in said if isinstance(reply, Reply)] == ["blah", "yes", "yes"]
+    assert len(server.bodies) == 2
+
+
+def test_costs_are_counted_and_the_limit_is_not_passed() -> None:
+    """A request costs 10 x 1 + 5 x 2 = 20 millionths; before it is sent, 2 bytes x 1 + 20 x 2 = 42."""
+    prices: dict[str, Any] = {"input_price": 1.0, "output_price": 2.0, "concurrency": 1}
+    with serving(echo) as server:
+        free = Endpoint(settings(server, **prices))
+        complete(free, ask(*["hi"] * 10, max_tokens=20))
+        assert free.spent == pytest.approx(200e-6)
+        tight = Endpoint(settings(server, **prices, max_cost=100e-6))
+        outcomes = complete(tight, ask(*["hi"] * 10, max_tokens=20))
+    assert [getattr(outcome, "kind", "sent") for outcome in outcomes] == ["sent"] * 3 + ["cost_limit"] * 7
+    assert tight.spent == pytest.approx(60e-6)
+    assert len(server.bodies) == 13
+
+
+def test_what_may_have_been_billed_counts() -> None:
+    prices: dict[str, Any] = {"input_price": 1.0, "output_price": 2.0, "attempts": 1, "timeout": 0.2}
+    late = Answer(completion("late").body, delay=0.5)
+    with serving(in_turn(late, completion("ok", tokens=None), failed(500))) as server:
+        endpoint = Endpoint(settings(server, **prices, concurrency=1))
+        complete(endpoint, ask("hi", "hi", "hi", max_tokens=20))
+    assert endpoint.spent == pytest.approx(2 * 42e-6)  # the timeout, the uncounted reply; not the error
+
+
+def test_the_key_is_sent_and_stays_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not even where the server says it back, in a reply or in an error."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY + "\n")
+    caplog.set_level(logging.DEBUG)
+    answers = [completion(f"your key is {KEY}"), failed(400, f"bad {KEY}"), Answer(f"{{{KEY}"), failed(401, KEY)]
+    with serving(in_turn(*answers)) as server:
+        chosen = settings(server, cache=tmp_path / "replies.jsonl", concurrency=1)
+        endpoint = Endpoint(chosen)
+        outcomes = complete(endpoint, ask(*"abcd"))
+    assert {headers["Authorization"] for headers in server.headers} == {f"Bearer {KEY}"}
+    written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    shown = [repr(outcomes), repr(chosen), repr(endpoint), caplog.text, *capfd.readouterr()]
+    assert "your key is [key]" in written
+    assert KEY not in written + "".join(shown)
+
+
+def test_no_key_is_invented() -> None:
+    with serving(echo) as server:
+        one(server)
+    assert server.headers[0]["Authorization"] == "Bearer none"
+
+
+def test_a_key_that_cannot_be_sent_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\nand more")
+    with serving(echo) as server, pytest.raises(UserError, match="OPENAI_API_KEY holds characters") as caught:
+        one(server)
+    assert KEY not in str(caught.value)
+
+
+def test_all_problems_of_the_settings_at_once() -> None:
+    with pytest.raises(UserError) as caught:
+        EndpointSettings(url="http://me:secret@host/v1?key=x", model="", concurrency=0, max_cost=1.0)
+    assert str(caught.value).count("endpoint: ") == 4
+    assert "secret" not in str(caught.value)
+
+
+def test_stopping_leaves_no_thread_behind() -> None:
+    before = threading.active_count()
+    with serving(lambda _: Answer(completion("late").body, delay=0.3)) as server:
+        outcomes = Endpoint(settings(server, concurrency=2)).complete(ask(*"abcdefghijkl"), total=12, label="test")
+        next(outcomes)
+        outcomes.close()  # type: ignore[attr-defined]
+    assert threading.active_count() <= before + 2  # the server's own threads end in their time
