@@ -1,4 +1,4 @@
-"""In float32 an answer depends on (seed, example, sample) only: not on batch size, order, resuming or other examples."""
+"""In float32 an answer depends on (seed, example, sample) only: not on the batch, the order or where a run stopped."""
 
 import shutil
 import tempfile

@@ -1,0 +1,66 @@
+"""Answer examples with a model behind an OpenAI-compatible server (vLLM, SGLang, ...) into a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from safeeraser.endpoint import Endpoint, Failure, Message, Outcome, Reply
+from safeeraser.endpoint import Request as Call
+from safeeraser.generate.run import answer_file, meta
+from safeeraser.generate.settings import GenerateSettings, Request
+from safeeraser.records import Example, Generation
+
+_FINISH = {"stop": "stop", "eos_token": "stop", "length": "length"}
+_SEEDS = 2**31  # some servers take no larger seed
+
+
+def generate_from_server(
+    endpoint: Endpoint, examples: Sequence[Example], settings: GenerateSettings, output: Path
+) -> list[str]:
+    """Answer every example and append the Generations to `output`, as `generate` does.
+
+    Pictures are sent as data URLs, and the server puts them before the question by the model's chat template. What
+    gets no answer is not written, so that it is asked again when this is called again. Drawn answers are the same again
+    as far as the server honours `seed`.
+
+    Returns why answers are missing: a reason for each of them, none where all are there. Raises UserError where
+    `output` was made by another model, with other settings or from other examples, and where no server answers.
+    """
+    file, requests = answer_file(output), settings.requests(examples)
+    done = file.open(meta({"model": endpoint.settings.model, "backend": "server"}, examples, settings))
+    todo = [request for request in requests if request.key not in done]
+    reasons = []
+    calls = (_call(request, settings) for request in todo)
+    outcomes = endpoint.complete(calls, total=len(todo), label=f"generate {output.stem}") if todo else []
+    for request, outcome in zip(todo, outcomes, strict=True):
+        answer = _answer(request, outcome)
+        if isinstance(answer, Generation):
+            file.append([answer])
+        else:
+            reasons.append(answer)
+    file.finish([request.key for request in requests])
+    return reasons
+
+
+def _call(request: Request, settings: GenerateSettings) -> Call:
+    greedy = settings.temperature == 0
+    return Call(
+        messages=(Message("user", request.example.question, request.example.image),),
+        temperature=settings.temperature,
+        top_p=None if greedy else settings.top_p,
+        max_tokens=settings.max_new_tokens,
+        seed=None if greedy else request.seed(settings.seed) % _SEEDS,
+    )
+
+
+def _answer(request: Request, outcome: Outcome) -> Generation | str:
+    """The answer, or why there is none. One that the server broke off or put in place of the model's is none."""
+    match outcome:
+        case Failure(reason=reason):
+            return reason
+        case Reply(text=text, finish_reason=finish) if finish in _FINISH:
+            example, sample = request.key
+            return Generation(example_id=example, sample=sample, answer=text, finish=_FINISH[finish])
+        case Reply(finish_reason=finish):
+            return f"the server ended the answer with finish_reason {finish!r}"
