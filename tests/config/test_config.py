@@ -139,7 +139,11 @@ def test_the_length_is_one_epoch_unless_set() -> None:
 )
 def test_settings_are_those_of_the_stage(ours: type[BaseModel], theirs: Any, left_out: set[str]) -> None:
     """A run's settings repeat those of the stages, which need torch: same keys, same defaults. A protocol fills them."""
-    stage = {field.name: field.default for field in dataclasses.fields(theirs) if field.name not in left_out}
+    stage = {
+        field.name: {} if field.default_factory is dict else field.default
+        for field in dataclasses.fields(theirs)
+        if field.name not in left_out
+    }
     assert {name: field.default for name, field in ours.model_fields.items() if name != "protocol"} == stage
 
 

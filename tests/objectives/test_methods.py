@@ -1,58 +1,105 @@
 """The table of methods: its weights, its presets, and what its names lead to."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import pytest
 import torch
 
 from safeeraser.errors import UserError
-from safeeraser.objectives import METHODS, StreamOutput, Target, find
+from safeeraser.objectives import METHODS, Need, StreamOutput, Target, find, nll
 
 STREAMS = {
+    Target.FORGET: StreamOutput(-torch.tensor([[2.0, 8.0], [7.0, 1.0]]), torch.tensor([[True, True], [True, False]])),
     Target.REFUSAL: StreamOutput(-torch.tensor([[1.0, 2.0], [3.0, 9.0]]), torch.tensor([[True, True], [True, False]])),
     Target.RETAIN: StreamOutput(-torch.tensor([[4.0], [5.0]]), torch.tensor([[True], [True]])),
     Target.DECOUPLED: StreamOutput(-torch.tensor([[6.0], [8.0]]), torch.tensor([[True], [True]])),
 }
+FORGET, RETAIN, DECOUPLED = (5 + 7) / 2, (4 + 5) / 2, (6 + 8) / 2  # the mean NLLs of these streams
+NAMES = ["ga", "gd", "kl", "po", "dpo", "npo", "simnpo", "rmu", "undial", "wga", "satimp", "ceu", "pdu"]
 
 
-def total(name: str, preset: str) -> float:
-    method = find(name, preset)  # type: ignore[arg-type]
+def total(name: str, preset: Any = "clean", **options: float) -> float:
+    method = find(name, preset).bind(**options)
     return sum(term.weight * term(STREAMS).item() for term in method.terms)
 
 
-def test_clean_po_adds_two_means_over_rows() -> None:
-    assert total("po", "clean") == pytest.approx((1.5 + 3) / 2 + (4 + 5) / 2)
+def weights(name: str, preset: Any = "clean") -> dict[str, float]:
+    return {term.name: term.weight for term in find(name, preset).terms}
 
 
-def test_clean_pd_adds_one_term_and_changes_nothing_else() -> None:
-    assert total("po+pd", "clean") == pytest.approx(total("po", "clean") + 7)
-    assert find("po+pd").terms[:-1] == find("po").terms
+def test_every_method_with_and_without_pd() -> None:
+    assert list(METHODS) == [each for name in NAMES for each in (name, f"{name}+pd")]
+    assert [name for name, presets in METHODS.items() if "paper" in presets] == [
+        each for name in NAMES[:4] for each in (name, f"{name}+pd")
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_clean_pd_adds_one_term_and_changes_nothing_else(name: str) -> None:
+    plain, decoupled = find(name), find(f"{name}+pd")
+    assert decoupled.terms[:-1] == plain.terms
+    added = decoupled.terms[-1]
+    assert (added.loss, added.targets, added.weight) == (nll, (Target.DECOUPLED,), 1.0)
+    assert Target.DECOUPLED not in plain.targets
+    assert decoupled.targets == (*plain.targets, Target.DECOUPLED)
+
+
+def test_clean_sums_by_hand() -> None:
+    assert total("ga") == pytest.approx(-FORGET)
+    assert total("gd") == pytest.approx(-FORGET + RETAIN)
+    assert total("gd+pd") == pytest.approx(-FORGET + RETAIN + DECOUPLED)
+    assert total("po") == pytest.approx((1.5 + 3) / 2 + RETAIN)
+    assert total("po+pd") == pytest.approx((1.5 + 3) / 2 + RETAIN + DECOUPLED)
+
+
+def test_the_weights_of_the_authors() -> None:
+    assert total("ga", "paper") == pytest.approx(-FORGET)
+    assert total("ga+pd", "paper") == pytest.approx(-FORGET + 0.5 * DECOUPLED)
+    assert total("gd", "paper") == pytest.approx(-FORGET + RETAIN)
+    assert total("gd+pd", "paper") == pytest.approx(-FORGET + 0.5 * RETAIN + 0.5 * DECOUPLED)
+    assert weights("kl", "paper") == {"forget": 1, "retain": 1}
+    assert weights("kl+pd", "paper") == {"forget": 1, "retain": 1, "decoupled": 1}
 
 
 def test_paper_po_is_one_token_mean_over_refusal_and_retain() -> None:
     assert total("po", "paper") == pytest.approx(((1 + 2 + 4) / 3 + (3 + 5) / 2) / 2)
-    assert total("po+pd", "paper") == pytest.approx(total("po", "paper") + 7)
+    assert total("po+pd", "paper") == pytest.approx(total("po", "paper") + DECOUPLED)
 
 
-@pytest.mark.parametrize("preset", ["clean", "paper"])
-def test_only_pd_needs_decoupled_rows(preset: str) -> None:
-    assert METHODS["po"][preset].targets == (Target.REFUSAL, Target.RETAIN)  # type: ignore[index]
-    assert METHODS["po+pd"][preset].targets == (Target.REFUSAL, Target.RETAIN, Target.DECOUPLED)  # type: ignore[index]
+def test_the_weights_of_other_papers() -> None:
+    assert weights("simnpo") == {"forget": 0.125, "retain": 1}
+    assert weights("satimp") == {"forget": 0.1, "retain": 1}
+    ones = {name for name in NAMES if set(weights(name).values()) == {1.0}}
+    assert ones == set(NAMES) - {"simnpo", "satimp"}
 
 
-def test_options_reach_the_loss() -> None:
-    bound = find("po").bind(first_token_weight=3.0)
-    assert bound.terms[0](STREAMS).item() == pytest.approx(((3 * 1 + 2) / 4 + 3) / 2)
-    assert find("po").terms[0](STREAMS).item() == pytest.approx((1.5 + 3) / 2)
-
-
-def test_the_first_token_counts_more_only_where_it_decides() -> None:
-    bound = {term.name: term for term in find("po+pd").bind(first_token_weight=3.0).terms}
-    plain = {term.name: term for term in find("po+pd").terms}
-    assert bound["refusal"](STREAMS).item() != pytest.approx(plain["refusal"](STREAMS).item())
-    assert bound["retain"](STREAMS).item() == pytest.approx(plain["retain"](STREAMS).item())
+def test_what_is_computed_for_a_method() -> None:
+    assert find("po+pd").needs == dict.fromkeys((Target.REFUSAL, Target.RETAIN, Target.DECOUPLED), Need.NOTHING)
+    assert find("kl+pd").needs == {
+        Target.FORGET: Need.NOTHING,
+        Target.RETAIN: Need.LOGITS | Need.REFERENCE,
+        Target.DECOUPLED: Need.NOTHING,
+    }
+    assert find("dpo").needs == {
+        Target.FORGET: Need.REFERENCE,
+        Target.REFUSAL: Need.REFERENCE,
+        Target.RETAIN: Need.NOTHING,
+    }
+    assert find("rmu").needs == {Target.FORGET: Need.HIDDEN, Target.RETAIN: Need.HIDDEN | Need.REFERENCE}
+    assert {name for name in NAMES if find(name).layers} == {"rmu"}
+    assert find("rmu").bind(layer=3).layers == {3}
+    referring = {name for name in NAMES if any(Need.REFERENCE in need for need in find(name).needs.values())}
+    assert referring == {"kl", "dpo", "npo", "rmu", "undial"}
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(UserError, match=r"unknown method 'popd'; did you mean 'po\+pd' or 'po'"):
+    with pytest.raises(UserError, match=r"unknown method 'popd'; did you mean 'po\+pd'"):
         find("popd")
     with pytest.raises(UserError, match="unknown preset 'papers'; did you mean 'paper'"):
         find("po", "papers")  # type: ignore[arg-type]
+    with pytest.raises(
+        UserError, match="npo has no preset 'paper', which is for methods of the SafeEraser paper: ga, "
+    ):
+        find("npo", "paper")

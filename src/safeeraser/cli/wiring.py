@@ -11,8 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safeeraser.benchmarks import icons, released
+from safeeraser.benchmarks import (
+    beavertails_v,
+    clear,
+    exported,
+    figstep,
+    fiubench,
+    icons,
+    mllmu_bench,
+    mm_safetybench,
+    mossbench,
+    or_bench,
+    released,
+    vlguard,
+    xstest,
+)
 from safeeraser.benchmarks.dataset import Benchmark
+from safeeraser.benchmarks.reading import Reading
 from safeeraser.config import VANILLA, DataSettings, Names, RunSettings, load, parse
 from safeeraser.errors import UserError, unknown
 from safeeraser.judges import JUDGES, Judge
@@ -27,11 +42,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A kind of benchmark: how its folder is read and, for one that comes with the package, built."""
+    """A kind of benchmark: how its folder is read and, for one that comes with the package, built.
+
+    `scan` reads for `data check`, and reports instead of raising; None for the released layout, which has a check of
+    its own. `licence` is the Hub's name for the licence that the data came with.
+    """
 
     about: str
     read: Callable[[Path], Benchmark]
+    scan: Callable[[Path], Reading] | None = None
     build: Callable[[DataSettings], None] | None = None
+    licence: str = "unknown"
 
 
 BENCHMARKS = {
@@ -41,6 +62,64 @@ BENCHMARKS = {
         build=lambda data: icons.build(data.folder, scale=data.scale, seed=data.seed),
     ),
     "released": Source(about="a folder in the released SafeEraser layout (data.path)", read=released.read),
+    "parquet": Source(
+        about="what `data export --to parquet` wrote", read=exported.read_parquet, scan=exported.scan_parquet
+    ),
+    "webdataset": Source(
+        about="what `data export --to webdataset` wrote", read=exported.read_webdataset, scan=exported.scan_webdataset
+    ),
+    "vlguard": Source(
+        about="VLGuard: harmful pictures, and instructions of both kinds about harmless ones",
+        read=vlguard.read,
+        scan=vlguard.scan,
+        licence="mit",
+    ),
+    "mm_safetybench": Source(
+        about="MM-SafetyBench: harmful questions with pictures of what they are about; evaluation only",
+        read=mm_safetybench.read,
+        scan=mm_safetybench.scan,
+        licence="cc-by-nc-4.0",
+    ),
+    "figstep": Source(
+        about="FigStep: harmful instructions as pictures of text; evaluation only",
+        read=figstep.read,
+        scan=figstep.scan,
+        licence="mit",
+    ),
+    "beavertails_v": Source(
+        about="BeaverTails-V: harmful questions about pictures, with unsafe answers",
+        read=beavertails_v.read,
+        scan=beavertails_v.scan,
+        licence="cc-by-nc-4.0",
+    ),
+    "mllmu_bench": Source(
+        about="MLLMU-Bench: facts about invented people to forget", read=mllmu_bench.read, scan=mllmu_bench.scan
+    ),
+    "clear": Source(about="CLEAR: invented authors and their portraits to forget", read=clear.read, scan=clear.scan),
+    "fiubench": Source(
+        about="FIUBench: private facts about invented faces to forget",
+        read=fiubench.read,
+        scan=fiubench.scan,
+        licence="apache-2.0",
+    ),
+    "xstest": Source(
+        about="XSTest: safe prompts that sound unsafe, and unsafe ones; text only, evaluation only",
+        read=xstest.read,
+        scan=xstest.scan,
+        licence="cc-by-4.0",
+    ),
+    "mossbench": Source(
+        about="MOSSBench: harmless questions about pictures that look dangerous; evaluation only",
+        read=mossbench.read,
+        scan=mossbench.scan,
+        licence="cc-by-sa-4.0",
+    ),
+    "or_bench": Source(
+        about="OR-Bench: prompts that sound toxic, and toxic ones; text only, evaluation only",
+        read=or_bench.read,
+        scan=or_bench.scan,
+        licence="cc-by-4.0",
+    ),
 }
 
 MODELS = {
@@ -65,8 +144,12 @@ def names() -> Names:
 def kit(settings: RunSettings) -> Kit:
     """What a run's names stand for."""
     from safeeraser.models.load import load as load_weights
-    from safeeraser.objectives import find
+    from safeeraser.objectives import Method, find
     from safeeraser.pipeline import Kit
+
+    def method(name: str) -> Method:
+        trained = settings.unlearning(name)
+        return find(name, trained.preset).bind(**trained.options)
 
     def load_model(adapter: Path | None) -> LoadedModel:
         try:
@@ -83,7 +166,7 @@ def kit(settings: RunSettings) -> Kit:
         build=source.build,
         read=source.read,
         load=load_model,
-        methods={name: find(name, settings.unlearning(name).preset) for name in settings.methods if name != VANILLA},
+        methods={name: method(name) for name in settings.methods if name != VANILLA},
         judge=JUDGES[settings.judge],
     )
 
@@ -100,9 +183,16 @@ def stored(folder: RunFolder) -> RunSettings:
     return load(folder.config, names=names())
 
 
-def read(folder: Path) -> Benchmark:
-    """Read a benchmark of either kind: both have the same layout."""
-    return released.read(folder)
+def source(layout: str) -> Source:
+    """The kind of benchmark of this name."""
+    if layout not in BENCHMARKS:
+        raise UserError(unknown("format", layout, BENCHMARKS))
+    return BENCHMARKS[layout]
+
+
+def read(folder: Path, layout: str = "released") -> Benchmark:
+    """Read a benchmark of the kind of this name; `icons` has the released layout too."""
+    return source(layout).read(folder)
 
 
 def judge(name: str) -> Callable[[Sequence[str]], Judge]:

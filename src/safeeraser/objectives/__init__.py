@@ -1,7 +1,24 @@
 """Pure tensor losses, and the table that composes them into methods."""
 
-from safeeraser.objectives.methods import METHODS, Method, Preset, Target, Term, find
+from safeeraser.objectives.loss import Loss, Need, about, loss
+from safeeraser.objectives.method import Bound, Method, Options, Target, Term
+from safeeraser.objectives.methods import METHODS, Preset, find
 from safeeraser.objectives.nll import nll
 from safeeraser.objectives.stream import StreamOutput
 
-__all__ = ["METHODS", "Method", "Preset", "StreamOutput", "Target", "Term", "find", "nll"]
+__all__ = [
+    "METHODS",
+    "Bound",
+    "Loss",
+    "Method",
+    "Need",
+    "Options",
+    "Preset",
+    "StreamOutput",
+    "Target",
+    "Term",
+    "about",
+    "find",
+    "loss",
+    "nll",
+]

@@ -1,92 +1,91 @@
-"""Methods: which losses on which streams, with visible weights."""
+"""The table of methods: which losses on which streams, with visible weights.
+
+A method of one's own is a file with its loss and a line in `_CLEAN`, which makes two: the method, and the method with
+`+pd`.
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import partial
+from dataclasses import replace
 from typing import Literal
 
-from torch import Tensor
-
 from safeeraser.errors import UserError, unknown
+from safeeraser.objectives.ceu import ceu
+from safeeraser.objectives.dpo import dpo
+from safeeraser.objectives.ga import ga
+from safeeraser.objectives.kl import kl
+from safeeraser.objectives.method import Bound, Method, Target, Term
 from safeeraser.objectives.nll import nll, plain_nll
-from safeeraser.objectives.stream import StreamOutput
+from safeeraser.objectives.npo import npo
+from safeeraser.objectives.pdu import pdu
+from safeeraser.objectives.rmu import rmu, rmu_retain
+from safeeraser.objectives.satimp import satimp
+from safeeraser.objectives.simnpo import simnpo
+from safeeraser.objectives.undial import undial
+from safeeraser.objectives.wga import wga
 
 Preset = Literal["clean", "paper"]
-Loss = Callable[..., Tensor]
 
+_FORGET, _REFUSAL, _RETAIN, _DECOUPLED = ((target,) for target in Target)
 
-class Target(StrEnum):
-    """What a training row is asked, and what it should answer."""
+_ASCEND = Term("forget", ga, _FORGET)
+_REFUSE = Term("refusal", nll, _REFUSAL)
+_REFUSE_AND_KEEP = Term("refusal+retain", nll, _REFUSAL + _RETAIN)
+_KEEP = Term("retain", plain_nll, _RETAIN)
+_KEEP_NEAR = Term("retain", kl, _RETAIN)
+_DECOUPLE = Term("decoupled", nll, _DECOUPLED)
 
-    REFUSAL = "refusal"  # harmful question and picture -> one of the benchmark's refusals
-    RETAIN = "retain"  # harmless question -> its good answer
-    DECOUPLED = "decoupled"  # the harmful row's question on a safe picture -> a normal answer
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One weighted part of an objective: `weight` x the mean over rows of `loss` on these targets."""
-
-    name: str
-    loss: Loss
-    targets: tuple[Target, ...]
-    weight: float = 1.0
-
-    def __call__(self, streams: Mapping[Target, StreamOutput]) -> Tensor:
-        """The mean over rows, before weighting, in nats."""
-        return self.loss(*(streams[target] for target in self.targets)).mean()
-
-    def bind(self, **options: float) -> Term:
-        """The same term with options of its loss set; options that the loss does not have are left out."""
-        known = inspect.signature(self.loss).parameters
-        return replace(self, loss=partial(self.loss, **{key: value for key, value in options.items() if key in known}))
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """An objective as a sum of terms."""
-
-    name: str
-    terms: tuple[Term, ...]
-
-    def bind(self, **options: float) -> Method:
-        """The same method with options of its losses set."""
-        return replace(self, terms=tuple(term.bind(**options) for term in self.terms))
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """What rows its terms need, each once, in the order of Target."""
-        needed = {target for term in self.terms for target in term.targets}
-        return tuple(target for target in Target if target in needed)
-
-
-_REFUSAL = Term("refusal", nll, (Target.REFUSAL,))
-_RETAIN = Term("retain", plain_nll, (Target.RETAIN,))
-_DECOUPLED = Term("decoupled", nll, (Target.DECOUPLED,))
-_REFUSAL_AND_RETAIN = Term("refusal+retain", nll, (Target.REFUSAL, Target.RETAIN))
-
-METHODS: dict[str, dict[Preset, Method]] = {
-    "po": {
-        "clean": Method("po", (_REFUSAL, _RETAIN)),
-        "paper": Method("po", (_REFUSAL_AND_RETAIN,)),
-    },
-    "po+pd": {
-        "clean": Method("po+pd", (_REFUSAL, _RETAIN, _DECOUPLED)),
-        "paper": Method("po+pd", (_REFUSAL_AND_RETAIN, _DECOUPLED)),
-    },
+_CLEAN: dict[str, tuple[Term, ...]] = {
+    "ga": (_ASCEND,),
+    "gd": (_ASCEND, _KEEP),
+    "kl": (_ASCEND, _KEEP_NEAR),
+    "po": (_REFUSE, _KEEP),
+    "dpo": (Term("preference", dpo, _REFUSAL + _FORGET), _KEEP),
+    "npo": (Term("forget", npo, _FORGET), _KEEP),
+    "simnpo": (Term("forget", simnpo, _FORGET, 0.125), _KEEP),
+    "rmu": (Term("forget", rmu, _FORGET), Term("retain", rmu_retain, _RETAIN)),
+    "undial": (Term("forget", undial, _FORGET), _KEEP),
+    "wga": (Term("forget", wga, _FORGET), _KEEP),
+    "satimp": (Term("forget", satimp, _FORGET, 0.1), _KEEP),
+    "ceu": (Term("forget", ceu, _FORGET), _KEEP),
+    "pdu": (Term("forget", pdu, _FORGET), replace(_KEEP, bound=Bound())),
 }
-"""Method name -> preset -> method. In `clean`, +pd adds one term and changes nothing else; `paper` has the weights and
-the averaging of the authors' code (arXiv 2502.12520)."""
+_PAPER: dict[str, tuple[Term, ...]] = {
+    "ga": (_ASCEND,),
+    "ga+pd": (_ASCEND, replace(_DECOUPLE, weight=0.5)),
+    "gd": (_ASCEND, _KEEP),
+    "gd+pd": (_ASCEND, replace(_KEEP, weight=0.5), replace(_DECOUPLE, weight=0.5)),
+    "kl": (_ASCEND, _KEEP_NEAR),
+    "kl+pd": (_ASCEND, _KEEP_NEAR, _DECOUPLE),
+    "po": (_REFUSE_AND_KEEP,),
+    "po+pd": (_REFUSE_AND_KEEP, _DECOUPLE),
+}
+
+
+def _table() -> dict[str, dict[Preset, Method]]:
+    table: dict[str, dict[Preset, Method]] = {}
+    for base, terms in _CLEAN.items():
+        for name, found in ((base, terms), (f"{base}+pd", (*terms, _DECOUPLE))):
+            table[name] = {"clean": Method(name, found)}
+            if name in _PAPER:
+                table[name]["paper"] = Method(name, _PAPER[name])
+    return table
+
+
+METHODS = _table()
+"""Method name -> preset -> method. In `clean`, +pd adds one term of weight 1 and changes nothing else, and a method of
+another paper has that paper's forget term and weight beside the plain retain term. `paper` has the weights and the
+averaging of the SafeEraser authors' code (arXiv 2502.12520); it exists for the methods that are in it."""
 
 
 def find(name: str, preset: Preset = "clean") -> Method:
     """A method of the table. Raises UserError with near matches for a name or preset that is not in it."""
     if name not in METHODS:
         raise UserError(unknown("method", name, METHODS))
+    if preset == "paper" and preset not in METHODS[name]:
+        raise UserError(
+            f"{name} has no preset 'paper', which is for methods of the SafeEraser paper: {', '.join(_PAPER)}"
+        )
     if preset not in METHODS[name]:
         raise UserError(unknown("preset", preset, METHODS[name]))
     return METHODS[name][preset]

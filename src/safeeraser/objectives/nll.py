@@ -5,9 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from safeeraser.objectives.loss import loss
 from safeeraser.objectives.stream import StreamOutput, first
 
 
+@loss(
+    formula="-mean log p_t; the first token counts first_token_weight times",
+    source="arXiv 2502.12520",
+    positive=("first_token_weight",),
+)
 def nll(*streams: StreamOutput, first_token_weight: float = 1.0) -> Tensor:
     """Mean token negative log-likelihood (arXiv 2502.12520): one value per row [batch], in nats.
 
@@ -20,6 +26,7 @@ def nll(*streams: StreamOutput, first_token_weight: float = 1.0) -> Tensor:
     return (weights * losses).sum(dim=1) / weights.sum(dim=1)
 
 
+@loss(formula="-mean log p_t", source="arXiv 2502.12520")
 def plain_nll(*streams: StreamOutput) -> Tensor:
-    """`nll` with every token counted once, for streams in which nothing is decided by the first token."""
+    """`nll` with every token counted once (arXiv 2502.12520), for streams whose first token decides nothing."""
     return nll(*streams)

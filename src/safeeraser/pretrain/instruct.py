@@ -19,7 +19,6 @@ from safeeraser.pretrain.align import projector_of
 from safeeraser.pretrain.lessons import lessons
 from safeeraser.pretrain.packing import pack
 from safeeraser.progress import ProgressBar
-from safeeraser.unlearn.trainer import images
 
 _BATCH = 12
 _LORA_RATE, _PROJECTOR_RATE = 8e-4, 3e-4
@@ -67,6 +66,6 @@ def answer_nll(model: nn.Module, lessons: list[list[Chat]], chat: ChatTokenizer,
             position_ids=packed.positions,
             logits_to_keep=packed.answers.roll(-1, dims=1),
             use_cache=False,
-            **vision.inputs(images([lesson[0] for lesson in lessons])),
+            **vision.inputs([lesson[0].image for lesson in lessons if lesson[0].image is not None]),
         ).logits
     return nn.functional.cross_entropy(logits.float(), packed.ids[packed.answers])

@@ -1,17 +1,23 @@
-"""The folder of a training run: manifest.json, loss.jsonl, checkpoints/ while it runs, adapter/ once it is done."""
+"""The folder of a training run: manifest.json, loss.jsonl, checkpoints/ while it runs, adapter/ once it is done.
+
+Of several processes only the main one uses it.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
+from torch import Tensor
 
 from safeeraser.errors import UserError
+from safeeraser.folders import whole_folder
 from safeeraser.records import write_text
+
+_WHOLE = "whole.json"
 
 
 class Output:
@@ -40,35 +46,67 @@ class Output:
         if difference is not None:
             name, ours, theirs = difference
             raise UserError(f"{self.folder}: made with {name} = {theirs!r}, not {ours!r}; choose another folder")
+        if self.adapter.exists():
+            self._drop_checkpoints()  # a run may have been stopped while it did so
         return self.adapter.exists()
 
     def write_manifest(self, **results: Any) -> None:
         """Write the manifest: the inputs, and what is known of the run so far."""
         write_text(self._manifest, json.dumps({"inputs": self._inputs, **results}, indent=2) + "\n")
 
-    def resume(self) -> tuple[str | None, int]:
-        """The newest whole checkpoint and its step (None and 0: there is none); the loss log is cut back to it."""
-        whole = self.checkpoints.glob("checkpoint-*/trainer_state.json")  # the file that transformers writes last
-        step = max((int(path.parent.name.removeprefix("checkpoint-")) for path in whole), default=0)
+    def mark_whole(self, step: int, processes: int) -> None:
+        """Say that every process has written its part of a checkpoint; one without the mark does not count."""
+        write_text(self._checkpoint(step) / _WHOLE, json.dumps({"processes": processes}) + "\n")
+
+    def resume(self) -> tuple[int, int]:
+        """The step of the newest whole checkpoint and the processes that wrote it; 0 and 0 where there is none.
+
+        What was written after it, or is not whole, is removed: other checkpoints, and lines of the loss log.
+        """
+        found = list(self.checkpoints.glob("checkpoint-*"))
+        whole = [path for path in found if (path / _WHOLE).exists()]
+        step = max((int(path.name.removeprefix("checkpoint-")) for path in whole), default=0)
+        for path in (path for path in found if path not in whole):
+            shutil.rmtree(path)
         if self._loss.exists():
             lines = self._loss.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
             write_text(self._loss, "".join(kept))
-        return (str(self.checkpoints / f"checkpoint-{step}") if step else None), step
+        if not step:
+            return 0, 0
+        return step, json.loads((self._checkpoint(step) / _WHOLE).read_text(encoding="utf-8"))["processes"]
+
+    def checkpoint(self, step: int) -> str | None:
+        """The checkpoint of a step as transformers wants it; None for step 0."""
+        return str(self._checkpoint(step)) if step else None
 
     def log(self, entry: dict[str, float]) -> None:
         """Append one whole line to the loss log."""
         with self._loss.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
-    def finish(self, model: PeftModel, base: str) -> None:
-        """Put the adapter in its place, whole or not at all, and drop the checkpoints. `base` names its base model."""
+    def finish(self, model: PeftModel, weights: dict[str, Tensor], base: str, results: dict[str, Any]) -> None:
+        """Put the adapter in its place, whole or not at all, and drop the checkpoints.
+
+        `weights` is the model's state dict, `base` the name of its base model; `results` go into the manifest.
+        """
+        for stale in self.folder.glob(".adapter.*"):  # of a run that was killed just here
+            shutil.rmtree(stale)
+        self.write_manifest(**results)
         model.peft_config["default"].base_model_name_or_path = base
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".adapter.") as temporary:
-            whole = Path(temporary) / "adapter"
-            model.save_pretrained(str(whole), save_embedding_layers=False)
-            whole.rename(self.adapter)
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        with whole_folder(self.adapter) as scratch:
+            model.save_pretrained(str(scratch), state_dict=weights, save_embedding_layers=False)
+        self._drop_checkpoints()
+
+    def _checkpoint(self, step: int) -> Path:
+        return self.checkpoints / f"checkpoint-{step}"
+
+    def _drop_checkpoints(self) -> None:
+        """Checkpoints only: trackers may keep their files beside them."""
+        for path in self.checkpoints.glob("checkpoint-*"):
+            shutil.rmtree(path, ignore_errors=True)
+        if self.checkpoints.exists() and not any(self.checkpoints.iterdir()):
+            self.checkpoints.rmdir()
 
 
 def _first_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[str, Any, Any] | None:

@@ -33,7 +33,7 @@ Row = dict[Target, Turn]
 class TrainingRows(Dataset[Row]):
     """Rows of a whole training run, epoch after epoch: row i is forget example `order(seed, epoch)[i]` with company.
 
-    Only examples of the train split are used. The retain example goes round the kinds of retain question and, within a
+    Only examples of `split` are used. The retain example goes round the kinds of retain question and, within a
     kind, through a new order each time, so that no kind is left out for being rare.
     Raises UserError where a needed set is empty, and where a forget example has no decoupled partner that asks the
     same question.
@@ -48,12 +48,13 @@ class TrainingRows(Dataset[Row]):
         seed: int,
         length: int,
         limit: int | None = None,
+        split: Split = Split.TRAIN,
     ) -> None:
-        training = [example for example in examples if example.split is Split.TRAIN]
-        self.forget = forget_examples(training, limit)
-        self._retain = _by_kind(example for example in training if example.stream is Stream.RETAIN)
+        chosen = [example for example in examples if example.split is split]
+        self.forget = forget_examples(chosen, limit, split)
+        self._retain = _by_kind(example for example in chosen if example.stream is Stream.RETAIN)
         self._partners = {
-            example.partner: example for example in training if example.stream is Stream.DECOUPLED and example.partner
+            example.partner: example for example in chosen if example.stream is Stream.DECOUPLED and example.partner
         }
         self._refusals = tuple(refusals)
         self._targets = targets
@@ -69,6 +70,7 @@ class TrainingRows(Dataset[Row]):
         epoch, place = divmod(number, len(self.forget))
         forget = self.forget[_order(len(self.forget), self._seed, "forget", epoch)[place]]
         turns = {
+            Target.FORGET: lambda: _answered(forget),
             Target.REFUSAL: lambda: Turn(forget, self._refusal(forget, epoch)),
             Target.RETAIN: lambda: _answered(self._retain_example(number)),
             Target.DECOUPLED: lambda: _answered(self._partners[forget.id]),
@@ -86,20 +88,28 @@ class TrainingRows(Dataset[Row]):
         return self._retain[kind][_order(len(self._retain[kind]), self._seed, f"retain {kind}", cycle)[place]]
 
     def _check(self) -> None:
+        if Target.FORGET in self._targets:
+            _check_answers(self.forget)
         if Target.REFUSAL in self._targets and not self._refusals:
             raise UserError("the benchmark has no refusals to train towards")
         if Target.RETAIN in self._targets and not self._retain:
-            raise UserError("the benchmark has no retain examples in its train split")
+            raise UserError(f"the benchmark has no retain examples in its {self.forget[0].split} split")
         if Target.DECOUPLED in self._targets:
             _check_partners(self.forget, self._partners)
 
 
-def forget_examples(examples: Iterable[Example], limit: int | None = None) -> list[Example]:
-    """The forget examples of the train split, the first `limit` of them. Raises UserError where there are none."""
-    forget = [each for each in examples if each.split is Split.TRAIN and each.stream is Stream.FORGET]
+def forget_examples(examples: Iterable[Example], limit: int | None = None, split: Split = Split.TRAIN) -> list[Example]:
+    """The forget examples of a split, the first `limit` of them. Raises UserError where there are none."""
+    forget = [each for each in examples if each.split is split and each.stream is Stream.FORGET]
     if not forget:
-        raise UserError("the benchmark has no forget examples in its train split")
+        raise UserError(f"the benchmark has no forget examples in its {split} split")
     return forget[:limit]
+
+
+def _check_answers(forget: list[Example]) -> None:
+    silent = [each.id for each in forget if not each.answer.strip()]
+    if silent:
+        raise UserError(f"{len(silent)} forget examples have no answer to unlearn, the first is {silent[0]}")
 
 
 def _check_partners(forget: list[Example], partners: dict[str, Example]) -> None:

@@ -5,39 +5,38 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from accelerate.utils import broadcast_object_list, reduce
 from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
-from transformers import (
-    PreTrainedModel,
-    PrinterCallback,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, set_seed
 
 from safeeraser import provenance
+from safeeraser.errors import UserError
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import attach, detach
+from safeeraser.models.processes import processes
 from safeeraser.models.vision import VisionFeatures
-from safeeraser.objectives import Method, find
+from safeeraser.objectives import Method, Target, find
 from safeeraser.progress import ProgressBar
-from safeeraser.records import Example
+from safeeraser.records import Example, Split
+from safeeraser.unlearn.arguments import arguments, check_trackers
+from safeeraser.unlearn.callbacks import LossLog, StopForgetNll, WholeCheckpoints
 from safeeraser.unlearn.output import Output
 from safeeraser.unlearn.rows import TrainingRows, forget_examples
 from safeeraser.unlearn.settings import UnlearnSettings
-from safeeraser.unlearn.trainer import Collator, UnlearnTrainer
+from safeeraser.unlearn.trainer import Collator, UnlearnTrainer, check_layers
 
 logger = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+_CHANGES_NOTHING = ("save_steps", "report_to", "gradient_checkpointing")
 
 
 def unlearn(
@@ -50,23 +49,21 @@ def unlearn(
 ) -> Path:
     """Train an adapter and return its folder, `output`/adapter; `loaded.model` is as before afterwards.
 
-    Only examples of the train split are used. A run that was stopped goes on from its last checkpoint when called
-    again with the same arguments, and a finished one is not trained again.
-    Raises UserError for an unknown method, for data the method cannot be trained on, and where `output` was made with
-    other settings.
+    Trained on are examples of the train split only; with `settings.eval_steps` those of the selection split say which
+    adapter is the best. A run that was stopped goes on from its last checkpoint when called again with the same
+    arguments, and a finished one is not trained again. Under torchrun or `accelerate launch` the processes share the
+    rows of each step, and the main one writes the files.
+
+    Raises UserError for an unknown method, for data the method cannot be trained on, for settings that do not go with
+    the method or the number of processes, and where `output` was made with other settings.
     """
     method = find(method, settings.preset) if isinstance(method, str) else method
-    forget = forget_examples(examples, settings.limit)
-    rows = TrainingRows(
-        examples,
-        refusals,
-        method.targets,
-        seed=settings.seed,
-        length=settings.total_rows(len(forget)),
-        limit=settings.limit,
-    )
+    method = method.supply(first_token_weight=settings.first_token_weight, seed=settings.seed).bind(**settings.options)
+    check_layers(method, loaded.model, settings.lora_layers)
+    _check(method, settings)
+    rows = _rows(examples, refusals, method, settings)
     folder = Output(output, _inputs(loaded, examples, refusals, method, settings))
-    if folder.open():
+    if _on_main(folder.open):
         logger.warning("%s: finished before with the same settings, used as it is", output)
         return folder.adapter
     set_seed(settings.seed)
@@ -82,45 +79,116 @@ def unlearn(
         _train(loaded, adapted, rows, method, settings, folder)
     finally:
         detach(adapted)
+        loaded.model.activation_checkpointing_disable()
         loaded.model.eval()
     return folder.adapter
+
+
+def _check(method: Method, settings: UnlearnSettings) -> None:
+    if settings.stop_forget_nll is not None and Target.FORGET not in method.targets:
+        raise UserError(f"{method.name} has no term on the harmful answers: stop_forget_nll has nothing to watch")
+    settings.share(processes().num_processes)
+    check_trackers(settings.report_to)
+
+
+def _rows(
+    examples: Sequence[Example], refusals: Sequence[str], method: Method, settings: UnlearnSettings
+) -> dict[Split, TrainingRows]:
+    """The rows to train on and, where asked, to evaluate with."""
+    lengths = {Split.TRAIN: settings.total_rows(len(forget_examples(examples, settings.limit)))}
+    if settings.eval_steps is not None:
+        lengths[Split.SELECTION] = settings.evaluation_rows(len(forget_examples(examples, split=Split.SELECTION)))
+    return {
+        split: TrainingRows(
+            examples,
+            refusals,
+            method.targets,
+            seed=settings.seed,
+            length=length,
+            limit=settings.limit if split is Split.TRAIN else None,
+            split=split,
+        )
+        for split, length in lengths.items()
+    }
 
 
 def _train(
     loaded: LoadedModel,
     adapted: PeftModel,
-    rows: TrainingRows,
+    rows: dict[Split, TrainingRows],
     method: Method,
     settings: UnlearnSettings,
     folder: Output,
 ) -> None:
     chat = ChatTokenizer.of(loaded)
     trainer = UnlearnTrainer(
-        method=method.bind(first_token_weight=settings.first_token_weight),
+        method=method,
         vision=VisionFeatures(loaded.model, chat),
         model=adapted,
-        args=_arguments(settings, folder, loaded.model.device),
-        train_dataset=rows,
+        args=arguments(settings, folder.checkpoints, loaded.model.device),
+        train_dataset=rows[Split.TRAIN],
+        eval_dataset=rows.get(Split.SELECTION),
         data_collator=Collator(chat),
     )
-    trainer.remove_callback(PrinterCallback)
+    steps = len(rows[Split.TRAIN]) // settings.rows_per_step
     start = time.monotonic()
-    steps = len(rows) // (settings.batch_size * settings.accumulation)
-    checkpoint, done = folder.resume()
-    with ProgressBar(f"unlearn {method.name}", steps, done=done) as bar, _quick(loaded.model, adapted):
-        trainer.add_callback(_Log(trainer, folder, bar, settings.accumulation))
-        trainer.train(resume_from_checkpoint=checkpoint)
-    folder.finish(adapted, loaded.name)
-    seconds = time.monotonic() - start
-    trained = steps - done
-    folder.write_manifest(
-        steps=steps,
-        seconds=round(seconds, 1),
-        rows_per_second=round(trained * settings.batch_size * settings.accumulation / seconds, 2),
-        tokens_per_step=round(trainer.tokens / max(trained, 1)),
-        versions=provenance.versions(),
-        git=provenance.git_commit(),
-    )
+    done = _resume(folder)
+    with _bar(f"unlearn {method.name}", steps, done) as bar, _quick(loaded.model, adapted):
+        _add_callbacks(trainer, settings, folder, bar)
+        set_seed(settings.seed + processes().process_index)  # each draws its own dropout
+        trainer.train(resume_from_checkpoint=folder.checkpoint(done))
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    results = _results(trainer, settings, done, time.monotonic() - start)
+    _on_main(lambda: folder.finish(adapted, weights, loaded.name, results))
+
+
+def _on_main(action: Callable[[], _Result]) -> _Result:
+    """Do it in the main process only; all processes get its result, and wait for it."""
+    found: list[Any] = [action() if processes().is_main_process else None]
+    result: _Result = broadcast_object_list(found)[0]
+    return result
+
+
+def _resume(folder: Output) -> int:
+    """The step to go on from."""
+    step, count = _on_main(folder.resume)
+    if step and count != processes().num_processes:
+        logger.warning("step %d was written by %d processes: from here on dropout draws differently", step, count)
+    return step
+
+
+def _bar(label: str, steps: int, done: int) -> AbstractContextManager[ProgressBar | None]:
+    return ProgressBar(label, steps, done=done) if processes().is_main_process else nullcontext()
+
+
+def _add_callbacks(trainer: UnlearnTrainer, settings: UnlearnSettings, folder: Output, bar: ProgressBar | None) -> None:
+    trainer.remove_callback(PrinterCallback)
+    if bar is not None:
+        trainer.add_callback(LossLog(folder.log, bar))
+    if settings.stop_forget_nll is not None:
+        trainer.add_callback(StopForgetNll(settings.stop_forget_nll))
+    if settings.patience is not None:
+        trainer.add_callback(EarlyStoppingCallback(settings.patience))
+    trainer.add_callback(WholeCheckpoints(folder.mark_whole))
+
+
+def _results(trainer: UnlearnTrainer, settings: UnlearnSettings, done: int, seconds: float) -> dict[str, Any]:
+    """What the manifest says of the run, besides its inputs."""
+    state = trainer.state
+    trained = state.global_step - done
+    tokens = reduce(torch.tensor(trainer.tokens, device=trainer.args.device), reduction="sum").item()
+    best = {"best_step": state.best_global_step, "selection_loss": state.best_metric} if settings.eval_steps else {}
+    return {
+        "steps": state.global_step,
+        "stopped_early": state.global_step < state.max_steps,
+        **best,
+        "processes": processes().num_processes,
+        "seconds": round(seconds, 1),
+        "rows_per_second": round(trained * settings.rows_per_step / seconds, 2),
+        "tokens_per_step": round(tokens / max(trained, 1)),
+        "versions": provenance.versions(),
+        "git": provenance.git_commit(),
+    }
 
 
 @contextmanager
@@ -140,54 +208,6 @@ def _quick(model: PreTrainedModel, adapted: PeftModel) -> Iterator[None]:
         model.set_attn_implementation(attention)
 
 
-def _arguments(settings: UnlearnSettings, folder: Output, device: torch.device) -> TrainingArguments:
-    return TrainingArguments(
-        output_dir=str(folder.checkpoints),
-        num_train_epochs=1,  # the rows of all epochs are one long sequence
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulation,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        warmup_steps=settings.warmup_ratio,
-        lr_scheduler_type=settings.lr_scheduler,
-        max_grad_norm=settings.max_grad_norm,
-        logging_steps=1,
-        save_strategy="steps" if settings.save_steps else "no",
-        save_steps=settings.save_steps or 500,
-        save_total_limit=1,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
-        report_to="none",
-        seed=settings.seed,
-        use_cpu=device.type == "cpu",
-    )
-
-
-class _Log(TrainerCallback):
-    """Writes one line of loss.jsonl a step and moves the progress bar."""
-
-    def __init__(self, trainer: UnlearnTrainer, folder: Output, bar: ProgressBar, accumulation: int) -> None:
-        self._trainer, self._folder, self._bar, self._accumulation = trainer, folder, bar, accumulation
-
-    def on_log(
-        self,
-        args: TrainingArguments,  # noqa: ARG002  transformers passes these by position
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        if logs is None or "loss" not in logs:
-            return
-        terms = {name: total / self._accumulation for name, total in self._trainer.term_sums.items()}
-        self._trainer.term_sums.clear()
-        entry = {"step": state.global_step, "loss": logs["loss"], **terms}
-        entry |= {"learning_rate": logs["learning_rate"], "grad_norm": logs["grad_norm"]}
-        self._folder.log(entry)
-        self._bar.advance(loss=logs["loss"])
-
-
 def _inputs(
     loaded: LoadedModel,
     examples: Sequence[Example],
@@ -204,7 +224,7 @@ def _inputs(
     return {
         "method": method.name,
         "terms": terms,
-        "settings": asdict(settings),
+        "settings": {name: value for name, value in asdict(settings).items() if name not in _CHANGES_NOTHING},
         **loaded.identity,
         "data": provenance.text_hash(json.dumps([data, list(refusals)])),
     }

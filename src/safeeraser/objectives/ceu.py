@@ -1,0 +1,27 @@
+"""Distillation from the model itself without the harmful token."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from safeeraser.objectives.loss import Need, loss
+from safeeraser.objectives.stream import StreamOutput, present, token_mean
+
+
+@loss(
+    formula="mean CE(softmax(z with z[y_t] = -inf), p_t), without gradient through the softmax",
+    source="arXiv 2503.01224",
+    needs=Need.LOGITS,
+)
+def ceu(forget: StreamOutput) -> Tensor:
+    """Cross-entropy unlearning (arXiv 2503.01224): one value per row [batch], in nats.
+
+    The cross-entropy of the model with its own prediction, had the answer's token been impossible; that prediction has
+    no gradient. A mean over the answer's tokens. Equals H(target) - log(1 - p_t), whose gradient stays small where p_t
+    is small.
+    """
+    logits = present(forget.logits)
+    without = logits.detach().scatter(1, present(forget.ids)[:, None], -torch.inf).softmax(-1)
+    return token_mean(cross_entropy(logits, without, reduction="none"), forget.mask)

@@ -1,0 +1,117 @@
+"""One padded batch -> what the losses see of each target's stream, of the model and of the model before unlearning."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from accelerate.utils import extract_model_from_parallel
+from torch import Tensor, nn
+
+from safeeraser.models.vision import VisionFeatures
+from safeeraser.objectives import Need, StreamOutput, Target
+from safeeraser.objectives.stream import present
+
+Needs = Mapping[Target, Need]
+_NOTHING: Needs = MappingProxyType({})
+
+
+def stream_outputs(
+    model: nn.Module,
+    batch: dict[str, Any],
+    vision: VisionFeatures,
+    needs: Needs = _NOTHING,
+    layers: Collection[int] = (),
+) -> dict[Target, StreamOutput]:
+    """Every target's stream, from one forward of the whole batch: log-probabilities, and what `needs` names besides.
+
+    Only positions that predict an answer token go through the language model's head, and only their hidden states
+    behind the decoder layers `layers` are kept.
+    """
+    predicted = batch["answer_mask"]
+    predicting = predicted.roll(-1, dims=1)
+    with _hidden_states(model, layers, predicting) as hidden:
+        logits = model(
+            **vision.batch(batch["input_ids"], batch["attention_mask"], batch["images"], batch["answer_mask"]),
+            logits_to_keep=predicting,
+            use_cache=False,
+        ).logits.float()
+    ids = batch["input_ids"][predicted]
+    losses = nn.functional.cross_entropy(logits, ids, reduction="none")
+    logprobs = torch.zeros(predicted.shape, dtype=losses.dtype, device=losses.device)
+    whole = StreamOutput(logprobs.masked_scatter(predicted, -losses), predicted, logits, ids, hidden)
+    parts = zip(batch["targets"], _split(whole, len(batch["targets"])), strict=True)
+    return {target: _needed(part, needs.get(target, Need.NOTHING)) for target, part in parts}
+
+
+def _split(whole: StreamOutput, count: int) -> Iterator[StreamOutput]:
+    """The streams of a batch in which the rows of `count` targets lie below each other."""
+    end = 0
+    for logprobs, mask in zip(whole.logprobs.chunk(count), whole.mask.chunk(count), strict=True):
+        start, end = end, end + int(mask.sum())
+        tokens = slice(start, end)
+        hidden = {layer: states[tokens] for layer, states in whole.hidden.items()}
+        yield StreamOutput(logprobs, mask, present(whole.logits)[tokens], present(whole.ids)[tokens], hidden)
+
+
+def _needed(stream: StreamOutput, need: Need) -> StreamOutput:
+    """The stream without what its losses do not read, so that it is not kept and cannot be read unawares."""
+    bare = StreamOutput(stream.logprobs, stream.mask)
+    if Need.LOGITS in need:
+        bare = replace(bare, logits=stream.logits, ids=stream.ids)
+    return replace(bare, hidden=stream.hidden) if Need.HIDDEN in need else bare
+
+
+def reference_outputs(
+    model: nn.Module, batch: dict[str, Any], vision: VisionFeatures, needs: Needs, layers: Collection[int] = ()
+) -> dict[Target, StreamOutput]:
+    """The streams whose losses need a reference, as the model before unlearning sees them, without gradient.
+
+    It is the same model with its PEFT adapter switched off, the projector's included: no second copy.
+    """
+    targets = [target for target in batch["targets"] if Need.REFERENCE in needs.get(target, Need.NOTHING)]
+    if not targets:
+        return {}
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad(), extract_model_from_parallel(model).disable_adapter():
+            return stream_outputs(model, _only(batch, targets), vision, needs, layers)
+    finally:
+        model.train(training)
+
+
+@contextmanager
+def _hidden_states(model: nn.Module, layers: Collection[int], where: Tensor) -> Iterator[dict[int, Tensor]]:
+    """Fills, during a forward, the hidden states [tokens, width] behind each of these decoder layers at `where`."""
+    found: dict[int, Tensor] = {}
+    if not layers:
+        yield found
+        return
+
+    def keep(layer: int, output: Any) -> None:
+        found[layer] = (output if isinstance(output, Tensor) else output[0])[where].float()
+
+    blocks = extract_model_from_parallel(model).get_decoder().layers
+    hooks = [
+        blocks[layer].register_forward_hook(lambda _module, _args, output, layer=layer: keep(layer, output))
+        for layer in layers
+    ]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _only(batch: dict[str, Any], targets: list[Target]) -> dict[str, Any]:
+    """The rows of some of a batch's targets, as wide as before."""
+    rows = len(batch["input_ids"]) // len(batch["targets"])
+    starts = [rows * place for place, target in enumerate(batch["targets"]) if target in targets]
+    kept = [start + row for start in starts for row in range(rows)]
+    tensors = {name: batch[name][kept] for name in ("input_ids", "attention_mask", "answer_mask")}
+    return {**tensors, "images": [batch["images"][row] for row in kept], "targets": targets}
