@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safeeraser import provenance, report
+from safeeraser import provenance, report, statistics
 from safeeraser.benchmarks.dataset import Benchmark
 from safeeraser.config import VANILLA, DataSettings, RunSettings
 from safeeraser.errors import UserError
 from safeeraser.generate import GenerateSettings, generate
 from safeeraser.judges import Judge
 from safeeraser.judges.run import judge_file
-from safeeraser.metrics import score
+from safeeraser.metrics import Column, measured, summarise
 from safeeraser.models.load import LoadedModel
 from safeeraser.objectives import Method
 from safeeraser.records import Example, Generation, Metric, Verdict, read_jsonl, write_text
@@ -80,13 +80,22 @@ def conclude(
     """The stages after the last answer, which need no model: verdicts, metrics.json and the report."""
     judge = kit.judge(benchmark.refusals)
     answers = {name: read_jsonl(folder.generations(name), Generation) for name in settings.methods}
-    metrics: list[Metric] = []
+    tables: dict[str, list[Column]] = {}
     for name in settings.methods:
         judge_file(judge, examples, answers[name], folder.verdicts(name))
         verdicts = [each for each in read_jsonl(folder.verdicts(name), Verdict) if each.judge == judge.name]
-        metrics += score(name, examples, answers[name], verdicts)
+        tables[name] = measured(examples, answers[name], verdicts)
+    metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
     write_metrics(folder.metrics, metrics)
-    report.write(folder.root, metrics, settings.methods, folder.provenance(), examples=examples, answers=answers)
+    report.write(
+        folder.root,
+        metrics,
+        settings.methods,
+        folder.provenance(),
+        examples=examples,
+        answers=answers,
+        differences=statistics.against(VANILLA, tables),
+    )
     return metrics
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safeeraser.intervals import clustered, percentiles, wilson
@@ -18,6 +18,7 @@ def test_wilson_equals_newcombe_1998_table_1_method_3(successes: int, n: int, lo
     assert wilson(successes, n) == pytest.approx((low, high), abs=5e-5)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_holds_the_share_and_mirrors(counts: tuple[int, int]) -> None:
     successes, n = counts

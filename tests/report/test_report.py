@@ -87,7 +87,12 @@ def test_many_models_go_into_several_tables() -> None:
 def test_no_metrics_no_trouble(tmp_path: Path) -> None:
     assert "95% intervals" in printed([], [])
     report.write(tmp_path, [], [], {})
-    assert json.loads((tmp_path / "report.json").read_text()) == {"models": [], "metrics": [], "provenance": {}}
+    assert json.loads((tmp_path / "report.json").read_text()) == {
+        "models": [],
+        "metrics": [],
+        "differences": [],
+        "provenance": {},
+    }
     assert imread(tmp_path / "plot.png").size > 0
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from safeeraser import __version__
-from safeeraser.cli import data, lists, runs, stages
+from safeeraser.cli import data, generation, lists, runs, scoring, stages
 from safeeraser.cli.output import Commands
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 app.command()(runs.demo)
 app.command()(runs.run)
-for stage in (stages.unlearn, stages.generate, stages.judge, stages.score):
+for stage in (stages.unlearn, generation.generate, generation.likelihood, stages.judge, scoring.score):
     app.command()(stage)
 app.command()(runs.report)
 app.command()(stages.agreement)

@@ -84,7 +84,9 @@ def _run(text: str, source: str, given: list[str]) -> None:
 
 
 def _show(metrics: list[Metric], settings: RunSettings, folder: Path) -> None:
-    from safeeraser.report import print_table
+    from safeeraser.config import VANILLA
+    from safeeraser.report import print_differences, print_table, read_differences
 
     print_table(metrics, settings.methods, stdout)
+    print_differences(read_differences(folder), f"Difference from {VANILLA}", stdout)
     say(f"the whole report: {folder / 'report.md'}")

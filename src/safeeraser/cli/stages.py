@@ -1,4 +1,4 @@
-"""A run's stages one at a time, on files: `unlearn`, `generate`, `judge`, `score`; `agreement` and `pretrain`."""
+"""A run's stages one at a time, on files: `unlearn`, `generate`, `judge`; `agreement` and `pretrain`."""
 
 from __future__ import annotations
 
@@ -142,32 +142,3 @@ def agreement(
             f"{verdict.axis}: judge {verdict.value:g}, people {read.labels[verdict.axis]}: {read.generation.answer!r}"
         )
         stdout.print(f"{line} ({verdict.reason})", markup=False, soft_wrap=True)
-
-
-def score(
-    data: Data,
-    generations: Generations,
-    verdicts: Annotated[Path, typer.Option("--verdicts", help="Verdicts, as `judge` writes them.")],
-    name: Annotated[str, typer.Option("--name", help="What to call the model in the table.")] = "model",
-    output: Annotated[Path | None, typer.Option("--output", help="File for the metrics, as JSON.")] = None,
-) -> None:
-    """Turn verdicts into metrics with 95% intervals.
-
-    Only questions with an answer count as asked.
-
-    \b
-    Example:
-      safeeraser score --data data/icons --generations po.jsonl --verdicts verdicts.jsonl --name po --output po.json
-    """
-    from safeeraser import metrics, pipeline
-    from safeeraser.cli import wiring
-    from safeeraser.records import Generation, Verdict, read_jsonl
-    from safeeraser.report import print_table
-
-    answers = read_jsonl(generations, Generation)
-    answered = {answer.example_id for answer in answers}
-    examples = [example for example in wiring.read(data).examples if example.id in answered]
-    scores = metrics.score(name, examples, answers, read_jsonl(verdicts, Verdict))
-    if output is not None:
-        pipeline.write_metrics(output, scores)
-    print_table(scores, [name], stdout)

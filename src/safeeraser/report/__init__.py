@@ -12,9 +12,11 @@ from safeeraser.records import Example, Metric, write_text
 from safeeraser.report.answers import Answers
 from safeeraser.report.document import compose
 from safeeraser.report.plot import draw
-from safeeraser.report.terminal import print_table
+from safeeraser.report.terminal import print_differences, print_table
+from safeeraser.statistics import Difference
 
-__all__ = ["print_table", "write"]
+REPORT = "report.json"
+__all__ = ["print_differences", "print_table", "read_differences", "write"]
 
 
 def write(
@@ -25,17 +27,26 @@ def write(
     *,
     examples: Sequence[Example] = (),
     answers: Answers | None = None,
+    differences: Sequence[Difference] = (),
 ) -> None:
     """Write plot.png, report.json and report.md into the run folder, each in one step.
 
     `models` gives the order of the columns. `provenance` is whatever the metrics depend on, as plain values. With
-    `examples` and each model's `answers` the report shows some answers side by side.
+    `examples` and each model's `answers` the report shows some answers side by side. `differences` are from one
+    baseline.
     """
     draw(metrics, models, folder / "plot.png")
     content = {
         "models": list(models),
         "metrics": [dataclasses.asdict(item) for item in metrics],
+        "differences": [dataclasses.asdict(item) for item in differences],
         "provenance": dict(provenance),
     }
-    write_text(folder / "report.json", json.dumps(content, indent=1, default=str) + "\n")
-    write_text(folder / "report.md", compose(folder, metrics, models, provenance, examples, answers or {}))
+    write_text(folder / REPORT, json.dumps(content, indent=1, default=str) + "\n")
+    write_text(folder / "report.md", compose(folder, metrics, models, provenance, examples, answers or {}, differences))
+
+
+def read_differences(folder: Path) -> list[Difference]:
+    """The differences that a run's report.json holds, as they were when it was written."""
+    content = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    return [Difference(**item) for item in content["differences"]]

@@ -10,7 +10,9 @@ from safeeraser.metrics import MEASURES
 from safeeraser.records import Example, Metric
 from safeeraser.report.answers import Answers, first_answer, pick
 from safeeraser.report.markdown import code, escape, json_block, picture, table
-from safeeraser.report.table import PARTS, groups, rows, value
+from safeeraser.report.table import PARTS, change, groups, rows, value
+from safeeraser.report.terminal import DIFFERENCES
+from safeeraser.statistics import Difference
 
 _DRAWN = (
     "Drawn by a hash of their ids, whatever was answered. "
@@ -26,6 +28,7 @@ def compose(
     provenance: Mapping[str, Any],
     examples: Sequence[Example],
     answers: Answers,
+    differences: Sequence[Difference] = (),
 ) -> str:
     """The whole report as Markdown; `folder` is where it will lie, for the addresses of pictures."""
     blocks = [
@@ -33,6 +36,7 @@ def compose(
         f"Models: {', '.join(code(model) for model in models)}. {_KEY}",
         *_overview(metrics, models),
         "![Forget quality against over-refusal](plot.png)",
+        *_changes(differences),
         "## What is measured",
         *_meanings(),
         *_example_answers(folder, models, examples, answers),
@@ -53,6 +57,19 @@ def _overview(metrics: Sequence[Metric], models: Sequence[str]) -> Iterator[str]
                 ["metric", "n", *map(escape, models)],
                 [[row.title, row.counts, *map(value, row.cells)] for row in found],
             )
+
+
+def _changes(differences: Sequence[Difference]) -> Iterator[str]:
+    models = list(dict.fromkeys(item.model for item in differences))
+    body = [
+        [f"{name}: {row.title}", row.counts, *map(change, row.cells)]
+        for part, (name, _) in PARTS.items()
+        for row in rows(differences, models, part)
+    ]
+    if body:
+        yield f"## Difference from {escape(differences[0].baseline)}"
+        yield DIFFERENCES
+        yield table(["metric", "n", *map(escape, models)], body)
 
 
 def _meanings() -> Iterator[str]:

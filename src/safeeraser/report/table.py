@@ -5,10 +5,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from safeeraser.metrics import MEASURES, Measure
 from safeeraser.records import Metric
 from safeeraser.selection import Part
+from safeeraser.statistics import Difference
+
+Cell = TypeVar("Cell", Metric, Difference)
 
 ALL = "all"
 PARTS = {
@@ -21,13 +25,13 @@ PARTS = {
 _ARROWS = {"low": "↓", "high": "↑"}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+@dataclass(frozen=True)
+class Row(Generic[Cell]):
     """One metric on one group: a cell a model, None where it was not measured."""
 
     measure: Measure
     group: str
-    cells: tuple[Metric | None, ...]
+    cells: tuple[Cell | None, ...]
 
     @property
     def title(self) -> str:
@@ -36,17 +40,23 @@ class Row:
 
     @property
     def counts(self) -> str:
-        """How many answers each model's figure is over; one number where all agree."""
+        """How many answers (or pairs) each model's figure is over; one number where all agree."""
         found = [str(cell.n) if cell else "-" for cell in self.cells]
         return found[0] if len(set(found)) == 1 else "/".join(found)
 
 
-def rows(metrics: Iterable[Metric], models: Sequence[str], part: str, group: str = ALL) -> list[Row]:
+def rows(
+    cells: Iterable[Cell],
+    models: Sequence[str],
+    part: str,
+    group: str = ALL,
+    measures: Sequence[Measure] = MEASURES,
+) -> list[Row[Cell]]:
     """The rows of one part in the order of the measures; those that no model has are left out."""
-    found = {(item.model, item.name): item for item in metrics if (item.part, item.group) == (part, group)}
+    found = {(item.model, item.name): item for item in cells if (item.part, item.group) == (part, group)}
     made = [
         Row(measure, group, tuple(found.get((model, measure.name)) for model in models))
-        for measure in MEASURES
+        for measure in measures
         if measure.part == part
     ]
     return [row for row in made if any(row.cells)]
@@ -65,6 +75,34 @@ def value(metric: Metric | None) -> str:
     if metric.value is None or metric.low is None or metric.high is None:
         return f"not scored{note}"
     return f"{percent(metric.value)}% [{percent(metric.low)}–{percent(metric.high)}]{note}"
+
+
+def change(difference: Difference | None) -> str:
+    """Percentage points with interval and corrected p, "-12.5 [-19.0, -6.2] p 0.003", or why there is no figure."""
+    if difference is None:
+        return "not measured"
+    note = f" ({difference.unscored} unscored)" if difference.unscored else ""
+    if difference.value is None or difference.low is None or difference.high is None or difference.adjusted is None:
+        return f"not scored{note}"
+    interval = f"[{_points(difference.low)}, {_points(difference.high)}]"
+    return f"{_points(difference.value)} {interval} {p_value(difference.adjusted)}{note}"
+
+
+def p_value(p: float) -> str:
+    """
+    >>> p_value(0.0004), p_value(0.0304)
+    ('p <0.001', 'p 0.030')
+    """
+    return "p <0.001" if p < 0.001 else f"p {p:.3f}"
+
+
+def _points(share: float) -> str:
+    """
+    >>> _points(0.125), _points(-0.9), _points(-0.0001)
+    ('+12.5', '-90.0', '0.0')
+    """
+    rounded = round(100 * share, 1) + 0.0
+    return f"{rounded:+.1f}" if rounded else "0.0"
 
 
 def percent(share: float) -> str:

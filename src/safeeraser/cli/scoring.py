@@ -1,0 +1,266 @@
+"""`score`: verdicts, finished runs and the authors' answer files become metrics, comparisons and means over seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from safeeraser.cli.output import say, stdout
+from safeeraser.config import VANILLA
+from safeeraser.errors import UserError, unknown
+from safeeraser.records import Split
+
+if TYPE_CHECKING:
+    from safeeraser.metrics import Protocol
+    from safeeraser.results import FinishedRun, Judged, Reader
+    from safeeraser.statistics import Combined, Difference
+
+Compare = Annotated[
+    tuple[str, str] | None,
+    typer.Option("--compare", metavar="A B", help="B minus A: two run folders, or two models of the one RUN."),
+]
+JudgeName = Annotated[
+    str | None,
+    typer.Option("--judge", help="Who judges the answer file (rules if not given), or whose verdicts count."),
+]
+
+
+def score(
+    runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="Folders of finished runs.")] = None,
+    compare: Compare = None,
+    seeds: Annotated[bool, typer.Option("--seeds", help="Put RUNs that differ only in their seed together.")] = False,
+    answers: Annotated[Path | None, typer.Option("--answers", help="Answers in the authors' layout.")] = None,
+    generations: Annotated[Path | None, typer.Option("--generations", help="Answers, as `generate` writes.")] = None,
+    verdicts: Annotated[Path | None, typer.Option("--verdicts", help="Verdicts, as `judge` writes them.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="The benchmark; a run's own if not given.")] = None,
+    split: Annotated[Split, typer.Option("--split", help="Of which split the answer file is.")] = Split.VALIDATION,
+    judge: JudgeName = None,
+    protocol: Annotated[str, typer.Option("--protocol", help="strict, or paper: as the authors compute.")] = "strict",
+    name: Annotated[str, typer.Option("--name", help="What to call the model in the table.")] = "model",
+    output: Annotated[Path | None, typer.Option("--output", help="File for the figures, as JSON.")] = None,
+) -> None:
+    """Turn verdicts into metrics with 95% intervals; compare models, put seeds together.
+
+    The models of a RUN stand side by side, with their differences from vanilla. An answer file in the authors' layout
+    is judged first; its verdicts are kept where --verdicts names a file. Of --generations only questions with an answer
+    count as asked. docs/metrics.md explains the figures.
+
+    \b
+    Examples:
+      safeeraser score --data data/icons --generations po.jsonl --verdicts verdicts.jsonl --name po --output po.json
+      safeeraser score runs/demo
+      safeeraser score runs/demo --compare po po+pd
+      safeeraser score --compare runs/one runs/other
+      safeeraser score --seeds runs/seed-1 runs/seed-2 runs/seed-3
+      safeeraser score --answers all_val.json --data SafeEraser --protocol paper
+    """
+    given = {"--seeds": seeds, "--compare": compare, "--answers": answers, "--generations": generations}
+    _one_of(given, runs or [])
+    counting = _protocol(protocol)
+    if seeds:
+        content = _seeds(_reader(data, judge), runs or [], counting)
+    elif compare is not None:
+        content = _compare(_reader(data, judge), runs or [], compare, counting)
+    elif runs:
+        content = _run(_reader(data, judge), runs, counting)
+    elif answers is not None:
+        content = _answers(answers, _needed("--data", data), split, judge, verdicts, name, counting)
+    else:
+        files = (_needed("--data", data), _needed("--generations", generations), _needed("--verdicts", verdicts))
+        content = _show(_from_files(*files, judge), name, counting)
+    if output is not None:
+        from safeeraser.records import write_text
+
+        write_text(output, json.dumps(content, indent=1) + "\n")
+
+
+def _one_of(given: dict[str, Any], runs: Sequence[Path]) -> None:
+    """What is scored comes from one place."""
+    options = [name for name, value in given.items() if value]
+    if len(options) > 1:
+        raise UserError(f"{' and '.join(options)}: choose one")
+    if runs and options and options[0] not in ("--seeds", "--compare"):
+        raise UserError(f"{options[0]} does not go with a run folder ({runs[0]})")
+
+
+def _protocol(name: str) -> Protocol:
+    from safeeraser.metrics import PROTOCOLS
+
+    if name not in PROTOCOLS:
+        raise UserError(f"--protocol: {unknown('protocol', name, PROTOCOLS)}")
+    return PROTOCOLS[name]
+
+
+def _needed(option: str, path: Path | None) -> Path:
+    if path is None:
+        raise UserError(f"{option} is needed; or give a run folder, --answers, --compare or --seeds")
+    return path
+
+
+def _reader(data: Path | None, judge: str | None) -> Reader:
+    from safeeraser.cli import wiring
+    from safeeraser.results import Reader
+
+    return Reader(stored=wiring.stored, benchmark=wiring.read, data=data, judge=judge)
+
+
+def _run(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
+    from safeeraser.metrics import summarise
+    from safeeraser.report import print_differences, print_table
+    from safeeraser.statistics import against
+
+    if len(roots) > 1:
+        raise UserError("several run folders: put them together with --seeds, or compare two with --compare A B")
+    (run,) = reader.read(roots)
+    judged = {model: run.judged(model) for model in run.settings.methods}
+    tables = {model: each.columns(protocol) for model, each in judged.items()}
+    metrics = [summarise(model, column) for model, columns in tables.items() for column in columns]
+    print_table(metrics, list(tables), stdout, measures=protocol.measures)
+    print_differences(against(VANILLA, tables), f"Difference from {VANILLA}", stdout, measures=protocol.measures)
+    _explain(protocol, judged.values())
+    return [dataclasses.asdict(metric) for metric in metrics]
+
+
+def _compare(reader: Reader, roots: Sequence[Path], names: tuple[str, str], protocol: Protocol) -> Any:
+    from safeeraser.report import print_differences
+
+    if len(roots) > 1:
+        raise UserError("--compare A B: give two run folders, or one RUN and two of its models")
+    compare = _compare_models if roots else _compare_runs
+    differences = compare(reader.read(roots or [Path(name) for name in names]), names, protocol)
+    print_differences(differences, f"{names[1]} minus {names[0]}", stdout, measures=protocol.measures)
+    return [dataclasses.asdict(each) for each in differences]
+
+
+def _compare_models(runs: Sequence[FinishedRun], names: tuple[str, str], protocol: Protocol) -> list[Difference]:
+    from safeeraser import statistics
+
+    if names[0] == names[1]:
+        raise UserError(f"--compare: {names[0]} with itself")
+    judged = {name: runs[0].judged(name) for name in names}
+    _explain(protocol, judged.values())
+    return statistics.compare({name: each.columns(protocol) for name, each in judged.items()}, names[0])
+
+
+def _compare_runs(runs: Sequence[FinishedRun], names: tuple[str, str], protocol: Protocol) -> list[Difference]:
+    """Each model that both runs have: the second run's minus the first's."""
+    from safeeraser import statistics
+
+    both = [model for model in runs[1].settings.methods if model in runs[0].settings.methods]
+    if not both:
+        raise UserError(f"{names[0]} and {names[1]} have no model in common")
+    found = []
+    for model in both:
+        first, second = (run.judged(model) for run in runs)
+        _explain(protocol, (first, second))
+        tables = {"first": first.columns(protocol), "second": second.columns(protocol)}
+        found += [
+            dataclasses.replace(each, model=model, baseline=model) for each in statistics.compare(tables, "first")
+        ]
+    return statistics.adjust(found)
+
+
+def _seeds(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
+    from safeeraser import statistics
+    from safeeraser.report import print_differences
+    from safeeraser.results import same_but_for_the_seed
+
+    if len(roots) < 2:
+        raise UserError("--seeds: at least two run folders are needed")
+    runs = reader.read(roots)
+    same_but_for_the_seed(runs)
+    judged = {model: [run.judged(model) for run in runs] for model in runs[0].settings.methods}
+    tables = {model: [each.columns(protocol) for each in seeds] for model, seeds in judged.items()}
+    combined = [each for model, columns in tables.items() for each in statistics.combine(model, columns)]
+    differences = statistics.compare_seeds(tables, VANILLA)
+    seeds = [run.settings.seed for run in runs]
+    _show_seeds(combined, list(tables), seeds, protocol)
+    print_differences(differences, f"Difference from {VANILLA}", stdout, measures=protocol.measures)
+    _explain(protocol, [each for found in judged.values() for each in found])
+    return {
+        "seeds": seeds,
+        "metrics": [dataclasses.asdict(each.metric) | {"by_seed": each.by_seed} for each in combined],
+        "differences": [dataclasses.asdict(each) for each in differences],
+    }
+
+
+def _show_seeds(combined: Sequence[Combined], models: Sequence[str], seeds: Sequence[int], protocol: Protocol) -> None:
+    from safeeraser.report import print_table
+    from safeeraser.report.table import percent
+
+    details = {
+        each.metric: " / ".join("-" if value is None else percent(value) for value in each.by_seed) for each in combined
+    }
+    listed = ", ".join(map(str, seeds))
+    stdout.print(
+        f"Means over {len(seeds)} seeds ({listed}); the intervals cover seeds and questions.\n"
+        "Below each mean the value of every seed; n counts the answers of all seeds.",
+        markup=False,
+        soft_wrap=True,
+    )
+    print_table([each.metric for each in combined], models, stdout, measures=protocol.measures, details=details)
+
+
+def _from_files(data: Path, generations: Path, verdicts: Path, judge: str | None) -> Judged:
+    from safeeraser.cli import wiring
+    from safeeraser.records import Generation, Verdict, read_jsonl
+    from safeeraser.results import Judged, by_one_judge, choose_judge
+
+    answers, every = read_jsonl(generations, Generation), read_jsonl(verdicts, Verdict)
+    answered = {answer.example_id for answer in answers}
+    examples = [example for example in wiring.read(data).examples if example.id in answered]
+    counted = by_one_judge(every, choose_judge(every, judge, str(verdicts))) if every else []
+    return Judged(examples, answers, counted)
+
+
+def _answers(
+    file: Path, data: Path, split: Split, judge: str | None, verdicts: Path | None, name: str, protocol: Protocol
+) -> Any:
+    from safeeraser.benchmarks.answers import read_answers
+    from safeeraser.cli import wiring
+    from safeeraser.results import Judged, asked_in, judge_answers
+
+    benchmark = wiring.read(data)
+    found = read_answers(file, benchmark, split)
+    for problem in found.problems:
+        say(f"warning: {problem}")
+    examples = asked_in(benchmark, found.generations, split)
+    made = wiring.judge(judge or "rules")(benchmark.refusals)
+    judged = Judged(examples, found.generations, judge_answers(made, examples, found.generations, verdicts))
+    return _show(judged if protocol.scores_own_answers else _without_own(judged), name, protocol)
+
+
+def _without_own(judged: Judged) -> Judged:
+    """Answers that the model never gave are unscored, and said to be."""
+    from safeeraser.results import without_own_answers
+
+    kept = without_own_answers(judged)
+    if left := len(judged.answers) - len(kept.answers):
+        say(f"warning: {left} answers are the benchmark's own, left in place for want of a picture: not scored")
+    return kept
+
+
+def _show(judged: Judged, name: str, protocol: Protocol) -> Any:
+    from safeeraser.metrics import summarise
+    from safeeraser.report import print_table
+
+    metrics = [summarise(name, column) for column in judged.columns(protocol)]
+    print_table(metrics, [name], stdout, measures=protocol.measures)
+    _explain(protocol, [judged])
+    return [dataclasses.asdict(metric) for metric in metrics]
+
+
+def _explain(protocol: Protocol, judged: Iterable[Judged]) -> None:
+    """What a protocol does otherwise than `strict`, and to how many answers."""
+    counts = sum((each.touched(protocol) for each in judged), Counter[str]()) if protocol.deviations else Counter()
+    if protocol.deviations:
+        stdout.print(f"Protocol {protocol.name}: for comparison with published figures only (docs/metrics.md).")
+    for deviation in protocol.deviations:
+        touched = "all answers" if deviation.touches is None else f"{counts[deviation.name]} answers"
+        stdout.print(f"  {deviation.name} ({touched}): {deviation.says}", markup=False, soft_wrap=True)

@@ -1,0 +1,30 @@
+"""From verdicts to metrics with intervals: ASR, RR, SARR (arXiv 2502.12520), ROUGE-L and accuracy on retain.
+
+An answer that was not judged is unscored: counted as such and kept out of every mean, never taken for a zero.
+The protocol `paper` alone does otherwise, where the authors' published code does (docs/metrics.md).
+"""
+
+from safeeraser.metrics.answers import Answer, ScoreError, join
+from safeeraser.metrics.measures import MEASURES, Measure
+from safeeraser.metrics.protocols import PAPER, PROTOCOLS, STRICT, Deviation, Protocol
+from safeeraser.metrics.rouge import rouge_l
+from safeeraser.metrics.score import Column, Value, measured, score, summarise
+
+__all__ = [
+    "MEASURES",
+    "PAPER",
+    "PROTOCOLS",
+    "STRICT",
+    "Answer",
+    "Column",
+    "Deviation",
+    "Measure",
+    "Protocol",
+    "ScoreError",
+    "Value",
+    "join",
+    "measured",
+    "rouge_l",
+    "score",
+    "summarise",
+]
