@@ -146,7 +146,7 @@ class ChatTokenizer:
         Blanks between prompt and answer are the template's where it begins with the prompt; a template that writes
         past turns with other blanks than the prompt (LLaVA-OneVision) or trims them (Gemma 3) gets none.
         """
-        shared = len(os.path.commonprefix([prompt, full]))
+        shared = len(os.path.commonprefix([prompt, full]))  # noqa: RUF071  of texts, not of paths
         blanks, found, after = full[shared:].partition(answer if answer in full[shared:] else answer.strip() or answer)
         if prompt[shared:].strip() or not found or blanks.strip():
             raise ChatError(f"{self._family}: the chat template does not put the answer right after the prompt")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from safeeraser.models import mllama
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.inputs import forward_inputs
 from safeeraser.models.lora import projector_name
@@ -27,6 +28,7 @@ class VisionFeatures:
     """
 
     def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, *, limit_bytes: int = 4 * 2**30) -> None:
+        mllama.prepare(model)
         self._model: Any = model  # image features have no common type in transformers
         self._chat = chat
         self._room = limit_bytes

@@ -1,0 +1,260 @@
+"""The battery that every family goes through: tokens, pictures, training and saving, on tiny random models."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from transformers import AutoModelForImageTextToText, TrainingArguments
+
+from safeeraser.models.chat import Chat, ChatError, ChatTokenizer, pad
+from safeeraser.models.load import LoadedModel
+from safeeraser.models.lora import attach, language_targets
+from safeeraser.models.vision import VisionFeatures
+from safeeraser.objectives import Target, find
+from safeeraser.unlearn.rows import TrainingRows
+from safeeraser.unlearn.streams import stream_outputs
+from safeeraser.unlearn.trainer import Collator, UnlearnTrainer
+from tests import tiny_random
+from tests.models import families
+
+QUESTION, ANSWER = "What is it?", "A kettle, I think."
+SIZES = ((40, 30), (28, 28), (90, 40))
+
+
+class FamilyTests:
+    """What holds for every family; a subclass says how its model is made."""
+
+    name: str
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def loaded(cls) -> LoadedModel:
+        return families.FAMILIES[cls.name]()
+
+    @pytest.fixture
+    def chat(self, loaded: LoadedModel) -> ChatTokenizer:
+        return ChatTokenizer.of(loaded)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def images(cls, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+        """Pictures of several sizes and shapes, none of one colour."""
+        folder, noise = tmp_path_factory.mktemp("pictures"), torch.Generator().manual_seed(0)
+        paths = [folder / f"{number}.png" for number in range(len(SIZES))]
+        for path, (width, height) in zip(paths, SIZES, strict=True):
+            pixels = torch.randint(256, (height, width, 3), generator=noise, dtype=torch.uint8)
+            Image.fromarray(pixels.numpy()).save(path)
+        return paths
+
+    def processed(self, chat: ChatTokenizer, image: Path) -> dict[str, Tensor]:
+        """What the processor itself makes of a question about a picture."""
+        content = [{"type": "image"}, {"type": "text", "text": QUESTION}]
+        text = chat.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+        special = not text.startswith(chat.tokenizer.bos_token or text)
+        with Image.open(image) as picture:
+            return chat.processor(text=[text], images=[picture], add_special_tokens=special, return_tensors="pt")
+
+    def test_mask_is_the_answer_and_its_end_of_turn(self, chat: ChatTokenizer, images: list[Path]) -> None:
+        for image in (*images, None):
+            row = chat.answered(QUESTION, image, ANSWER)
+            *answer, stop = row.ids[row.prompt_length :]
+            special = set(chat.tokenizer.all_special_ids)
+            assert chat.tokenizer.decode([token for token in answer if token not in special]).strip() == ANSWER
+            assert stop in chat.end_of_turn
+            assert not chat.end_of_turn & set(answer)
+
+    @pytest.mark.parametrize("odd", ["Two  spaces, ÜMLAUT and\na line break", "42", "?", " leading", "trailing \n"])
+    def test_the_answer_keeps_its_text(self, chat: ChatTokenizer, images: list[Path], odd: str) -> None:
+        row = chat.answered("What is it? 42?", images[0], odd)
+        assert odd in chat.tokenizer.decode(row.ids[row.prompt_length :])
+
+    def test_training_sees_the_prompt_of_generation(self, chat: ChatTokenizer, images: list[Path]) -> None:
+        for image in (*images, None):
+            row = chat.answered(QUESTION, image, ANSWER)
+            assert row.ids[: row.prompt_length] == chat.prompt(QUESTION, image).ids
+
+    def test_the_prompt_is_the_processors_own(self, chat: ChatTokenizer, images: list[Path]) -> None:
+        for image in images:
+            own = self.processed(chat, image)
+            assert chat.prompt(QUESTION, image).ids == tuple(own["input_ids"][0].tolist())
+
+    def test_batch_of_one_equals_batch_of_many(
+        self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path]
+    ) -> None:
+        questions = ["What is it?", "Hm?", "Is there anything that I should know about it?"]
+        rows = [chat.answered(each, image, ANSWER) for each, image in zip(questions, images, strict=True)]
+        rows += [chat.answered("Hello there", None, ANSWER), chat.answered("Once more, what is it?", images[0], "No.")]
+        together = _logits(loaded, VisionFeatures(loaded.model, chat), rows)
+        for row, found in zip(rows, together, strict=True):
+            alone = _logits(loaded, VisionFeatures(loaded.model, chat), [row])[0]
+            torch.testing.assert_close(found, alone, atol=1e-4, rtol=1e-4)
+
+    def test_a_picture_alone_equals_the_processors_inputs(
+        self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path]
+    ) -> None:
+        for image in images:
+            with torch.no_grad():
+                plain = loaded.model(**self.processed(chat, image)).logits[0]
+            ours = _logits(loaded, VisionFeatures(loaded.model, chat), [chat.prompt(QUESTION, image)])[0]
+            torch.testing.assert_close(ours, plain, atol=1e-4, rtol=1e-4)
+
+    def test_the_picture_is_seen(self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path]) -> None:
+        vision = VisionFeatures(loaded.model, chat)
+        one, other = chat.answered(QUESTION, images[0], ANSWER), chat.answered(QUESTION, images[1], ANSWER)
+        assert (_logits(loaded, vision, [one])[0][-1] - _logits(loaded, vision, [other])[0][-1]).abs().max() > 1e-3
+
+    def test_generation_pads_on_the_left(self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path]) -> None:
+        rows = [chat.prompt(QUESTION, images[0]), chat.prompt("Hello there, what would you like?", None)]
+        vision = VisionFeatures(loaded.model, chat)
+        together = _generated(loaded, vision, rows)
+        assert together == [_generated(loaded, vision, [row])[0] for row in rows]
+
+    def test_targets_are_in_the_language_model(self, loaded: LoadedModel) -> None:
+        pattern = language_targets(loaded.model)
+        matched = [name for name, _ in loaded.model.named_modules() if re.fullmatch(pattern, name)]
+        tower = loaded.model.get_encoder(modality="image")
+        inside = {name for name, module in loaded.model.named_modules() if _within(module, tower)}
+        assert matched
+        assert not inside & set(matched)
+        assert {"q_proj", "down_proj"} <= {name.rpartition(".")[2] for name in matched}
+
+    def test_training_changes_the_adapter_only(self, chat: ChatTokenizer, tmp_path: Path) -> None:
+        loaded = families.FAMILIES[self.name]()
+        before = {name: value.clone() for name, value in loaded.model.state_dict().items()}
+        adapted = attach(loaded.model, r=2, alpha=4, dropout=0.0)
+        examples = tiny_random.examples(tmp_path)
+        method = find("po")
+        trainer = UnlearnTrainer(
+            method=method,
+            vision=VisionFeatures(loaded.model, chat),
+            model=adapted,
+            args=TrainingArguments(
+                output_dir=str(tmp_path / "run"),
+                max_steps=2,
+                per_device_train_batch_size=2,
+                learning_rate=0.05,
+                save_strategy="no",
+                report_to="none",
+                use_cpu=True,
+                remove_unused_columns=False,
+                disable_tqdm=True,
+            ),
+            train_dataset=TrainingRows(examples, tiny_random.REFUSALS, method.targets, seed=0, length=4),
+            data_collator=Collator(chat),
+        )
+        trainer.train()
+        after = {name.replace(".base_layer", ""): value for name, value in loaded.model.state_dict().items()}
+        assert all(torch.equal(after[name], value) for name, value in before.items())
+        moved = [value for name, value in after.items() if "lora_B" in name]
+        assert moved
+        assert any(value.abs().max() > 0 for value in moved)
+
+    def test_streams_of_a_batch_equal_a_plain_forward(
+        self, loaded: LoadedModel, chat: ChatTokenizer, tmp_path: Path
+    ) -> None:
+        rows = TrainingRows(tiny_random.examples(tmp_path), tiny_random.REFUSALS, (Target.RETAIN,), seed=0, length=4)
+        batch = Collator(chat)([rows[number] for number in range(4)])
+        output = stream_outputs(loaded.model, batch, VisionFeatures(loaded.model, chat))[Target.RETAIN]
+        for number in range(4):
+            turn = rows[number][Target.RETAIN]
+            row = chat.answered(turn.example.question, turn.example.image, turn.answer)
+            logits = _logits(loaded, VisionFeatures(loaded.model, chat), [row])[0]
+            expected = (
+                logits[:-1].log_softmax(-1).gather(1, torch.tensor(row.ids)[1:, None])[row.prompt_length - 1 :, 0]
+            )
+            torch.testing.assert_close(output.logprobs[number][output.mask[number]], expected, atol=1e-4, rtol=1e-4)
+
+    def test_saved_and_loaded_the_logits_are_equal(
+        self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path], tmp_path: Path
+    ) -> None:
+        loaded.model.save_pretrained(tmp_path)
+        model = AutoModelForImageTextToText.from_pretrained(tmp_path).eval()
+        rows = [chat.answered(QUESTION, images[0], ANSWER)]
+        again = _logits(LoadedModel(model, loaded.processor, "again"), VisionFeatures(model, chat), rows)[0]
+        before = _logits(loaded, VisionFeatures(loaded.model, chat), rows)[0]
+        torch.testing.assert_close(again, before, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(model.state_dict(), loaded.model.state_dict(), rtol=0, atol=0)
+
+
+class TestLlava(FamilyTests):
+    name = "LLaVA-1.5"
+
+
+class TestLlavaNext(FamilyTests):
+    name = "LLaVA-NeXT"
+
+
+class TestLlavaOnevision(FamilyTests):
+    name = "LLaVA-OneVision"
+
+
+class TestQwen2VL(FamilyTests):
+    name = "Qwen2-VL"
+
+
+class TestQwen25VL(FamilyTests):
+    name = "Qwen2.5-VL"
+
+
+class TestQwen3VL(FamilyTests):
+    name = "Qwen3-VL"
+
+
+class TestMllama(FamilyTests):
+    name = "Llama-3.2-Vision"
+
+
+class TestInternVL(FamilyTests):
+    name = "InternVL"
+
+
+class TestGemma3(FamilyTests):
+    name = "Gemma 3"
+
+
+class TestIdefics3(FamilyTests):
+    name = "Idefics3"
+
+
+class TestPaliGemma(FamilyTests):
+    name = "PaliGemma"
+
+    def processed(self, chat: ChatTokenizer, image: Path) -> dict[str, Tensor]:
+        """This processor writes the prompt itself, start of text and line break included."""
+        with Image.open(image) as picture:
+            made = dict(chat.processor(text=[f"<image>{QUESTION}"], images=[picture], return_tensors="pt"))
+        return {**made, "token_type_ids": torch.zeros_like(made["input_ids"]), "labels": None}
+
+    def test_without_a_chat_template(self) -> None:
+        with pytest.raises(ChatError, match="PaliGemmaProcessor: no chat template"):
+            ChatTokenizer.of(families.paligemma(template=None))
+
+
+class TestAyaVision(FamilyTests):
+    name = "Aya Vision"
+
+
+@torch.no_grad()
+def _logits(loaded: LoadedModel, vision: VisionFeatures, rows: list[Chat]) -> list[Tensor]:
+    """Each row's logits, padding cut off."""
+    ids, mask = pad(rows, 0)
+    answers = torch.tensor([[row.prompt_length <= at < len(row.ids) for at in range(ids.shape[1])] for row in rows])
+    logits = loaded.model(**vision.batch(ids, mask, [row.image for row in rows], answers), use_cache=False).logits
+    return [logits[number, : len(row.ids)] for number, row in enumerate(rows)]
+
+
+@torch.no_grad()
+def _generated(loaded: LoadedModel, vision: VisionFeatures, rows: list[Chat]) -> list[list[int]]:
+    ids, mask = pad(rows, 0, left=True)
+    inputs = vision.batch(ids, mask, [row.image for row in rows])
+    made = loaded.model.generate(**inputs, max_new_tokens=4, min_new_tokens=4, do_sample=False)
+    return made[:, ids.shape[1] :].tolist()
+
+
+def _within(module: nn.Module, outer: nn.Module) -> bool:
+    return any(module is each for each in outer.modules())
