@@ -1,7 +1,11 @@
-"""Folders that appear complete or not at all, whenever the process is stopped. Standard library only."""
+"""Folders that appear complete or not at all, whenever the process is stopped, and the one for what can be made again.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -26,3 +30,15 @@ def whole_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
+
+
+def cache_folder(cache: Path | None = None) -> Path:
+    """Where parts, models and pictures are kept that can be fetched or made again.
+
+    `cache`, else `SAFEERASER_CACHE`, else `safeeraser` in the user's cache folder.
+    """
+    if cache is not None:
+        return cache
+    if chosen := os.environ.get("SAFEERASER_CACHE"):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "safeeraser"

@@ -18,3 +18,10 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(original: Path, tmp_path: Path) -> Path:
     """A copy of the small benchmark, to be changed."""
     return Path(shutil.copytree(original, tmp_path / "small"))
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache for this test alone: where pictures out of tables, archives and the Hub are kept."""
+    monkeypatch.setenv("SAFEERASER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"

@@ -53,14 +53,19 @@ def record(split: str, number: int) -> Record:
 
 def draw(path: Path, seed: str | None = None, size: int = 64) -> None:
     """A picture of random rectangles; equal seeds (the path unless given), equal picture."""
-    rng = random.Random(seed or path.as_posix())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn(seed or path.as_posix(), size).save(path)
+
+
+def drawn(seed: str, size: int = 64) -> Image.Image:
+    """The picture of a seed."""
+    rng = random.Random(seed)
     image = Image.new("RGB", (size, size), _colour(rng))
     pen = ImageDraw.Draw(image)
     for _ in range(8):
         left, top = rng.randrange(size - 8), rng.randrange(size - 8)
         pen.rectangle((left, top, left + rng.randrange(8, size // 2), top + rng.randrange(8, size // 2)), _colour(rng))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path)
+    return image
 
 
 def load(folder: Path, name: str = "all_train.json") -> Any:

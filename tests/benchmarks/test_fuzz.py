@@ -1,9 +1,11 @@
 """A short run of the fuzz, and proof that it can fail."""
 
 import json
+import os
 import random
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,16 @@ def _state(folder: Path) -> list[Any]:
 
 def _content(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() and path.stat().st_size < 2**20 else b""
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_no_mutation_reads_a_terabyte(original: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(original, tmp_path / "copy")
+    (tmp_path / "outside").mkdir()
+    for path in (tmp_path / "copy" / "dataset").iterdir():
+        os.truncate(path, 2**40)
+    with suppress(NothingLeftError):
+        getattr(Spoiler(tmp_path / "copy", tmp_path / "outside", random.Random(1)), name)()
 
 
 def test_a_reader_that_follows_links_is_caught(original: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from safeeraser.benchmarks import problems
 from safeeraser.benchmarks.interpret import Found
 from safeeraser.benchmarks.look import Progress, look_at_all
-from safeeraser.benchmarks.pictures import compare, uses
+from safeeraser.benchmarks.pictures import Use, compare, uses
 from safeeraser.benchmarks.problems import Problem, Spot, quoted
+from safeeraser.benchmarks.reading import Reading, conclude
 from safeeraser.benchmarks.released import Scan, scan
 from safeeraser.benchmarks.safe_text import hidden
 from safeeraser.records import Split, Stream
@@ -75,7 +76,59 @@ def examine(
 ) -> tuple[Findings, Scan]:
     """As `check`, with the records looked at, for whoever wants to write them elsewhere."""
     scanned = scan(folder)
-    named = list(uses(scanned))
+    images = _look_over(list(uses(scanned)), scanned.found, is_refusal, progress, workers)
+    _check_repeated(scanned.found)
+    unused = _check_unused(scanned)
+    return Findings(tuple(scanned.problems()), _counts(scanned, images, unused)), scanned
+
+
+def check_reading(
+    reading: Reading,
+    *,
+    is_refusal: Callable[[str], bool],
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Findings:
+    """Check what was read of another source, as `check` does the released layout.
+
+    Pictures that no record names are not looked for: a source may have parts that are not read. Nor are pictures and
+    questions of both splits compared where the source shares them on purpose.
+    """
+    conclude(reading)
+    images = _look_over(list(_uses(reading)), reading.found, is_refusal, progress, workers)
+    if not reading.shares_pictures:
+        _check_repeated(reading.found)
+    examples = Counter((one.example.split, one.example.stream) for one in reading.found)
+    counts = {
+        "records": len({(one.question.file, one.question.record) for one in reading.found}),
+        "images": images,
+        "refusals": len(reading.refusals),
+        **{f"{split}/{stream}": examples[split, stream] for split in Split for stream in Stream},
+    }
+    return Findings(tuple(reading.problems()), counts)
+
+
+def _uses(reading: Reading) -> Iterator[Use]:
+    """Each record's naming of each of its pictures."""
+    roles = {Stream.FORGET: "harmful", Stream.DECOUPLED: "safe"}
+    seen = set()
+    for one in reading.found:
+        example, place = one.example, (one.question.file, one.question.record, one.example.image)
+        if example.image is not None and place not in seen:
+            seen.add(place)
+            split = Split.TRAIN if reading.shares_pictures else example.split
+            spot = Spot(reading.collector, one.question.file, one.question.record, ("image",))
+            yield Use(example.image, example.image.name, split, roles.get(example.stream), spot)
+
+
+def _look_over(
+    named: Sequence[Use],
+    found: Sequence[Found],
+    is_refusal: Callable[[str], bool],
+    progress: Progress | None,
+    workers: int | None,
+) -> int:
+    """Decode and compare the pictures and read the texts; returns how many pictures there are."""
     paths = list(dict.fromkeys(use.path for use in named))
     looks = look_at_all(paths, progress=progress, workers=workers)
     for use in named:
@@ -83,10 +136,8 @@ def examine(
         if isinstance(seen, str):
             use.spot.error("image", f"{quoted(use.name)}: {seen}")
     compare(named, looks)
-    _check_texts(scanned.found, is_refusal)
-    _check_repeated(scanned.found)
-    unused = _check_unused(scanned)
-    return Findings(tuple(scanned.problems()), _counts(scanned, len(paths), unused)), scanned
+    _check_texts(found, is_refusal)
+    return len(paths)
 
 
 def _check_texts(found: Iterable[Found], is_refusal: Callable[[str], bool]) -> None:

@@ -70,6 +70,15 @@ def decode_rgb(content: bytes) -> Image.Image:
             raise ImageError(_reason(error)) from error
 
 
+def format_of(content: bytes) -> str:
+    """The format of a picture by its header, one of FORMATS; nothing is decoded. Raises ImageError."""
+    try:
+        with Image.open(BytesIO(content), formats=FORMATS) as image:
+            return image.format or ""
+    except _BROKEN as error:
+        raise ImageError(_reason(error)) from error
+
+
 def _refuse_large(size: tuple[int, int]) -> None:
     width, height = size
     if width * height > MAX_PIXELS:

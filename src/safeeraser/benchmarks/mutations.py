@@ -170,8 +170,10 @@ class Spoiler:
         return self._document() if self._rng.random() < 0.3 else self._image()
 
     def _load(self) -> tuple[Path, Any]:
-        """A document and its value; None where an earlier mutation broke it."""
+        """A document and its value; None where an earlier mutation broke it, or made it a terabyte."""
         path = self._document()
+        if path.stat().st_size >= _MODEST:
+            return path, None
         try:
             return path, json.loads(path.read_bytes())
         except (ValueError, RecursionError):

@@ -1,10 +1,9 @@
-"""Benchmarks on disk: `data build`, `data check`, `data fix`, `data show`."""
+"""Benchmarks on disk: `data build`, `data check`, `data fix`, `data show`; `data export` is in `export`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +11,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from safeeraser.benchmarks.look import Progress
 from safeeraser.benchmarks.problems import Problem
-from safeeraser.cli.output import FINDINGS, say, stdout
+from safeeraser.cli.export import export
+from safeeraser.cli.options import AnyFolder, Format
+from safeeraser.cli.output import FINDINGS, progress, say, stdout
 from safeeraser.errors import UserError, unknown
-from safeeraser.progress import ProgressBar
 from safeeraser.records import Split
 
 app = typer.Typer(help="Build, check, clean and look at benchmarks.", rich_markup_mode=None)
@@ -54,7 +53,8 @@ def build(
 
 @app.command()
 def check(
-    folder: Folder,
+    folder: AnyFolder,
+    layout: Format = "released",
     as_json: Annotated[bool, typer.Option("--json", help="Print findings and counts as JSON.")] = False,
     workers: Workers = None,
 ) -> None:
@@ -66,12 +66,18 @@ def check(
     Examples:
       safeeraser data check data/icons
       safeeraser data check SafeEraser --json > findings.json
+      safeeraser data check VLGuard --format vlguard
     """
     from safeeraser.benchmarks import check as checks
     from safeeraser.cli import wiring
 
-    with _progress("check") as progress:
-        findings = checks.check(folder, is_refusal=wiring.is_refusal, progress=progress, workers=workers)
+    source = wiring.source(layout)
+    with progress("check") as move:
+        if source.scan is None:
+            findings = checks.check(folder, is_refusal=wiring.is_refusal, progress=move, workers=workers)
+        else:
+            found = source.scan(folder)
+            findings = checks.check_reading(found, is_refusal=wiring.is_refusal, progress=move, workers=workers)
     if as_json:
         problems = [problem.to_dict() for problem in findings.problems]
         typer.echo(json.dumps({"counts": findings.counts, "problems": problems}, indent=2, ensure_ascii=False))
@@ -102,16 +108,17 @@ def fix(
     from safeeraser.benchmarks import fix as fixes
     from safeeraser.cli import wiring
 
-    with _progress("fix") as progress:
+    with progress("fix") as move:
         left_out = fixes.fix(
-            folder, output, is_refusal=wiring.is_refusal, also=also or (), progress=progress, workers=workers
+            folder, output, is_refusal=wiring.is_refusal, also=also or (), progress=move, workers=workers
         )
     say(f"left out: {len(left_out)}, listed in {output / fixes.LEFT_OUT}")
 
 
 @app.command()
 def show(
-    folder: Folder,
+    folder: AnyFolder,
+    layout: Format = "released",
     split: Annotated[Split | None, typer.Option("--split", help="Only this split.")] = None,
     category: Annotated[str | None, typer.Option("--category", help="Only this category.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Print at most so many records.")] = 3,
@@ -127,33 +134,19 @@ def show(
     Examples:
       safeeraser data show data/icons --category Weapon
       safeeraser data show data/icons --sheet icons.html
+      safeeraser data show Paul/XSTest --format xstest
     """
     from safeeraser.benchmarks import show as shows
     from safeeraser.benchmarks.cards import cards
     from safeeraser.benchmarks.sheet import contact_sheet
     from safeeraser.cli import wiring
 
-    benchmark = wiring.read(folder)
+    benchmark = wiring.read(folder, layout)
     found = cards(benchmark, split=split, category=category)
     if sheet is None:
         shows.show(found[:limit], stdout)
     else:
         say(f"{contact_sheet(benchmark.name, found, sheet)} records: {sheet}")
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Progress]:
-    """A callback (done, total) that moves a progress bar, which appears when the total is known."""
-    with ExitStack() as stack:
-        bar: ProgressBar | None = None
-
-        def move(done: int, total: int) -> None:
-            nonlocal bar
-            if bar is None:
-                bar = stack.enter_context(ProgressBar(label, total, done=done - 1))
-            bar.advance()
-
-        yield move
 
 
 def _print_problems(problems: Sequence[Problem]) -> None:
@@ -173,3 +166,6 @@ def _print_counts(counts: dict[str, int]) -> None:
     for name, count in counts.items():
         table.add_row(name, f"{count:,}")
     stdout.print(table)
+
+
+app.command()(export)

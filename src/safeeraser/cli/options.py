@@ -14,7 +14,11 @@ from safeeraser.selection import Part, choose
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change; the value is YAML.")
 ]
-Data = Annotated[Path, typer.Option("--data", help="Folder of a benchmark in the released layout.")]
+Data = Annotated[Path, typer.Option("--data", help="A benchmark's folder, or a data set of the Hub.")]
+AnyFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A benchmark's folder, or a data set of the Hub.")]
+Format = Annotated[
+    str, typer.Option("--format", help="The benchmark's layout, or whose it is; `safeeraser benchmarks` lists them.")
+]
 Model = Annotated[str, typer.Option("--model", help="tiny, a folder, or a hub id.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Ask at most so many examples of each part.")]

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
+
+from safeeraser.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from safeeraser.benchmarks.look import Progress
 
 FINDINGS = 1
 USER_ERROR = 2
@@ -21,6 +28,21 @@ stderr = Console(stderr=True, highlight=False)
 def say(message: str) -> None:
     """A line about what is going on. Printed as it is: nothing in it is taken for markup."""
     stderr.print(Text(message), soft_wrap=True)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Progress]:
+    """A callback (done, total) that moves a progress bar, which appears when the total is known."""
+    with ExitStack() as stack:
+        bar: ProgressBar | None = None
+
+        def move(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None:
+                bar = stack.enter_context(ProgressBar(label, total, done=done - 1))
+            bar.advance()
+
+        yield move
 
 
 class Commands(TyperGroup):

@@ -1,20 +1,14 @@
 """The cache on disk: folders that are complete or absent, whoever is interrupted and however many build at once."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
 
+from safeeraser.folders import cache_folder
 
-def cache_folder(cache: Path | None = None) -> Path:
-    """Where parts and models live: `cache`, else `SAFEERASER_CACHE`, else `safeeraser` in the user's cache folder."""
-    if cache is not None:
-        return cache
-    if chosen := os.environ.get("SAFEERASER_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "safeeraser"
+__all__ = ["built_once", "cache_folder"]
 
 
 def built_once(folder: Path, build: Callable[[Path], None], intact: Callable[[Path], bool] = Path.is_dir) -> Path:

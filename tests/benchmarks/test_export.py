@@ -1,0 +1,291 @@
+"""A benchmark written for others comes back as it was, in every layout."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from safeeraser.benchmarks import exported, icons, released
+from safeeraser.benchmarks.check import check, check_reading
+from safeeraser.benchmarks.dataset import Benchmark, BenchmarkError
+from safeeraser.benchmarks.export import LAYOUTS, ExportError, export
+from safeeraser.cli import wiring
+from safeeraser.errors import UserError
+from safeeraser.records import Example, Split, Stream
+from tests.benchmarks import small, sources
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+every_layout = pytest.mark.parametrize("layout", LAYOUTS)
+shards = pytest.mark.parametrize("layout", ["parquet", "webdataset"])
+
+
+@pytest.fixture(scope="module")
+def pictograms(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    """A small `icons` benchmark: with subsets, kinds, keywords, and questions without a picture."""
+    folder = tmp_path_factory.mktemp("icons") / "icons"
+    icons.build(folder, scale=0.01)
+    return released.read(folder)
+
+
+def same(one: Benchmark, other: Benchmark) -> bool:
+    """Whether two benchmarks hold equal examples with equal files of pictures, in the same order, and refusals."""
+    return _content(one) == _content(other) and one.refusals == other.refusals
+
+
+def _content(benchmark: Benchmark) -> list[tuple[Example, bytes | None]]:
+    return [
+        (dataclasses.replace(example, image=None), example.image.read_bytes() if example.image else None)
+        for example in benchmark.examples
+    ]
+
+
+def files(folder: Path) -> dict[str, str]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def front_matter(folder: Path) -> dict[str, object]:
+    return dict(yaml.safe_load((folder / "README.md").read_text().split("---\n")[1]))
+
+
+@every_layout
+def test_nothing_is_lost(layout: str, pictograms: Benchmark, tmp_path: Path) -> None:
+    export(pictograms, tmp_path / "out", layout)
+    back = wiring.read(tmp_path / "out", layout)
+    assert same(back, pictograms)
+    assert back.counts() == pictograms.counts()
+    assert {one.subset for one in back.examples} == {"seen", "unseen"}
+    assert any(one.partner for one in back.examples)
+
+
+@every_layout
+def test_equal_benchmarks_give_equal_bytes(layout: str, pictograms: Benchmark, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        export(pictograms, tmp_path / name, layout)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+
+
+@every_layout
+def test_what_is_written_passes_the_check(layout: str, folder: Path, tmp_path: Path) -> None:
+    export(released.read(folder), tmp_path / "out", layout)
+    scan = wiring.BENCHMARKS[layout].scan
+    if scan is None:
+        found = check(tmp_path / "out", is_refusal=wiring.is_refusal, workers=1)
+    else:
+        found = check_reading(scan(tmp_path / "out"), is_refusal=wiring.is_refusal, workers=1)
+    assert found.problems == ()
+
+
+@shards
+@pytest.mark.parametrize("name", sources.WRITERS)
+def test_every_source_can_be_exported(layout: str, name: str, tmp_path: Path) -> None:
+    benchmark = wiring.read(sources.WRITERS[name](tmp_path / "data"), name)
+    export(benchmark, tmp_path / "out", layout)
+    assert same(wiring.read(tmp_path / "out", layout), benchmark)
+
+
+@shards
+def test_many_shards_are_one_benchmark(layout: str, pictograms: Benchmark, tmp_path: Path) -> None:
+    export(pictograms, tmp_path / "out", layout, shard_bytes=50_000)
+    assert len(list((tmp_path / "out/data").iterdir())) > 10
+    assert same(wiring.read(tmp_path / "out", layout), pictograms)
+
+
+def test_datasets_reads_the_parquet_files(pictograms: Benchmark, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    export(pictograms, tmp_path / "out", "parquet")
+    loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert list(loaded) == list(Split)
+    assert loaded["train"].features == exported.features()
+    train = [example for example in pictograms.examples if example.split is Split.TRAIN]
+    assert loaded["train"]["id"][:] == [example.id for example in train]
+    first = loaded["train"][0]
+    assert train[0].image is not None
+    assert first["image"].convert("RGB").tobytes() == sources.pixels(train[0].image)
+    text = next(number for number, example in enumerate(train) if example.image is None)
+    assert loaded["train"][text]["image"] is None
+
+
+def test_datasets_reads_the_archives(pictograms: Benchmark, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    export(pictograms, tmp_path / "out", "webdataset")
+    shard = str(tmp_path / "out/data/train-png-00000.tar")
+    loaded = datasets.load_dataset("webdataset", data_files=shard, cache_dir=str(tmp_path / "cache"), split="train")
+    first = next(one for one in pictograms.examples if one.split is Split.TRAIN and one.image)
+    assert loaded[0]["json"]["id"] == first.id
+    assert first.image is not None
+    assert loaded[0]["png"].convert("RGB").tobytes() == sources.pixels(first.image)
+
+
+def test_archives_hold_samples_by_number(folder: Path, tmp_path: Path) -> None:
+    export(released.read(folder), tmp_path / "out", "webdataset")
+    with tarfile.open(tmp_path / "out/data/train-png-00000.tar") as archive:
+        members = archive.getmembers()
+    assert [member.name for member in members[:4]] == [
+        *("000000000.png", "000000000.json", "000000001.png", "000000001.json"),
+    ]
+    assert {(member.mtime, member.uid, member.uname) for member in members} == {(0, 0, "")}
+
+
+def test_the_card_counts_and_names(pictograms: Benchmark, tmp_path: Path) -> None:
+    export(pictograms, tmp_path / "out", "parquet", licence="apache-2.0")
+    matter = front_matter(tmp_path / "out")
+    assert matter["license"] == "apache-2.0"
+    assert matter["size_categories"] == ["n<1K"]
+    assert matter["configs"] == [
+        {
+            "config_name": "default",
+            "data_files": [{"split": str(split), "path": f"data/{split}-*"} for split in Split],
+        }
+    ]
+    page = (tmp_path / "out/README.md").read_text()
+    assert pictograms.hash in page
+    count = pictograms.counts()[Split.TRAIN, Stream.FORGET]
+    assert f"| train | {count} | {count} | {count} |" in page
+    weapons = sum(example.category == "Weapon" for example in pictograms.examples)
+    assert f"| Weapon | {weapons} |" in page
+
+
+def test_the_card_shows_names_as_they_are(folder: Path, tmp_path: Path) -> None:
+    def rename(records: list[small.Record]) -> None:
+        records[0]["category"] = "<b>|`x`|</b> [a](b)\n---\nlicense: mit"
+
+    small.edit(folder, rename)
+    odd = dataclasses.replace(released.read(folder), name="<i>: [x]\n---\nlicense: mit")
+    export(odd, tmp_path / "out", "parquet", licence="a: b")
+    page = (tmp_path / "out/README.md").read_text()
+    assert "<b>" not in page.split("---\n")[2]
+    assert r"\<b\>\|\`x\`\|\</b\> \[a\](b) --- license\: mit" in page
+    assert front_matter(tmp_path / "out")["license"] == "a: b"
+    assert front_matter(tmp_path / "out")["pretty_name"] == "<i>: [x]\n---\nlicense: mit"
+
+
+def test_the_released_layout_says_what_it_cannot_hold(tmp_path: Path) -> None:
+    benchmark = wiring.read(sources.xstest(tmp_path / "data"), "xstest")
+    with pytest.raises(ExportError, match=r"'validation/1/decoupled': the released layout cannot hold it: its id"):
+        export(benchmark, tmp_path / "out", "released")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_released_layout_loses_no_field_silently(folder: Path, tmp_path: Path) -> None:
+    benchmark = released.read(folder)
+    odd = tuple(
+        dataclasses.replace(one, category="other") if one.id.endswith("/forget3") else one for one in benchmark.examples
+    )
+    with pytest.raises(ExportError, match=r"forget3': .* it has no place for its category"):
+        export(dataclasses.replace(benchmark, examples=odd), tmp_path / "out", "released")
+    assert list(tmp_path.glob("*out*")) == []
+
+
+@every_layout
+def test_the_target_must_be_new_and_elsewhere(layout: str, folder: Path, tmp_path: Path) -> None:
+    benchmark = released.read(folder)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/file").write_text("mine")
+    with pytest.raises(UserError, match="exists already; name a new folder"):
+        export(benchmark, tmp_path / "full", layout)
+    with pytest.raises(UserError, match="which is never changed"):
+        export(benchmark, folder / "export", layout)
+    assert files(tmp_path / "full") == {"file": hashlib.sha256(b"mine").hexdigest()}
+
+
+def test_an_unknown_layout_lists_the_known(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown layout 'parket'; did you mean 'parquet'"):
+        export(released.read(folder), tmp_path / "out", "parket")
+
+
+@every_layout
+def test_a_stopped_export_leaves_nothing(layout: str, folder: Path, tmp_path: Path) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        assert 0 < done <= total
+        if done == total:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        export(released.read(folder), tmp_path / "out", layout, progress=stop)
+    assert list(tmp_path.glob("*out*")) == []
+
+
+TEXT = st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.tuples(TEXT, TEXT, st.none() | TEXT), min_size=1, max_size=3),
+    layout=st.sampled_from(["parquet", "webdataset"]),
+)
+def test_any_text_comes_back(
+    texts: list[tuple[str, str, str | None]], layout: str, original: Path, tmp_path: Path
+) -> None:
+    examples = tuple(
+        Example(
+            id=f"train/{number}/{id}",
+            split=Split.TRAIN,
+            stream=Stream.RETAIN,
+            image=None,
+            question=question,
+            answer=id,
+            category=category,
+        )
+        for number, (id, question, category) in enumerate(texts)
+    )
+    benchmark = Benchmark("any", original, examples, ("No.",), (), "0" * 64)
+    shutil.rmtree(tmp_path / "out", ignore_errors=True)
+    export(benchmark, tmp_path / "out", layout)
+    assert wiring.read(tmp_path / "out", layout).examples == examples
+
+
+def test_a_bad_parquet_row_is_named(tmp_path: Path) -> None:
+    row = {"id": "a", "split": "trian", "stream": "retain", "question": "", "answer": "b", "image": None}
+    row |= dict.fromkeys(("partner", "category", "keyword", "subset", "kind"))
+    sources.write_parquet(tmp_path / "data/train-00000-of-00001.parquet", [row])
+    with pytest.raises(BenchmarkError) as caught:
+        exported.read_parquet(tmp_path)
+    assert [(one.record, one.field, one.message.partition(";")[0]) for one in caught.value.problems] == [
+        ("#1", "question", "empty"),
+        ("#1", "split", "unknown split 'trian'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"0.png": b"x"}, "expected a json"),
+        ({"0.json": b"{}", "0.png": b"x", "0.jpg": b"y"}, "at most one picture"),
+        ({"0.json": b"{"}, "not JSON"),
+        ({"0.json": b"[]"}, "expected an object"),
+        ({"0.json": b"{}", "0.png": b"no picture"}, "not a picture of a known format"),
+        ({"0.json": b" " * (2**20 + 1)}, "not a file of up to"),
+    ],
+)
+def test_a_bad_archive_is_named(members: dict[str, bytes], message: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with tarfile.open(tmp_path / "data/train-png-00000.tar", "w") as archive:
+        for name, content in members.items():
+            (tmp_path / "member").write_bytes(content)
+            archive.add(tmp_path / "member", name)
+    with pytest.raises(BenchmarkError, match=message):
+        exported.read_webdataset(tmp_path)
+
+
+def test_links_and_half_archives_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with tarfile.open(tmp_path / "data/train-png-00000.tar", "w") as archive:
+        link = tarfile.TarInfo("0.json")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/hostname"
+        archive.addfile(link)
+    with pytest.raises(BenchmarkError, match=r"'0\.json': not a file"):
+        exported.read_webdataset(tmp_path)
+    (tmp_path / "data/train-png-00000.tar").write_bytes(json.dumps({}).encode() * 99)
+    with pytest.raises(BenchmarkError, match="not a tar archive that can be read"):
+        exported.read_webdataset(tmp_path)

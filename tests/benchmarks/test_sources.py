@@ -1,0 +1,178 @@
+"""What holds for every source of other people's data, and how their files are refused."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from safeeraser.benchmarks.check import check_reading
+from safeeraser.benchmarks.dataset import Benchmark, BenchmarkError
+from safeeraser.cli import wiring
+from safeeraser.records import Split, Stream
+from safeeraser.selection import Part, choose
+from tests.benchmarks import sources
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+every = pytest.mark.parametrize("name", sources.WRITERS)
+
+EVALUATION_ONLY = {"mm_safetybench", "figstep", "xstest", "mossbench", "or_bench"}
+
+
+def read(name: str, folder: Path) -> Benchmark:
+    return wiring.BENCHMARKS[name].read(folder)
+
+
+def refused(name: str, folder: Path) -> list[str]:
+    """The problems of a folder that is not read, each as it is shown, from below the folder."""
+    with pytest.raises(BenchmarkError) as caught:
+        read(name, folder)
+    return [str(problem).removeprefix(f"{folder}").lstrip("/: ") for problem in caught.value.problems]
+
+
+@every
+def test_what_is_read(name: str, tmp_path: Path) -> None:
+    folder = sources.WRITERS[name](tmp_path / "data")
+    benchmark = read(name, folder)
+    assert benchmark.name == "data"
+    assert benchmark.examples
+    ids = [example.id for example in benchmark.examples]
+    assert len(ids) == len(set(ids))
+    for example in benchmark.examples:
+        assert example.id.startswith(f"{example.split}/")
+        assert example.image is None or example.image.is_file()
+        assert example.answer or example.stream is Stream.FORGET or example.split is Split.VALIDATION
+    if name in EVALUATION_ONLY:
+        assert {example.split for example in benchmark.examples} == {Split.VALIDATION}
+        assert {example.answer for example in benchmark.examples} == {""}
+
+
+@every
+def test_the_hash_is_of_the_content(name: str, tmp_path: Path) -> None:
+    one, other = (sources.WRITERS[name](tmp_path / folder) for folder in ("one", "other"))
+    first = read(name, one)
+    assert read(name, one).hash == first.hash
+    shutil.copytree(one, tmp_path / "copy")
+    assert read(name, tmp_path / "copy").hash == first.hash
+    texts = [path for path in sorted(other.rglob("*")) if path.suffix in (".json", ".csv", ".parquet")]
+    text = next(path for path in texts if b"Placeholder" in path.read_bytes())
+    text.write_bytes(text.read_bytes().replace(b"Placeholder", b"Placeh0lder"))
+    assert read(name, other).hash != first.hash
+
+
+@every
+def test_a_good_copy_passes_the_check(name: str, tmp_path: Path) -> None:
+    scan = wiring.BENCHMARKS[name].scan
+    assert scan is not None
+    found = check_reading(scan(sources.WRITERS[name](tmp_path / "data")), is_refusal=wiring.is_refusal, workers=1)
+    assert found.errors == ()
+    assert found.counts["records"] > 0
+    assert sum(found.counts[f"{split}/{stream}"] for split in Split for stream in Stream) > 0
+
+
+@every
+def test_no_such_folder_and_an_empty_one(name: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder in ("none", "empty"):
+        (problem, *_) = refused(name, tmp_path / folder)
+        assert problem
+
+
+@pytest.mark.parametrize("name", ["vlguard", "mm_safetybench", "figstep", "fiubench", "mossbench"])
+def test_a_missing_picture_is_named_with_its_record(name: str, tmp_path: Path) -> None:
+    folder = sources.WRITERS[name](tmp_path / "data")
+    gone = next(path for path in sorted(folder.rglob("*")) if path.suffix in (".png", ".jpg"))
+    gone.unlink()
+    problems = refused(name, folder)
+    assert len(problems) == 1
+    assert gone.name in problems[0]
+    assert "#1" in problems[0]
+
+
+@pytest.mark.parametrize("name", ["vlguard", "mm_safetybench", "figstep", "fiubench", "mossbench"])
+def test_a_picture_outside_the_folder_is_refused(name: str, tmp_path: Path) -> None:
+    folder = sources.WRITERS[name](tmp_path / "data")
+    link = next(path for path in sorted(folder.rglob("*")) if path.suffix in (".png", ".jpg"))
+    link.rename(tmp_path / link.name)
+    link.symlink_to(tmp_path / link.name)
+    assert "leads outside the folder" in "".join(refused(name, folder))
+
+
+@pytest.mark.parametrize("name", ["beavertails_v", "mllmu_bench", "clear"])
+def test_a_broken_table_is_named(name: str, tmp_path: Path) -> None:
+    folder = sources.WRITERS[name](tmp_path / "data")
+    tables = sorted(folder.rglob("*.parquet"))
+    for path in tables:
+        path.write_bytes(path.read_bytes()[:-7])
+    problems = [line for line in refused(name, folder) if "not a Parquet file" in line]
+    assert problems
+    assert {line.partition(": ")[0] for line in problems} <= {path.relative_to(folder).as_posix() for path in tables}
+
+
+@pytest.mark.parametrize("content", [b"not a picture", b"", sources.picture("x")[:60]])
+def test_a_broken_picture_in_a_table_is_named(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "data/placeholder/train.parquet"
+    row = {"question": "Placeholder?", "response": "Placeholder.", "is_response_safe": "no"}
+    sources.write_parquet(file, [row | {"image": {"bytes": content, "path": "a.png"}}])
+    if content.startswith(b"\x89PNG"):  # the header is whole: only decoding shows it
+        scan = wiring.BENCHMARKS["beavertails_v"].scan
+        assert scan is not None
+        found = check_reading(scan(tmp_path), is_refusal=wiring.is_refusal, workers=1)
+        assert [(one.rule, one.record, one.field) for one in found.errors] == [("image", "#1", "image")]
+    else:
+        (problem,) = refused("beavertails_v", tmp_path)
+        assert problem.startswith("data/placeholder/train.parquet: #1: image: ")
+
+
+@pytest.mark.parametrize("name", ["xstest", "or_bench", "figstep"])
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda text: text.partition("\n")[2], "no column"),
+        (lambda text: text.rstrip() + ",one,too,many\n", "more values than the header has columns"),
+        (lambda text: text + '"half', "not CSV"),
+        (lambda text: text[:0], "no column"),
+    ],
+)
+def test_a_broken_csv_is_named(name: str, spoil: Callable[[str], str], message: str, tmp_path: Path) -> None:
+    folder = sources.WRITERS[name](tmp_path / "data")
+    for path in folder.rglob("*.csv"):
+        path.write_text(spoil(path.read_text()) or "\n")
+    assert message in "".join(refused(name, folder))
+
+
+def test_latin_1_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "xstest_prompts.csv").write_bytes("id,prompt,type\n1,Caf\xe9?,homonyms\n".encode("latin-1"))
+    assert refused("xstest", tmp_path) == ["xstest_prompts.csv: not UTF-8"]
+
+
+def test_several_problems_come_at_once(tmp_path: Path) -> None:
+    folder = sources.vlguard(tmp_path / "data")
+    records = sources.load_json(folder / "train.json")
+    records[0]["image"] = "../../outside.png"
+    records[1]["instr-resp"][0]["response"] = ""
+    records[1]["instr-resp"][1] = {"question": "?"}
+    sources.write_json(folder / "train.json", records)
+    found = "\n".join(refused("vlguard", folder))
+    assert "train.json: #1: image: path with '..'" in found
+    assert "train.json: #2: 'instr-resp'[0].response: empty" in found
+    assert "train.json: #2: 'instr-resp'[1]: no instruction among 'question'" in found
+
+
+@pytest.mark.parametrize("name", ["xstest", "or_bench", "mossbench"])
+def test_over_refusal_sets_are_what_sarr_is_measured_on(name: str, tmp_path: Path) -> None:
+    examples = read(name, sources.WRITERS[name](tmp_path / "data")).examples
+    asked = choose(examples, Part.DECOUPLED)
+    assert asked
+    assert {example.partner for example in asked} == {None}
+    assert bool(choose(examples, Part.GENERALITY)) == (name != "mossbench")
+
+
+def test_refusals_come_from_the_folder(tmp_path: Path) -> None:
+    folder = sources.beavertails_v(tmp_path / "data")
+    (warning,) = [str(one) for one in read("beavertails_v", folder).problems if one.rule == "file"]
+    assert "no refusals to train towards" in warning
+    sources.write_json(folder / "prompt.json", {"idk": sources.REFUSALS})
+    assert read("beavertails_v", folder).refusals == tuple(sources.REFUSALS)
+    sources.write_json(folder / "prompt.json", {"idk": ["", 3]})
+    assert len(refused("beavertails_v", folder)) == 2
