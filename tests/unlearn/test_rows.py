@@ -57,6 +57,14 @@ def test_rows_are_a_function_of_seed_and_number(examples: list[Example]) -> None
     assert [rows(examples, seed=2)[number] for number in range(24)] != straight
 
 
+def test_the_forget_row_is_unlearned_with_its_own_answer(examples: list[Example]) -> None:
+    made = rows(examples)
+    for row in (made[number] for number in range(len(made))):
+        assert row[Target.FORGET].example == row[Target.REFUSAL].example
+        assert row[Target.FORGET].answer == row[Target.FORGET].example.answer
+        assert row[Target.FORGET].answer not in tiny_random.REFUSALS
+
+
 def test_refusals_vary_over_examples_and_epochs(examples: list[Example]) -> None:
     made = rows(examples, length=60)
     turns = [made[number][Target.REFUSAL] for number in range(60)]
@@ -89,5 +97,9 @@ def test_data_that_a_method_cannot_use(examples: list[Example]) -> None:
         rows([each for each in examples if each.stream is not Stream.RETAIN])
     with pytest.raises(UserError, match="no refusals"):
         rows(examples, refusals=())
+    silent = [replace(each, answer=" ") if each.id in ("f1", "f4") else each for each in examples]
+    with pytest.raises(UserError, match="2 forget examples have no answer to unlearn, the first is f1"):
+        rows(silent)
+    assert len(rows(silent, targets=(Target.REFUSAL,))) == 24
     without = rows([each for each in examples if each.id != "d2"], targets=(Target.REFUSAL, Target.RETAIN))
     assert set(without[0]) == {Target.REFUSAL, Target.RETAIN}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -12,7 +12,7 @@ from rich.text import Text
 from safeeraser.cli.output import stdout
 
 if TYPE_CHECKING:
-    from safeeraser.objectives import Method
+    from safeeraser.objectives import Method, Term
 
 methods_app = typer.Typer(
     help="List the methods; `methods show NAME` explains one.", rich_markup_mode=None, invoke_without_command=True
@@ -37,19 +37,23 @@ def methods(ctx: typer.Context) -> None:
 
 @methods_app.command()
 def show(name: Annotated[str, typer.Argument(metavar="NAME", help="A method's name.")]) -> None:
-    """Show a method's formula in each preset, and where its losses come from.
+    """Show a method's formula and options in each preset, and its losses with their sources.
+
+    A run's configuration sets options by `unlearn.options.OPTION`, `safeeraser unlearn` by `options.OPTION=VALUE`.
 
     \b
     Example:
       safeeraser methods show po+pd
     """
-    from safeeraser.objectives import Preset, find
+    from safeeraser.objectives import NOTATION, about, presets
 
-    found = {preset: find(name, preset) for preset in get_args(Preset)}
-    losses = {term.loss for method in found.values() for term in method.terms}
+    found = presets(name)
+    losses = {term.loss: about(term.loss) for method in found.values() for term in method.terms}
     _print(
         {preset: _formula(method) for preset, method in found.items()}
-        | {loss.__name__: (loss.__doc__ or "").partition("\n")[0] for loss in losses}
+        | {f"{preset} options": _options(method) for preset, method in found.items()}
+        | {loss.__name__: f"{told.formula} ({told.source})" for loss, told in losses.items()}
+        | {"notation": NOTATION}
     )
 
 
@@ -90,8 +94,19 @@ def judges() -> None:
 
 
 def _formula(method: Method) -> str:
-    terms = (f"{term.weight:g} {term.loss.__name__}({', '.join(term.targets)})" for term in method.terms)
-    return " + ".join(terms)
+    return " + ".join(_product(term) for term in method.terms)
+
+
+def _product(term: Term) -> str:
+    product = f"{term.loss.__name__}({', '.join(term.targets)})"
+    if term.bound:
+        return f"w {product} [w from {term.weight:g}, by dual ascent on {product} <= eps]"
+    return f"{term.weight:g} {product}"
+
+
+def _options(method: Method) -> str:
+    values = {name: "(to be set)" if value is None else f"{value:g}" for name, value in method.settings.items()}
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _print(rows: Mapping[str, str]) -> None:

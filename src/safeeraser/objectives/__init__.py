@@ -2,12 +2,13 @@
 
 from safeeraser.objectives.loss import Loss, Need, about, loss
 from safeeraser.objectives.method import Bound, Method, Options, Target, Term
-from safeeraser.objectives.methods import METHODS, Preset, find
+from safeeraser.objectives.methods import METHODS, NOTATION, Preset, find, presets
 from safeeraser.objectives.nll import nll
 from safeeraser.objectives.stream import StreamOutput
 
 __all__ = [
     "METHODS",
+    "NOTATION",
     "Bound",
     "Loss",
     "Method",
@@ -21,4 +22,5 @@ __all__ = [
     "find",
     "loss",
     "nll",
+    "presets",
 ]

@@ -7,7 +7,7 @@ A method of one's own is a file with its loss and a line in `_CLEAN`, which make
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 from safeeraser.errors import UserError, unknown
 from safeeraser.objectives.ceu import ceu
@@ -78,14 +78,27 @@ another paper has that paper's forget term and weight beside the plain retain te
 averaging of the SafeEraser authors' code (arXiv 2502.12520); it exists for the methods that are in it."""
 
 
+NOTATION = (
+    "p_t, ref_t: the probability of the answer's token t, and that before unlearning; z, z_ref: logits; "
+    "y_t: the token itself; mean, sum: over the answer's tokens, then a mean over rows"
+)
+"""What the formulas of losses mean."""
+
+
 def find(name: str, preset: Preset = "clean") -> Method:
     """A method of the table. Raises UserError with near matches for a name or preset that is not in it."""
-    if name not in METHODS:
-        raise UserError(unknown("method", name, METHODS))
-    if preset == "paper" and preset not in METHODS[name]:
+    found = presets(name)
+    if preset not in get_args(Preset):
+        raise UserError(unknown("preset", preset, get_args(Preset)))
+    if preset not in found:
         raise UserError(
             f"{name} has no preset 'paper', which is for methods of the SafeEraser paper: {', '.join(_PAPER)}"
         )
-    if preset not in METHODS[name]:
-        raise UserError(unknown("preset", preset, METHODS[name]))
-    return METHODS[name][preset]
+    return found[preset]
+
+
+def presets(name: str) -> dict[Preset, Method]:
+    """A method in every preset that it has. Raises UserError with near matches for an unknown name."""
+    if name not in METHODS:
+        raise UserError(unknown("method", name, METHODS))
+    return METHODS[name]
