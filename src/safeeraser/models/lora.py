@@ -15,9 +15,10 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from safeeraser.errors import UserError
+from safeeraser.models.sine import modulate
 
-Projector = Literal["frozen", "full", "lora"]
-PROJECTORS = ("multi_modal_projector", "connector")
+Projector = Literal["frozen", "full", "lora", "sine"]
+PROJECTORS = ("multi_modal_projector", "connector", "merger")
 
 
 def attach(
@@ -33,7 +34,8 @@ def attach(
 
     Everything else is frozen. What is trained is kept in float32 whatever the model's precision, because small
     updates are lost in bfloat16. `layers` keeps the adapter to the last so many layers, which spares the backward pass
-    through those below. With `projector` "full" the projector is trained whole, with "lora" by LoRA.
+    through those below. With `projector` "full" the projector is trained whole, with "lora" by LoRA, with "sine" by the
+    sine of a shift (`models.sine`; call `settle` before saving). Raises UserError where the model has no projector.
     """
     name = projector_name(model)
     if projector != "frozen" and name is None:
@@ -46,7 +48,7 @@ def attach(
         lora_alpha=alpha,  # type: ignore[arg-type]  # PEFT annotates int and computes with any number
         lora_dropout=dropout,
         target_modules=targets,
-        modules_to_save=[str(name)] if projector == "full" else None,
+        modules_to_save=[str(name)] if projector in ("full", "sine") else None,
         task_type="CAUSAL_LM",
     )
     with quiet_peft():
@@ -54,6 +56,8 @@ def attach(
     for parameter in adapted.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
+    if projector == "sine":
+        modulate(adapted)
     return adapted
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 from safeeraser.errors import UserError
 from safeeraser.models.lora import Projector
@@ -117,7 +118,7 @@ class UnlearnSettings:
             *((name, _optional(getattr(self, name)) > 0, "above 0") for name in ("epochs", "stop_forget_nll")),
             ("first_token_weight", self.first_token_weight > 0, "above 0"),
             ("lr_scheduler", self.lr_scheduler in SCHEDULERS, f"one of {', '.join(SCHEDULERS)}"),
-            ("projector", self.projector in ("frozen", "full", "lora"), "one of frozen, full, lora"),
+            ("projector", self.projector in get_args(Projector), f"one of {', '.join(get_args(Projector))}"),
         ]
         return [(name, rule) for name, fine, rule in checks if not fine]
 
