@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from safeeraser.generate import GenerateSettings, generate
-from safeeraser.generate.filling import processes
+from safeeraser.models.processes import processes
 from tests import tiny_random
 
 SETTINGS = GenerateSettings(batch_size=3, max_new_tokens=5, temperature=1.0, top_p=0.9, samples=2)

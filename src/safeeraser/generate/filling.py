@@ -6,12 +6,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol, TypeVar
 
-import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 
 from safeeraser.generate.memory import Fitting
 from safeeraser.generate.record_file import RecordFile
+from safeeraser.models.processes import processes
 from safeeraser.progress import ProgressBar
 from safeeraser.records import Record
 
@@ -25,15 +25,6 @@ class Keyed(Protocol):
 
 
 Item = TypeVar("Item", bound=Keyed)
-
-
-def processes() -> PartialState:
-    """This process among those that torchrun or `accelerate launch` started; alone where neither did.
-
-    The first call joins them and, on GPUs, makes the process's own the current one, so it comes before a model is
-    loaded.
-    """
-    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def fill(

@@ -17,6 +17,8 @@ from transformers.utils import logging as hf_logging
 from safeeraser import provenance
 from safeeraser.errors import UserError, unknown
 from safeeraser.models.lora import quiet_peft
+from safeeraser.models.processes import processes
+from safeeraser.models.quantised import NF4, is_quantised, nf4
 
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
@@ -38,7 +40,8 @@ class LoadedModel:
     def identity(self) -> dict[str, str | None]:
         """Which weights these are, in plain values: an adapter counts by what is in its file, not by where it is."""
         adapter = None if self.adapter is None else provenance.file_hash(self.adapter / SAFETENSORS_WEIGHTS_NAME)
-        return {"model": self.name, "revision": self.revision, "adapter": adapter, "dtype": str(self.model.dtype)}
+        dtype = NF4 if is_quantised(self.model) else str(self.model.dtype)
+        return {"model": self.name, "revision": self.revision, "adapter": adapter, "dtype": dtype}
 
 
 def load(
@@ -51,20 +54,26 @@ def load(
 ) -> LoadedModel:
     """Load a model for generation or training; `tiny` is the embedded model.
 
-    `dtype` "auto" is bfloat16 where the device computes in it natively and float32 elsewhere; `device` "auto" is the
-    first GPU, else the CPU. `adapter` is a folder written by PEFT; it is merged, so that generating costs nothing more.
+    `dtype` "auto" is bfloat16 where the device computes in it natively and float32 elsewhere; `device` "auto" is this
+    process's GPU, else the CPU. `adapter` is a folder written by PEFT; it is merged, so that generating costs nothing
+    more. `dtype` "nf4" keeps the language model in four bits (see `quantised`); an adapter is then put on it unmerged,
+    because merging would round it.
 
-    Raises UserError for an unknown dtype or device, and for an adapter folder without an adapter.
+    Raises UserError for an unknown dtype or device, for nf4 where it cannot be, and for an adapter folder without an
+    adapter.
     """
     target = _device(device)
     precision = _dtype(dtype, target)
+    options = {"quantization_config": nf4(target), "device_map": {"": target}} if dtype == NF4 else {}
     source = _source(name_or_path)
     with _quiet():
-        model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=precision, revision=revision)
+        model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=precision, revision=revision, **options)
     processor = AutoProcessor.from_pretrained(source, revision=revision)
     if adapter is not None:
         model = _merged(model, adapter)
-    model.to(target).eval().requires_grad_(False)
+    if dtype != NF4:  # those are there already
+        model.to(target)
+    model.eval().requires_grad_(False)
     return LoadedModel(model, processor, name_or_path, adapter, revision)
 
 
@@ -98,7 +107,7 @@ def _source(name_or_path: str) -> str:
 
 def _device(device: str) -> torch.device:
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return processes().device
     try:
         return torch.device(device)
     except RuntimeError as error:
@@ -108,16 +117,19 @@ def _device(device: str) -> torch.device:
 def _dtype(dtype: torch.dtype | str, device: torch.device) -> torch.dtype:
     if isinstance(dtype, torch.dtype):
         return dtype
-    if dtype == "auto":
+    if dtype in ("auto", NF4):
         return torch.bfloat16 if native_bfloat16(device) else torch.float32
     if dtype not in DTYPES:
-        raise UserError(unknown("dtype", dtype, ["auto", *DTYPES]))
+        raise UserError(unknown("dtype", dtype, ["auto", *DTYPES, NF4]))
     return DTYPES[dtype]
 
 
 def _merged(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"{adapter}: no adapter here (adapter_config.json is missing)")
+    if is_quantised(model):
+        model.load_adapter(str(adapter))
+        return model
     with quiet_peft():
         merged: PreTrainedModel = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     return merged

@@ -23,8 +23,9 @@ from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import attach, detach
 from safeeraser.models.processes import processes
+from safeeraser.models.sine import settle
 from safeeraser.models.vision import VisionFeatures
-from safeeraser.objectives import Method, Target, find
+from safeeraser.objectives import Method, Need, Target, find
 from safeeraser.progress import ProgressBar
 from safeeraser.records import Example, Split
 from safeeraser.unlearn.arguments import arguments, check_trackers
@@ -32,6 +33,7 @@ from safeeraser.unlearn.callbacks import LossLog, StopForgetNll, WholeCheckpoint
 from safeeraser.unlearn.output import Output
 from safeeraser.unlearn.rows import TrainingRows, forget_examples
 from safeeraser.unlearn.settings import UnlearnSettings
+from safeeraser.unlearn.sharding import VisionInForward, weights_are_sharded
 from safeeraser.unlearn.trainer import Collator, UnlearnTrainer, check_layers
 
 logger = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ def unlearn(
         layers=settings.lora_layers,
         projector=settings.projector,
     )
+    _freeze_unread(loaded.model, method)
     try:
         _train(loaded, adapted, rows, method, settings, folder)
     finally:
@@ -82,6 +85,13 @@ def unlearn(
         loaded.model.activation_checkpointing_disable()
         loaded.model.eval()
     return folder.adapter
+
+
+def _freeze_unread(model: PreTrainedModel, method: Method) -> None:
+    """Do not train layers above all that the losses read: no gradient gets there, and other processes wait for one."""
+    if all(Need.HIDDEN in term.needs for term in method.terms):  # such losses read nothing else
+        for layer in model.get_decoder().layers[max(method.layers) + 1 :]:
+            layer.requires_grad_(False)
 
 
 def _check(method: Method, settings: UnlearnSettings) -> None:
@@ -123,7 +133,7 @@ def _train(
     chat = ChatTokenizer.of(loaded)
     trainer = UnlearnTrainer(
         method=method,
-        vision=VisionFeatures(loaded.model, chat),
+        vision=VisionInForward(adapted, chat) if weights_are_sharded() else VisionFeatures(loaded.model, chat),
         model=adapted,
         args=arguments(settings, folder.checkpoints, loaded.model.device),
         train_dataset=rows[Split.TRAIN],
@@ -139,7 +149,7 @@ def _train(
         trainer.train(resume_from_checkpoint=folder.checkpoint(done))
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     results = _results(trainer, settings, done, time.monotonic() - start)
-    _on_main(lambda: folder.finish(adapted, weights, loaded.name, results))
+    _on_main(lambda: folder.finish(adapted, settle(adapted, weights), loaded.name, results))
 
 
 def _on_main(action: Callable[[], _Result]) -> _Result:

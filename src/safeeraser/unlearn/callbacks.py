@@ -1,0 +1,81 @@
+"""What happens beside the training itself: the loss log, the stop rule for ascent, marks on whole checkpoints."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from safeeraser.models.processes import processes
+from safeeraser.progress import ProgressBar
+
+logger = logging.getLogger(__name__)
+FORGET_NLL = "forget_nll"
+"""The trainer's log entry for the mean negative log-likelihood of the harmful answers, in nats a token."""
+_BETWEEN = ("loss", "learning_rate", "grad_norm", "epoch")
+
+
+class LossLog(TrainerCallback):
+    """Hands on an entry for every step and for every evaluation, and moves the progress bar; main process only."""
+
+    def __init__(self, write: Callable[[dict[str, float]], None], bar: ProgressBar) -> None:
+        self._write, self._bar = write, bar
+
+    def on_log(
+        self,
+        args: TrainingArguments,  # noqa: ARG002  transformers passes these by position
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Take what is of interest from the trainer's log."""
+        logs = logs or {}
+        if "loss" in logs:
+            terms = {name: value for name, value in logs.items() if name not in _BETWEEN}
+            rates = {name: logs[name] for name in ("learning_rate", "grad_norm")}
+            self._write({"step": state.global_step, "loss": logs["loss"], **terms, **rates})
+            self._bar.advance(loss=logs["loss"])
+        elif "eval_loss" in logs:
+            self._write({"step": state.global_step, "selection_loss": logs["eval_loss"]})
+
+
+class StopForgetNll(TrainerCallback):
+    """Ends training at the first step in which the harmful answers are less likely than they have to be."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+
+    def on_log(
+        self,
+        args: TrainingArguments,  # noqa: ARG002
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Every process sees the same mean, so all stop at the same step."""
+        found = (logs or {}).get(FORGET_NLL, 0.0)
+        if found > self._limit:
+            logger.info("step %d: forget NLL %.3f is above %g, training ends", state.global_step, found, self._limit)
+            control.should_training_stop = True
+
+
+class WholeCheckpoints(TrainerCallback):
+    """Marks a checkpoint once all processes have written their parts of it.
+
+    Not one at which training ends early: transformers would train on from it. A run that is stopped right there goes on
+    from the one before and ends in the same place again.
+    """
+
+    def __init__(self, mark: Callable[[int, int], None]) -> None:
+        self._mark = mark
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Wait for the others; the main process marks."""
+        processes().wait_for_everyone()
+        ends_early = control.should_training_stop and state.global_step < state.max_steps
+        if state.is_world_process_zero and not ends_early:
+            self._mark(state.global_step, args.world_size)
