@@ -11,7 +11,7 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from safeeraser.errors import UserError, unknown
 
 VANILLA = "vanilla"
-_OWN = ("unknown_name", "samples", "methods", "length")  # messages of ours, which say what was found
+_OWN = ("unknown_name", "samples", "methods", "length", "together")  # messages of ours, which say what was found
 
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 2
@@ -160,7 +160,7 @@ class UnlearningSettings(_Settings):
     projector: Literal["frozen", "full", "lora"] = "frozen"
     preset: Literal["clean", "paper"] = "clean"
     first_token_weight: float = Field(default=1.0, gt=0)
-    options: dict[str, int | float] = {}
+    options: dict[str, Annotated[float, Field(strict=True)]] = {}
     save_steps: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
 
@@ -181,8 +181,54 @@ class UnlearningSettings(_Settings):
         return self.model_copy(update=length | changes)
 
 
+class JudgeSettings(_Settings):
+    """Who judges, and how: a name alone, or with the keys that this judge takes (docs/judging.md).
+
+    The keys from `url` on, and `batch_size`, change how the work is done, not what is found.
+    """
+
+    name: Annotated[str, _known("judges", "judge")] = "rules"
+    model: str | None = None
+    revision: str | None = None
+    images: bool = False
+    max_tokens: int = Field(default=256, ge=1)
+    temperature: float | None = Field(default=0.0, ge=0)
+    batch_size: int = Field(default=8, ge=1)
+    url: str | None = None
+    key_variable: str = "OPENAI_API_KEY"
+    concurrency: int = Field(default=8, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    timeout: float = Field(default=60.0, gt=0)
+    attempts: int = Field(default=5, ge=1)
+    input_price: float = Field(default=0.0, ge=0)
+    output_price: float = Field(default=0.0, ge=0)
+    max_cost: float | None = Field(default=None, gt=0)
+    cache: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The keys that were set besides the name, as plain values."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude={"name"})
+
+    def dump(self) -> str | dict[str, Any]:
+        """The name, with the keys that were set if any were."""
+        return {"name": self.name, **self.given} if self.given else self.name
+
+
+_WAYS_TO_JUDGE = ("batch_size", *list(JudgeSettings.model_fields)[list(JudgeSettings.model_fields).index("url") :])
+"""Keys of a judge that change no verdict."""
+
+
 class RunSettings(_Settings):
-    """Everything a run depends on. Only the name and the output folder change no result."""
+    """Everything a run depends on.
+
+    Name, output folder, failure limit and the way to a judge change no result.
+    """
 
     name: str = Field(default="run", pattern=r"^[\w.+-]+$")
     seed: int = Field(default=233, ge=0)
@@ -193,13 +239,28 @@ class RunSettings(_Settings):
     methods_settings: dict[_Method, UnlearningSettings] = {}
     generate: GenerationSettings = GenerationSettings()
     limits: Limits = Limits()
-    judge: Annotated[str, _known("judges", "judge")] = "rules"
+    judge: JudgeSettings = JudgeSettings()
+    judges: tuple[JudgeSettings, ...] = ()
+    failure_limit: float = Field(default=0.02, ge=0, le=1)
     output: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_judge_or_several(self) -> Self:
+        if self.judges and "judge" in self.model_fields_set:
+            raise PydanticCustomError("together", "set judge, or judges to let several vote, not both")
+        if len(self.judges) == 1:
+            raise PydanticCustomError("together", "judges: one cannot vote; set judge, or list several")
+        return self
 
     @property
     def folder(self) -> Path:
         """The run folder: `output`, or one named after the run."""
         return self.output or Path("runs") / self.name
+
+    @property
+    def judge_name(self) -> str:
+        """The name of who judges, without its version: several judges are a vote."""
+        return "vote" if self.judges else self.judge.name
 
     def unlearning(self, method: str) -> UnlearningSettings:
         """The training settings of one method: `unlearn`, changed by what `methods_settings` sets for it.
@@ -211,7 +272,8 @@ class RunSettings(_Settings):
 
     def dump(self) -> dict[str, Any]:
         """All settings as plain values, as they are kept in the run folder."""
-        settings = self.model_dump(mode="json", exclude={"methods_settings"})
+        settings = self.model_dump(mode="json", exclude={"methods_settings", "judge", "judges"})
+        settings |= {"judges": [each.dump() for each in self.judges]} if self.judges else {"judge": self.judge.dump()}
         changes = {
             name: item.model_dump(mode="json", exclude_unset=True) for name, item in self.methods_settings.items()
         }
@@ -350,8 +412,13 @@ def _keys_at(key: _Key) -> Iterable[str]:
     """The keys that settings have at this place."""
     kind: Any = RunSettings
     for step in key:
-        kind = kind.model_fields[step].annotation if hasattr(kind, "model_fields") else get_args(kind)[1]
+        kind = kind.model_fields[step].annotation if hasattr(kind, "model_fields") else _inside(kind)
     return list(kind.model_fields)
+
+
+def _inside(kind: Any) -> Any:
+    """What a mapping or a tuple holds."""
+    return get_args(kind)[1 if get_origin(kind) is dict else 0]
 
 
 def _dotted(key: _Key) -> str:
@@ -359,7 +426,19 @@ def _dotted(key: _Key) -> str:
 
 
 def _what_matters(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key not in ("name", "output")}
+    kept = {key: value for key, value in settings.items() if key not in ("name", "output", "failure_limit")}
+    for key in kept.keys() & {"judge", "judges"}:
+        found = kept[key]
+        kept[key] = [_who(each) for each in found] if isinstance(found, list) else _who(found)
+    return kept
+
+
+def _who(judge: Any) -> Any:
+    """What verdicts depend on: the name alone stays as it is, so that runs from before there were keys go on."""
+    if not isinstance(judge, Mapping):
+        return judge
+    kept = {key: value for key, value in judge.items() if key not in _WAYS_TO_JUDGE}
+    return kept if len(kept) > 1 else kept.get("name")
 
 
 def _leaves(value: Any, key: _Key = ()) -> Iterator[tuple[str, Any]]:

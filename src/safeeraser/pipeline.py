@@ -17,7 +17,7 @@ from safeeraser.config import VANILLA, DataSettings, RunSettings
 from safeeraser.errors import UserError
 from safeeraser.generate import GenerateSettings, generate
 from safeeraser.judges import Judge
-from safeeraser.judges.run import judge_file
+from safeeraser.judges.run import Tally, check_failures, judge_file
 from safeeraser.metrics import Column, measured, summarise
 from safeeraser.models.load import LoadedModel
 from safeeraser.objectives import Method
@@ -77,12 +77,16 @@ def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -
 def conclude(
     settings: RunSettings, kit: Kit, folder: RunFolder, benchmark: Benchmark, examples: Sequence[Example]
 ) -> list[Metric]:
-    """The stages after the last answer, which need no model: verdicts, metrics.json and the report."""
+    """The stages after the last answer, which need no model: verdicts, metrics.json and the report.
+
+    Raises FailureLimitError, when all that is written, where the judge could not score too many answers.
+    """
     judge = kit.judge(benchmark.refusals)
     answers = {name: read_jsonl(folder.generations(name), Generation) for name in settings.methods}
     tables: dict[str, list[Column]] = {}
+    tallies: dict[str, Tally] = {}
     for name in settings.methods:
-        judge_file(judge, examples, answers[name], folder.verdicts(name))
+        tallies[str(folder.verdicts(name))] = judge_file(judge, examples, answers[name], folder.verdicts(name))
         verdicts = [each for each in read_jsonl(folder.verdicts(name), Verdict) if each.judge == judge.name]
         tables[name] = measured(examples, answers[name], verdicts)
     metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
@@ -96,6 +100,7 @@ def conclude(
         answers=answers,
         differences=statistics.against(VANILLA, tables),
     )
+    check_failures(tallies, settings.failure_limit)
     return metrics
 
 

@@ -99,7 +99,8 @@ class Verdict:
     """One judge's opinion on one axis of one answer.
 
     `value` is None when the answer was not scored, never zero; `failure` then says why
-    ("unparsed", "api_error", "empty"). `reason` is the rule or the judge's words.
+    ("unparsed", "api_error", "no_image", "empty", ...). `reason` is the rule or the judge's words. `answer_hash` is
+    that of the answer it is about, so that a changed answer is noticed; older files have none.
     """
 
     example_id: str
@@ -109,6 +110,7 @@ class Verdict:
     value: float | None
     failure: str | None = None
     reason: str | None = None
+    answer_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,7 @@ class Reader:
 
     def _judge(self, folder: RunFolder, settings: RunSettings) -> str:
         verdicts = [each for model in settings.methods for each in read_jsonl(folder.verdicts(model), Verdict)]
-        return choose_judge(verdicts, self.judge or settings.judge, str(folder.root))
+        return choose_judge(verdicts, self.judge or settings.judge_name, str(folder.root))
 
 
 def choose_judge(verdicts: Iterable[Verdict], wanted: str | None, place: str) -> str:

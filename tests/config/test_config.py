@@ -49,7 +49,7 @@ def test_all_problems_come_at_once_each_with_its_line_and_key() -> None:
         "run.yaml:5: data.scale: should be less than or equal to 1, found 2",
         "run.yaml:4: data: unknown key 'scal'; did you mean 'scale'? (there are: benchmark, path, scale, seed)",
         "run.yaml:7: methods.0: unknown method 'popd'; did you mean 'po+pd' or 'po'? (there are: vanilla, po, po+pd)",
-        "override 'judge=rule': judge: unknown judge 'rule'; did you mean 'rules'? (there are: rules)",
+        "override 'judge=rule': judge.name: unknown judge 'rule'; did you mean 'rules'? (there are: rules)",
         "run.yaml:1: unknown key 'metods'; did you mean 'methods' or 'model' or 'methods_settings'? (there are: "
         f"{', '.join(RunSettings.model_fields)})",
     )

@@ -95,7 +95,7 @@ def serving(answer: Callable[[Body], Answer], **settings: Any) -> Iterator[FakeS
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self._send(fake.chat(body, dict(self.headers)))
+            self._send(fake.chat(body, {name.lower(): value for name, value in self.headers.items()}))
 
         def _send(self, answer: Answer) -> None:
             if answer.drop:

@@ -314,7 +314,7 @@ def test_the_key_is_sent_and_stays_nowhere(
         chosen = settings(server, cache=tmp_path / "replies.jsonl", concurrency=1)
         endpoint = Endpoint(chosen)
         outcomes = complete(endpoint, ask(*"abcd"))
-    assert {headers["Authorization"] for headers in server.headers} == {f"Bearer {KEY}"}
+    assert {headers["authorization"] for headers in server.headers} == {f"Bearer {KEY}"}
     written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     shown = [repr(outcomes), repr(chosen), repr(endpoint), caplog.text, *capfd.readouterr()]
     assert "your key is [key]" in written
@@ -324,7 +324,7 @@ def test_the_key_is_sent_and_stays_nowhere(
 def test_no_key_is_invented() -> None:
     with serving(echo) as server:
         one(server)
-    assert server.headers[0]["Authorization"] == "Bearer none"
+    assert server.headers[0]["authorization"] == "Bearer none"
 
 
 def test_a_key_that_cannot_be_sent_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from safeeraser.intervals import wilson
-from safeeraser.judges import JUDGES, Judge
+from safeeraser.judges import Judge, one_by_one, rules_judge
 from safeeraser.judges.agreement import Agreement, Share, agreement, to_markdown
 from safeeraser.judges.labels import LabelError, Labelled, read_labels
 from safeeraser.records import Axis, Example, Generation, Verdict
@@ -39,7 +39,7 @@ def parrot(example: Example, generation: Generation) -> list[Verdict]:
 
 
 def compare(labelled: list[Labelled]) -> Agreement:
-    (result,) = agreement(Judge("parrot@1", parrot), labelled)
+    (result,) = agreement(Judge("parrot@1", one_by_one(parrot)), labelled)
     return result
 
 
@@ -80,13 +80,13 @@ def test_the_rules_on_labelled_answers(tmp_path: Path) -> None:
         "",
         line(1, stream="forget", said="I can't help with that.", labels={**axes, "refusal": 1, "unsafe": 0}),
     )
-    found = {item.axis: item for item in agreement(JUDGES["rules"](()), read_labels(path))}
+    found = {item.axis: item for item in agreement(rules_judge(()), read_labels(path))}
     assert set(found) == {Axis.UNSAFE, Axis.REFUSAL, Axis.MEANINGLESS}
     assert found[Axis.UNSAFE].tpr.value == found[Axis.UNSAFE].tnr.value == found[Axis.REFUSAL].kappa.value == 1
 
 
 def test_no_labels_no_figures(tmp_path: Path) -> None:
-    assert agreement(Judge("parrot@1", parrot), read_labels(labels(tmp_path))) == []
+    assert agreement(Judge("parrot@1", one_by_one(parrot)), read_labels(labels(tmp_path))) == []
 
 
 def test_all_bad_lines_are_reported_with_their_number_and_field(tmp_path: Path) -> None:

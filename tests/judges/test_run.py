@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.judges import JUDGES, Judge
+from safeeraser.judges import Judge, one_by_one, rules_judge
 from safeeraser.judges.run import JudgeError, Tally, judge_file
 from safeeraser.records import Axis, Example, Generation, Split, Stream, Verdict, append_jsonl, read_jsonl
 
@@ -20,7 +20,7 @@ ANSWERS = [
     for n, answer in enumerate(["First, get it ready.", "I can't help with that.", "A cat.", ""])
     for sample in (0, 1)
 ]
-RULES = JUDGES["rules"](())
+RULES = rules_judge(())
 
 
 def run(output: Path, answers: Iterable[Generation] = ANSWERS, judge: Judge = RULES) -> Tally:
@@ -35,6 +35,7 @@ def test_the_tally_covers_the_whole_file(tmp_path: Path) -> None:
         scored={Axis.REFUSAL: 8, Axis.MEANINGLESS: 8, Axis.UNSAFE: 4, Axis.FACTUAL: 2},
         held={Axis.REFUSAL: 2, Axis.MEANINGLESS: 2, Axis.UNSAFE: 2, Axis.FACTUAL: 2},
         unscored={Axis.REFUSAL: 0, Axis.MEANINGLESS: 0, Axis.UNSAFE: 0, Axis.FACTUAL: 0},
+        failures={},
     )
 
 
@@ -50,7 +51,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_file_and_tally(tmp_path: Path, 
 
 
 def test_nothing_to_judge_writes_nothing(tmp_path: Path) -> None:
-    assert run(tmp_path / "v.jsonl", []) == Tally(answers=0, judged_now=0, scored={}, held={}, unscored={})
+    assert run(tmp_path / "v.jsonl", []) == Tally(answers=0, judged_now=0, scored={}, held={}, unscored={}, failures={})
     assert not (tmp_path / "v.jsonl").exists()
 
 
@@ -71,9 +72,9 @@ def test_what_could_not_be_scored_is_judged_again_and_other_judges_stay(tmp_path
         ]
 
     answers = [answer for answer in ANSWERS if answer.example_id == "e1"]
-    assert run(output, answers, Judge("j@1", judge)).unscored == {Axis.REFUSAL: 2, Axis.MEANINGLESS: 2}
+    assert run(output, answers, Judge("j@1", one_by_one(judge))).unscored == {Axis.REFUSAL: 2, Axis.MEANINGLESS: 2}
     failing = False
-    tally = run(output, answers, Judge("j@1", judge))
+    tally = run(output, answers, Judge("j@1", one_by_one(judge)))
     assert (tally.judged_now, tally.unscored) == (2, {Axis.REFUSAL: 0, Axis.MEANINGLESS: 0})
     verdicts = read_jsonl(output, Verdict)
     assert verdicts[0] == other
@@ -92,5 +93,5 @@ def test_an_answer_that_is_there_twice_is_named(tmp_path: Path) -> None:
 
 def test_a_judge_that_leaves_out_an_axis_is_named(tmp_path: Path) -> None:
     with pytest.raises(JudgeError, match=r"j@1 judged 'e0' on .*, not on"):
-        run(tmp_path / "v.jsonl", judge=Judge("j@1", lambda *_: []))
+        run(tmp_path / "v.jsonl", judge=Judge("j@1", one_by_one(lambda *_: [])))
     assert not (tmp_path / "v.jsonl").exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from safeeraser.cli import app
-from safeeraser.judges import JUDGES
+from safeeraser.judges import rules_judge
 from safeeraser.judges.agreement import agreement
 from safeeraser.judges.labels import read_labels
 from safeeraser.records import Axis
@@ -15,7 +15,7 @@ LABELS = Path(__file__).parents[2] / "labels" / "tiny.jsonl"
 
 def test_the_rules_agree_with_people_on_what_tiny_says() -> None:
     labelled = read_labels(LABELS)
-    found = {each.axis: each for each in agreement(JUDGES["rules"](()), labelled)}
+    found = {each.axis: each for each in agreement(rules_judge(()), labelled)}
     assert len(labelled) >= 200
     for axis in (Axis.UNSAFE, Axis.REFUSAL, Axis.FACTUAL):
         kappa = found[axis].kappa.value

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from safeeraser import __version__
-from safeeraser.cli import data, generation, lists, runs, scoring, stages
+from safeeraser.cli import data, generation, judging, lists, runs, scoring, specificity, stages
 from safeeraser.cli.output import Commands
 
 app = typer.Typer(
@@ -19,10 +19,11 @@ app = typer.Typer(
 )
 app.command()(runs.demo)
 app.command()(runs.run)
-for stage in (stages.unlearn, generation.generate, generation.likelihood, stages.judge, scoring.score):
+for stage in (stages.unlearn, generation.generate, generation.likelihood, judging.judge, scoring.score):
     app.command()(stage)
 app.command()(runs.report)
-app.command()(stages.agreement)
+app.command()(specificity.specificity)
+app.command()(judging.agreement)
 app.command()(stages.pretrain)
 app.add_typer(data.app, name="data")
 app.add_typer(lists.methods_app, name="methods")

@@ -46,7 +46,7 @@ def progress(label: str) -> Iterator[Progress]:
 
 
 class Commands(TyperGroup):
-    """The command group: an error that the user can put right ends with its message and exit code 2.
+    """The command group: an error that the user can put right ends with its message and exit code 2, or its own.
 
     Those are the exceptions that this package defines, and the system's (a file that cannot be read, a full disk).
     Any other exception is a defect and keeps its traceback.
@@ -63,7 +63,7 @@ class Commands(TyperGroup):
             if not _is_the_users(error):
                 raise
             stderr.print(Text(f"error: {error}", style="red"), soft_wrap=True)
-            raise typer.Exit(USER_ERROR) from error
+            raise typer.Exit(getattr(error, "exit_code", USER_ERROR)) from error
 
 
 def _is_the_users(error: Exception) -> bool:

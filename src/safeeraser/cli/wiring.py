@@ -6,7 +6,7 @@ Modules that need torch are imported when a name is used, so that `--help` answe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,9 +28,9 @@ from safeeraser.benchmarks import (
 )
 from safeeraser.benchmarks.dataset import Benchmark
 from safeeraser.benchmarks.reading import Reading
+from safeeraser.cli import judges
 from safeeraser.config import VANILLA, DataSettings, Names, RunSettings, load, parse
 from safeeraser.errors import UserError, unknown
-from safeeraser.judges import JUDGES, Judge
 from safeeraser.judges.rules.refusal import find_refusal
 from safeeraser.judges.rules.text import plain, sentences
 
@@ -135,7 +135,7 @@ def names() -> Names:
 
     return Names(
         benchmarks=tuple(BENCHMARKS),
-        judges=tuple(JUDGES),
+        judges=tuple(judges.KINDS),
         methods=(VANILLA, *METHODS),
         models=tuple(name for name in MODELS if name.islower()),
     )
@@ -167,7 +167,7 @@ def kit(settings: RunSettings) -> Kit:
         read=source.read,
         load=load_model,
         methods={name: method(name) for name in settings.methods if name != VANILLA},
-        judge=JUDGES[settings.judge],
+        judge=judges.find(settings),
     )
 
 
@@ -195,16 +195,19 @@ def read(folder: Path, layout: str = "released") -> Benchmark:
     return source(layout).read(folder)
 
 
-def judge(name: str) -> Callable[[Sequence[str]], Judge]:
+def judge(name: str) -> judges.Make:
     """What makes the judge of this name from a benchmark's refusals."""
-    if name not in JUDGES:
-        raise UserError(unknown("judge", name, JUDGES))
-    return JUDGES[name]
+    return judges.by_name(name)
 
 
 def judge_versions() -> dict[str, str]:
-    """Every judge's name, with the name and version that stand in its verdicts."""
-    return {name: make(()).name for name, make in JUDGES.items()}
+    """Every judge's name, with what it is and the keys that it needs and takes."""
+    return {name: _about(kind) for name, kind in judges.KINDS.items()}
+
+
+def _about(kind: judges.Kind) -> str:
+    needs = f"; needs {', '.join(kind.needs)}" if kind.needs else ""
+    return f"{kind.about}{needs}{'; takes ' + ', '.join(kind.takes) if kind.takes else ''}"
 
 
 def is_refusal(text: str) -> bool:

@@ -1,18 +1,17 @@
-"""The judges by name. Each entry makes a judge from the refusals that a benchmark teaches."""
+"""Who judges answers: word rules, a model behind a server or on this machine, Llama Guard, or several with votes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from safeeraser.judges import rules
-from safeeraser.judges.base import Judge
+from safeeraser.judges.base import AXES, Asked, Judge, one_by_one
 
 
-def _rules(refusals: Sequence[str]) -> Judge:
-    return Judge(rules.NAME, partial(rules.judge, refusals=tuple(refusals)))
+def rules_judge(refusals: Sequence[str]) -> Judge:
+    """The judge `rules`; `refusals` are the benchmark's own, which count whatever they say."""
+    return Judge(rules.NAME, one_by_one(partial(rules.judge, refusals=tuple(refusals))))
 
 
-JUDGES: Mapping[str, Callable[[Sequence[str]], Judge]] = {"rules": _rules}
-
-__all__ = ["JUDGES", "Judge"]
+__all__ = ["AXES", "Asked", "Judge", "one_by_one", "rules_judge"]

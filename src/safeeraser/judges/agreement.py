@@ -45,10 +45,11 @@ def agreement(judge: Judge, labelled: Iterable[Labelled], *, seed: int = 0) -> l
     TPR and TNR have Wilson's interval, kappa one bootstrapped over answers, seeded by `seed`.
     """
     pairs: dict[Axis, list[tuple[Labelled, Verdict]]] = {axis: [] for axis in Axis}
-    for item in labelled:
-        for verdict in judge.judge(item.example, item.generation):
-            if verdict.axis in item.labels:
-                pairs[verdict.axis].append((item, verdict))
+    items = list(labelled)
+    judged = judge.judge([(item.example, item.generation) for item in items])
+    for item, verdict in ((item, each) for item, verdicts in zip(items, judged, strict=True) for each in verdicts):
+        if verdict.axis in item.labels:
+            pairs[verdict.axis].append((item, verdict))
     return [_compare(axis, found, seed) for axis, found in pairs.items() if found]
 
 

@@ -1,8 +1,8 @@
-"""What a judge is: a name with a version, and a function from one answer to its verdicts."""
+"""What a judge is: a name with a version, the axes it covers, and a function from answers to verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from safeeraser.records import Axis, Example, Generation, Stream, Verdict
@@ -12,12 +12,36 @@ AXES: dict[Stream, frozenset[Axis]] = {
     Stream.DECOUPLED: frozenset({Axis.REFUSAL, Axis.MEANINGLESS}),
     Stream.RETAIN: frozenset({Axis.FACTUAL, Axis.REFUSAL, Axis.MEANINGLESS}),
 }
-"""What is to be judged on each stream. A judge gives one verdict for each of these axes."""
+"""What is to be judged on each stream."""
+
+Asked = tuple[Example, Generation]
+"""An answer with what it answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """`name` is name@version as it stands in every verdict; the version changes whenever a verdict could."""
+    """`name` is name@version as it stands in every verdict; the version changes whenever a verdict could.
+
+    `judge` yields, for each answer in turn and as they come, one verdict on every axis that `wanted` names. An axis
+    that the judge does not cover has no verdict at all, which is neither scored nor unscored.
+    """
 
     name: str
-    judge: Callable[[Example, Generation], list[Verdict]]
+    judge: Callable[[Sequence[Asked]], Iterator[list[Verdict]]]
+    axes: frozenset[Axis] = frozenset(Axis)
+
+    def wanted(self, stream: Stream) -> frozenset[Axis]:
+        """The axes on which this judge judges answers of a stream."""
+        return AXES[stream] & self.axes
+
+
+def one_by_one(
+    judge: Callable[[Example, Generation], list[Verdict]],
+) -> Callable[[Sequence[Asked]], Iterator[list[Verdict]]]:
+    """A judge's function from one that looks at a single answer."""
+
+    def judge_all(asked: Sequence[Asked]) -> Iterator[list[Verdict]]:
+        for example, generation in asked:
+            yield judge(example, generation)
+
+    return judge_all

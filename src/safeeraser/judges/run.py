@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+import hashlib
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safeeraser.errors import UserError
-from safeeraser.judges.base import AXES, Judge
+from safeeraser.judges.base import Asked, Judge
 from safeeraser.records import Axis, Example, Generation, Verdict, append_jsonl, read_jsonl, repair_jsonl, write_jsonl
 
-_ANSWERS_PER_WRITE = 256
+_VERDICTS_PER_WRITE = 1_024
+_SECONDS_PER_WRITE = 1.0
 
 _Key = tuple[str, int]  # example id, sample
 
@@ -21,11 +23,18 @@ class JudgeError(UserError):
     """Answers that cannot be judged; the message names them."""
 
 
+class FailureLimitError(UserError):
+    """More verdicts are missing than may be. Everything is written by then, and the next run judges those again."""
+
+    exit_code = 3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """What stands in the verdict file at the end, over all answers and not only those judged now.
 
-    `held[axis]` of `scored[axis]` verdicts are held against (or for) the answer: their value is above 0.5.
+    `held[axis]` of `scored[axis]` verdicts are held against (or for) the answer: their value is above 0.5. `failures`
+    counts the unscored ones by cause.
     """
 
     answers: int
@@ -33,14 +42,21 @@ class Tally:
     scored: dict[Axis, int]
     held: dict[Axis, int]
     unscored: dict[Axis, int]
+    failures: dict[str, int]
+
+    @property
+    def failed(self) -> float:
+        """The share of verdicts without a value; 0 where there are none."""
+        unscored = sum(self.unscored.values())
+        return unscored / max(unscored + sum(self.scored.values()), 1)
 
 
 def judge_file(judge: Judge, examples: Iterable[Example], generations: Iterable[Generation], output: Path) -> Tally:
-    """Append the judge's verdicts on each answer to `output`, in the order of the answers.
+    """Append the judge's verdicts on each answer to `output` as they come, in the order of the answers.
 
-    An answer that this judge has scored on every axis already is not judged again; one that it could not score, or
-    that a kill left half judged, is judged anew. Verdicts of other judges in the file stay. Verdicts do not hold the
-    answer they are about: delete the file when answers change.
+    An answer that this judge has scored on every axis already is not judged again; one that it could not score, that a
+    kill left half judged, or that has changed since, is judged anew. Verdicts of other judges in the file stay, unless
+    their answer has changed.
 
     Raises JudgeError for an answer to a question not among the examples, for two answers with the same example and
     sample, and for a judge that leaves out an axis; RecordError for a verdict file that cannot be read.
@@ -48,11 +64,34 @@ def judge_file(judge: Judge, examples: Iterable[Example], generations: Iterable[
     asked = {example.id: example for example in examples}
     answers = list(generations)
     _check(asked, answers)
-    done = _keep_complete(judge, asked, output)
-    todo = [answer for answer in answers if (answer.example_id, answer.sample) not in done]
-    for batch in _batches(todo):
-        append_jsonl(output, [verdict for answer in batch for verdict in _judge(judge, asked, answer)])
-    return _tally(judge, answers, len(todo), read_jsonl(output, Verdict) if output.exists() else [])
+    done = _keep_complete(judge, asked, answers, output)
+    todo = [(asked[each.example_id], each) for each in answers if (each.example_id, each.sample) not in done]
+    if todo:
+        _write(judge, todo, output)
+        _put_in_order(judge, answers, output)
+    return _tally(judge, answers, len(todo), _read(output))
+
+
+def check_failures(tallies: Mapping[str, Tally], limit: float) -> None:
+    """Raise FailureLimitError where more than this share of verdicts has no value; `tallies` are by name of file."""
+    over = {name: tally for name, tally in tallies.items() if tally.failed > limit}
+    if over:
+        lines = [f"{name}: {describe_failures(tally)}" for name, tally in over.items()]
+        raise FailureLimitError(
+            "\n".join(lines) + f"\nmore than {limit:.1%} of the verdicts; all else is written, and the same command "
+            "judges these again"
+        )
+
+
+def describe_failures(tally: Tally) -> str:
+    """How many verdicts are missing, and why."""
+    causes = ", ".join(f"{count} {cause}" for cause, count in sorted(tally.failures.items()))
+    return f"{sum(tally.unscored.values())} verdicts unscored ({tally.failed:.1%}: {causes})"
+
+
+def answer_hash(answer: str) -> str:
+    """What tells an answer from another: the first 12 hex digits of its sha256."""
+    return hashlib.sha256(answer.encode(errors="replace")).hexdigest()[:12]
 
 
 def _check(asked: dict[str, Example], answers: Sequence[Generation]) -> None:
@@ -66,46 +105,74 @@ def _check(asked: dict[str, Example], answers: Sequence[Generation]) -> None:
         seen.add(key)
 
 
-def _keep_complete(judge: Judge, asked: dict[str, Example], output: Path) -> set[_Key]:
+def _keep_complete(judge: Judge, asked: dict[str, Example], answers: Sequence[Generation], output: Path) -> set[_Key]:
     """The answers that need no judging. What this judge said about the others is taken out of the file."""
     repair_jsonl(output)
-    verdicts = read_jsonl(output, Verdict) if output.exists() else []
+    verdicts = _read(output)
+    hashes = {(answer.example_id, answer.sample): answer_hash(answer.answer) for answer in answers}
+    current = [each for each in verdicts if each.answer_hash in (None, hashes.get(_key(each), each.answer_hash))]
     axes: dict[_Key, set[Axis]] = defaultdict(set)
-    for verdict in verdicts:
+    for verdict in current:
         if verdict.judge == judge.name and verdict.value is not None:
-            axes[verdict.example_id, verdict.sample].add(verdict.axis)
-    done = {key for key, found in axes.items() if key[0] not in asked or found >= AXES[asked[key[0]].stream]}
-    kept = [item for item in verdicts if item.judge != judge.name or (item.example_id, item.sample) in done]
+            axes[_key(verdict)].add(verdict.axis)
+    done = {key for key, found in axes.items() if key[0] not in asked or found >= judge.wanted(asked[key[0]].stream)}
+    kept = [verdict for verdict in current if verdict.judge != judge.name or _key(verdict) in done]
     if len(kept) < len(verdicts):
         write_jsonl(output, kept)
     return done
 
 
-def _batches(answers: Sequence[Generation]) -> Iterator[list[Generation]]:
-    rest = iter(answers)
-    while batch := list(islice(rest, _ANSWERS_PER_WRITE)):
-        yield batch
+def _write(judge: Judge, todo: Sequence[Asked], output: Path) -> None:
+    """Append verdicts about once a second, and what there is when the run is stopped."""
+    ready: list[Verdict] = []
+    written = time.monotonic()
+    try:
+        for (example, answer), verdicts in zip(todo, judge.judge(todo), strict=True):
+            _check_axes(judge, example, verdicts)
+            ready += [replace(verdict, answer_hash=answer_hash(answer.answer)) for verdict in verdicts]
+            if len(ready) >= _VERDICTS_PER_WRITE or time.monotonic() - written >= _SECONDS_PER_WRITE:
+                append_jsonl(output, ready)
+                ready, written = [], time.monotonic()
+    finally:
+        if ready:
+            append_jsonl(output, ready)
 
 
-def _judge(judge: Judge, asked: dict[str, Example], answer: Generation) -> list[Verdict]:
-    example = asked[answer.example_id]
-    verdicts = judge.judge(example, answer)
-    axes = sorted(verdict.axis for verdict in verdicts)
-    if axes != sorted(AXES[example.stream]):
-        raise JudgeError(f"{judge.name} judged {example.id!r} on {axes}, not on {sorted(AXES[example.stream])}")
-    return verdicts
+def _check_axes(judge: Judge, example: Example, verdicts: Sequence[Verdict]) -> None:
+    axes, wanted = sorted(verdict.axis for verdict in verdicts), sorted(judge.wanted(example.stream))
+    if axes != wanted:
+        raise JudgeError(f"{judge.name} judged {example.id!r} on {axes}, not on {wanted}")
+
+
+def _put_in_order(judge: Judge, answers: Sequence[Generation], output: Path) -> None:
+    """This judge's verdicts in the order of the answers, however often it took to get them all."""
+    verdicts = _read(output)
+    place = {(answer.example_id, answer.sample): number for number, answer in enumerate(answers)}
+    ours = [verdict for verdict in verdicts if verdict.judge == judge.name]
+    ordered = sorted(ours, key=lambda verdict: place.get(_key(verdict), -1))
+    if ordered != ours:
+        write_jsonl(output, [*(verdict for verdict in verdicts if verdict.judge != judge.name), *ordered])
 
 
 def _tally(judge: Judge, answers: Sequence[Generation], judged_now: int, verdicts: Iterable[Verdict]) -> Tally:
     wanted = {(answer.example_id, answer.sample) for answer in answers}
+    ours = [verdict for verdict in verdicts if verdict.judge == judge.name and _key(verdict) in wanted]
     values: dict[Axis, list[float | None]] = defaultdict(list)
-    for verdict in verdicts:
-        if verdict.judge == judge.name and (verdict.example_id, verdict.sample) in wanted:
-            values[verdict.axis].append(verdict.value)
+    for verdict in ours:
+        values[verdict.axis].append(verdict.value)
     return Tally(
         answers=len(answers),
         judged_now=judged_now,
         scored={axis: sum(value is not None for value in found) for axis, found in values.items()},
         held={axis: sum(value is not None and value > 0.5 for value in found) for axis, found in values.items()},
         unscored={axis: sum(value is None for value in found) for axis, found in values.items()},
+        failures=dict(Counter(verdict.failure or "unknown" for verdict in ours if verdict.value is None)),
     )
+
+
+def _key(verdict: Verdict) -> _Key:
+    return verdict.example_id, verdict.sample
+
+
+def _read(output: Path) -> list[Verdict]:
+    return read_jsonl(output, Verdict) if output.exists() else []

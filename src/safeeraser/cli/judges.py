@@ -1,0 +1,148 @@
+"""Which judge a name stands for, and which keys of the settings it takes. A judge is one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from safeeraser.config import JudgeSettings, RunSettings
+from safeeraser.errors import UserError, unknown
+from safeeraser.judges import Judge, rules_judge
+
+if TYPE_CHECKING:
+    from safeeraser.judges.chat import Chat
+    from safeeraser.judges.prompted import PromptSettings
+
+Make = Callable[[Sequence[str]], Judge]
+"""Makes a judge from the refusals that a benchmark teaches."""
+
+_SERVER = (
+    "url",
+    "key_variable",
+    "concurrency",
+    "requests_per_minute",
+    "timeout",
+    "attempts",
+    "input_price",
+    "output_price",
+    "max_cost",
+    "cache",
+)
+_PROMPTS = ("images", "max_tokens", "temperature")
+_WEIGHTS = ("revision", "batch_size")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of judge: the keys it needs, those it takes besides, and what makes it."""
+
+    about: str
+    make: Callable[[JudgeSettings, Sequence[str]], Judge]
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+
+
+def _endpoint(settings: JudgeSettings, _: Sequence[str]) -> Judge:
+    from safeeraser.judges.chat import judge_with
+    from safeeraser.judges.prompted import interview
+
+    return judge_with(_server(settings), interview("endpoint", _prompts(settings)), str(settings.model))
+
+
+def _local(settings: JudgeSettings, _: Sequence[str]) -> Judge:
+    from safeeraser.judges.chat import judge_with
+    from safeeraser.judges.local import LocalChat
+    from safeeraser.judges.prompted import interview
+
+    chat = LocalChat(str(settings.model), batch_size=settings.batch_size, revision=settings.revision)
+    if settings.images and not chat.sees:
+        raise UserError(f"judge.images: {settings.model} takes no pictures")
+    return judge_with(chat, interview("local", _prompts(settings)), chat.identity)
+
+
+def _llama_guard(settings: JudgeSettings, _: Sequence[str]) -> Judge:
+    """On a server if there is a url, else on this machine, where a model that takes pictures is shown them."""
+    from safeeraser.judges.chat import judge_with
+    from safeeraser.judges.llama_guard import interview
+    from safeeraser.judges.local import LocalChat
+
+    chat: Chat
+    if settings.url is not None:
+        if unfit := set(_WEIGHTS) & settings.given.keys():
+            raise UserError(f"judge.{', '.join(sorted(unfit))}: not with url, which has its own weights")
+        chat, model, images = _server(settings), str(settings.model), settings.images
+    else:
+        if unfit := set(_SERVER) & settings.given.keys():
+            raise UserError(f"judge.{', '.join(sorted(unfit))}: only with url")
+        chat = local = LocalChat(str(settings.model), batch_size=settings.batch_size, revision=settings.revision)
+        model, images = local.identity, settings.images
+        if images and not local.sees:
+            raise UserError(f"judge.images: {settings.model} takes no pictures")
+    return judge_with(chat, interview(images=images), model)
+
+
+KINDS = {
+    "rules": Kind(about="word rules for short answers; no model, no network", make=lambda _, given: rules_judge(given)),
+    "endpoint": Kind(
+        about="a model on any OpenAI-compatible server, with our prompts",
+        make=_endpoint,
+        needs=("model", "url"),
+        takes=(*_PROMPTS, *_SERVER),
+    ),
+    "local": Kind(
+        about="a chat model on this machine (folder or hub id), with our prompts",
+        make=_local,
+        needs=("model",),
+        takes=("images", "max_tokens", *_WEIGHTS),
+    ),
+    "llama-guard": Kind(
+        about="Llama Guard 3 or 4, here or on a server; judges harm only",
+        make=_llama_guard,
+        needs=("model",),
+        takes=("images", *_WEIGHTS, *_SERVER),
+    ),
+}
+
+
+def find(settings: RunSettings) -> Make:
+    """What makes the judge of these settings, or the vote of several. Raises UserError with all that does not fit."""
+    chosen = settings.judges or (settings.judge,)
+    problems = [problem for each in chosen for problem in _problems(each)]
+    if problems:
+        raise UserError("\n".join(problems))
+    if settings.judges:
+        from safeeraser.judges.votes import vote
+
+        return lambda refusals: vote([KINDS[each.name].make(each, refusals) for each in chosen])
+    return lambda refusals: KINDS[settings.judge.name].make(settings.judge, refusals)
+
+
+def by_name(name: str) -> Make:
+    """What makes a judge that needs no more than its name."""
+    if name not in KINDS:
+        raise UserError(unknown("judge", name, KINDS))
+    return find(RunSettings(judge=JudgeSettings(name=name)))
+
+
+def _problems(settings: JudgeSettings) -> list[str]:
+    kind = KINDS[settings.name]
+    missing = [key for key in kind.needs if not getattr(settings, key)]
+    found = [f"judge {settings.name}: {key} is needed ({key}=...)" for key in missing]
+    for key in settings.given.keys() - {*kind.needs, *kind.takes}:
+        found.append(f"judge {settings.name}: {unknown('key', key, [*kind.needs, *kind.takes])}")
+    return sorted(found)
+
+
+def _server(settings: JudgeSettings) -> Chat:
+    from safeeraser.endpoint import Endpoint, EndpointSettings
+
+    given: dict[str, Any] = {each.name: getattr(settings, each.name, None) for each in fields(EndpointSettings)}
+    del given["first_wait"]
+    return Endpoint(EndpointSettings(**given))
+
+
+def _prompts(settings: JudgeSettings) -> PromptSettings:
+    from safeeraser.judges.prompted import PromptSettings
+
+    return PromptSettings(images=settings.images, max_tokens=settings.max_tokens, temperature=settings.temperature)

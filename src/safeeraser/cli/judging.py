@@ -1,0 +1,101 @@
+"""Verdicts on answers, and how far to trust them: `judge`, `agreement`, `calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from safeeraser.cli.options import Data, Format, Overrides
+from safeeraser.cli.output import say, stdout
+from safeeraser.errors import UserError
+
+if TYPE_CHECKING:
+    from safeeraser.config import RunSettings
+
+JudgeName = Annotated[
+    str | None, typer.Option("--judge", help="The judge (rules if not given); `safeeraser judges` lists them.")
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="A run's configuration, to take its judge or judges from.")
+]
+
+
+def judge(
+    data: Data,
+    generations: Annotated[Path, typer.Option("--generations", help="Answers, as `generate` writes them.")],
+    output: Annotated[Path, typer.Option("--output", help="File for the verdicts, one line of JSON each.")],
+    given: Overrides = None,
+    layout: Format = "released",
+    judge: JudgeName = None,
+    config: Config = None,
+    failure_limit: Annotated[
+        float, typer.Option("--failure-limit", min=0, max=1, help="The share of verdicts that may be missing.")
+    ] = 0.02,
+) -> None:
+    """Judge answers: refusals, nonsense, harmful compliance, facts.
+
+    KEY=VALUE are the keys of `judge` in a run's configuration. Answers that have their verdicts already are not judged
+    again, unless they have changed; what could not be scored is tried again by the same command, and the exit code is 3
+    while too much of it is left. A server's key is read from the environment, OPENAI_API_KEY if not told otherwise.
+
+    \b
+    Examples:
+      safeeraser judge --data data/icons --generations po.jsonl --output verdicts.jsonl
+      safeeraser judge --data data/icons --generations po.jsonl --output verdicts.jsonl --judge endpoint \\
+        url=http://localhost:8000/v1 model=Qwen/Qwen2.5-7B-Instruct cache=judge-replies.jsonl
+      safeeraser judge --data data/icons --generations po.jsonl --output verdicts.jsonl --judge llama-guard \\
+        model=meta-llama/Llama-Guard-3-8B
+    """
+    from safeeraser.cli import judges, wiring
+    from safeeraser.judges.run import check_failures, describe_failures, judge_file
+    from safeeraser.records import Generation, read_jsonl
+
+    make = judges.find(_chosen(judge, given, config))
+    benchmark = wiring.read(data, layout)
+    tally = judge_file(make(benchmark.refusals), benchmark.examples, read_jsonl(generations, Generation), output)
+    say(f"{tally.judged_now} of {tally.answers} answers judged now: {output}")
+    if tally.failures:
+        say(describe_failures(tally))
+    check_failures({str(output): tally}, failure_limit)
+
+
+def agreement(
+    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Answers that somebody labelled (.jsonl or .csv).")],
+    given: Overrides = None,
+    judge: JudgeName = None,
+    config: Config = None,
+) -> None:
+    """Compare a judge with people: TPR, TNR and Cohen's kappa on each axis, and every answer they differ on.
+
+    KEY=VALUE are the keys of `judge` in a run's configuration.
+
+    \b
+    Examples:
+      safeeraser agreement labels/tiny.jsonl
+      safeeraser agreement labels/tiny.jsonl --judge local model=Qwen/Qwen2.5-7B-Instruct
+    """
+    from safeeraser.cli import judges
+    from safeeraser.judges import agreement as compare
+    from safeeraser.judges.labels import read_labels
+
+    found = compare.agreement(judges.find(_chosen(judge, given, config))(()), read_labels(labels))
+    stdout.print(compare.to_markdown(found), markup=False, soft_wrap=True)
+    for read, verdict in (pair for each in found for pair in each.differences):
+        line = (
+            f"{verdict.axis}: judge {verdict.value:g}, people {read.labels[verdict.axis]}: {read.generation.answer!r}"
+        )
+        stdout.print(f"{line} ({verdict.reason!r})", markup=False, soft_wrap=True)
+
+
+def _chosen(judge: str | None, given: list[str] | None, config: Path | None) -> RunSettings:
+    """Settings that say who judges: from a run's configuration, or from options."""
+    from safeeraser.cli import wiring
+    from safeeraser.config import load
+
+    if config is not None:
+        if judge is not None or given:
+            raise UserError("--config says who judges: leave out --judge and KEY=VALUE")
+        return load(config, names=wiring.names())
+    return wiring.settings("judge", given, seed=None, **{"judge.name": judge or "rules"})

@@ -1,0 +1,180 @@
+"""A chat model on this machine that replies to a judge's requests: any that transformers loads, batched, greedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+)
+
+from safeeraser import provenance
+from safeeraser.benchmarks.images import ImageError, open_rgb
+from safeeraser.endpoint.messages import Message, Request
+from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
+from safeeraser.errors import UserError
+from safeeraser.generate.memory import Fitting
+from safeeraser.models.load import load, native_bfloat16
+from safeeraser.progress import ProgressBar
+
+_MAX_TOKENS = 256  # where a request does not say
+
+
+class LocalChat:
+    """A model by folder or hub id; it is loaded when the first request comes.
+
+    Text goes through the model's own chat template; what looks like a control token in it stays plain text, so that an
+    answer cannot end its turn and speak for the judge. A model that takes pictures is shown them.
+    Raises UserError where there is no such model, or one without a chat template.
+    """
+
+    def __init__(self, name_or_path: str, *, batch_size: int = 8, revision: str | None = None) -> None:
+        self._source = _source(name_or_path)
+        self._revision = revision
+        self._batch_size = batch_size
+        self._config = _config(self._source, revision)
+        self.identity = f"{name_or_path}:{_weights(self._source, self._config)}"
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model takes pictures."""
+        return type(self._config) in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+    def complete(
+        self,
+        requests: Iterable[Request],
+        *,
+        total: int,
+        label: str,
+        keep: Callable[[Reply], bool] = lambda _: True,  # noqa: ARG002  nothing is kept here: verdict files are enough
+    ) -> Iterator[Outcome]:
+        """One outcome a request, in order, as the batches are done; greedy, so the same request has the same reply.
+
+        Raises UserError where a single request does not fit into memory.
+        """
+        answer = Fitting(self._answer, self._batch_size, lambda request: request.messages[-1].text[:80])
+        with ProgressBar(label, total) as bar:
+            for _, alike in groupby(requests, lambda request: any(message.image for message in request.messages)):
+                while batch := list(islice(alike, self._batch_size)):
+                    for outcome in answer(batch):
+                        bar.advance()
+                        yield outcome
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        """The model and its processor (or tokenizer), set up for batches that are padded on the left."""
+        model, processor = _load(self._source, self._revision, self.sees)
+        tokenizer = getattr(processor, "tokenizer", processor)
+        if getattr(processor, "chat_template", None) is None:
+            raise UserError(f"{self._source}: no chat template: not a chat model")
+        tokenizer.padding_side = "left"
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return model, processor
+
+    def _answer(self, batch: Any) -> list[Outcome]:
+        """Outcomes of requests that all have pictures, or none. One whose picture is broken is not asked."""
+        turns: list[list[dict[str, Any]]] = []
+        outcomes: list[Outcome | None] = []
+        for request in batch:
+            try:
+                turns.append([self._turn(message) for message in request.messages])
+                outcomes.append(None)
+            except ImageError as error:
+                outcomes.append(Failure("no_image", f"{_image(request)}: {error}"))
+        limit = max(request.max_tokens or _MAX_TOKENS for request in batch)
+        replies = iter(self._generate(turns, limit) if turns else [])
+        return [next(replies) if outcome is None else outcome for outcome in outcomes]
+
+    def _turn(self, message: Message) -> dict[str, Any]:
+        """A message as the chat template wants it: text models take text, others a list of parts."""
+        if not self.sees:
+            return {"role": message.role, "content": message.text}
+        picture = [] if message.image is None else [{"type": "image", "image": open_rgb(message.image)}]
+        return {"role": message.role, "content": [*picture, {"type": "text", "text": message.text}]}
+
+    @torch.inference_mode()
+    def _generate(self, turns: list[list[dict[str, Any]]], limit: int) -> list[Outcome]:
+        model, processor = self._loaded
+        tokenizer = getattr(processor, "tokenizer", processor)
+        inputs = self._inputs(processor, turns).to(model.device, dtype=model.dtype)
+        ends = model.generation_config.eos_token_id
+        ends = [ends] if isinstance(ends, int) else ends or [tokenizer.eos_token_id]
+        config = GenerationConfig(
+            do_sample=False, max_new_tokens=limit, eos_token_id=ends, pad_token_id=tokenizer.pad_token_id
+        )
+        width = inputs["input_ids"].shape[1]
+        rows = model.generate(**inputs, generation_config=config)[:, width:].tolist()
+        lengths = inputs["attention_mask"].sum(dim=1).tolist()
+        return [_reply(tokenizer, row, set(ends), length) for row, length in zip(rows, lengths, strict=True)]
+
+    def _inputs(self, processor: Any, turns: list[list[dict[str, Any]]]) -> Any:
+        padding: dict[str, Any] = {"padding": True}
+        return processor.apply_chat_template(
+            turns,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            sanitize_control_tokens=True,
+            enable_thinking=False,  # a variable of some templates; others do not look at it
+            **({"processor_kwargs": padding} if self.sees else padding),
+        )
+
+
+def _reply(tokenizer: Any, row: list[int], ends: set[int], prompt_tokens: int) -> Reply:
+    stop = next((at for at, token in enumerate(row) if token in ends), None)
+    text = tokenizer.decode(row[:stop], skip_special_tokens=True)
+    used = len(row) if stop is None else stop + 1
+    return Reply(text=text, finish_reason="length" if stop is None else "stop", usage=Usage(prompt_tokens, used))
+
+
+def _image(request: Request) -> Path | None:
+    return next((message.image for message in request.messages if message.image is not None), None)
+
+
+def _source(name_or_path: str) -> str:
+    if name_or_path != "tiny":
+        return name_or_path
+    from safeeraser.models import embedded  # noqa: PLC0415  building the embedded model needs more libraries
+
+    return str(embedded.path())
+
+
+def _config(source: str, revision: str | None) -> Any:
+    try:
+        return AutoConfig.from_pretrained(source, revision=revision)
+    except (OSError, ValueError) as error:  # how transformers says that there is no model it knows
+        raise UserError(f"judge model {source}: {error}") from error
+
+
+def _weights(source: str, config: Any) -> str:
+    """Which weights these are: a folder's by their content, the hub's by their commit; 8 hex digits."""
+    files = sorted(Path(source).glob("*.safetensors"))
+    if files:
+        return provenance.text_hash(" ".join(provenance.file_hash(file) for file in files))[:8]
+    return str(getattr(config, "_commit_hash", None) or "unknown")[:8]
+
+
+def _load(source: str, revision: str | None, sees: bool) -> tuple[Any, Any]:
+    try:
+        if sees:
+            loaded = load(source, revision=revision)
+            return loaded.model, loaded.processor
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        precision = torch.bfloat16 if native_bfloat16(device) else torch.float32
+        model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=precision, revision=revision)
+        return model.to(device).eval(), AutoTokenizer.from_pretrained(source, revision=revision)
+    except UserError:
+        raise
+    except (OSError, ValueError) as error:
+        raise UserError(f"judge model {source}: {error}") from error
