@@ -30,7 +30,7 @@ shards = pytest.mark.parametrize("layout", ["parquet", "webdataset"])
 def pictograms(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     """A small `icons` benchmark: with subsets, kinds, keywords, and questions without a picture."""
     folder = tmp_path_factory.mktemp("icons") / "icons"
-    icons.build(folder, scale=0.01)
+    icons.build(folder, scale=0.005)
     return released.read(folder)
 
 
@@ -164,7 +164,7 @@ def test_the_card_shows_names_as_they_are(folder: Path, tmp_path: Path) -> None:
     assert "<b>" not in page.split("---\n")[2]
     assert r"\<b\>\|\`x\`\|\</b\> \[a\](b) --- license\: mit" in page
     assert front_matter(tmp_path / "out")["license"] == "a: b"
-    assert front_matter(tmp_path / "out")["pretty_name"] == "<i>: [x]\n---\nlicense: mit"
+    assert front_matter(tmp_path / "out")["pretty_name"] == "<i>: [x] --- license: mit"
 
 
 def test_the_released_layout_says_what_it_cannot_hold(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_any_text_comes_back(
 
 
 def test_a_bad_parquet_row_is_named(tmp_path: Path) -> None:
-    row = {"id": "a", "split": "trian", "stream": "retain", "question": "", "answer": "b", "image": None}
+    row = {"number": 0, "id": "a", "split": "trian", "stream": "retain", "question": "", "answer": "b", "image": None}
     row |= dict.fromkeys(("partner", "category", "keyword", "subset", "kind"))
     sources.write_parquet(tmp_path / "data/train-00000-of-00001.parquet", [row])
     with pytest.raises(BenchmarkError) as caught:

@@ -65,7 +65,7 @@ class Card:
         size = next((name for name, limit in _SIZES.items() if self.total < limit), "1M<n<10M")
         files = [{"split": split.value, "path": pattern} for split, pattern in self.files.items()]
         matter: dict[str, Any] = {
-            "pretty_name": plain(self.name),
+            "pretty_name": _line(self.name),
             "license": self.licence,
             "size_categories": [size],
             "task_categories": ["visual-question-answering"],
@@ -73,7 +73,7 @@ class Card:
         }
         if self.layout != "released":  # a layout of its own, which `datasets` does not load
             matter["configs"] = [{"config_name": "default", "data_files": files}]
-        return yaml.safe_dump(matter, sort_keys=False, allow_unicode=True)
+        return yaml.safe_dump(matter, sort_keys=False, allow_unicode=True, width=10_000)
 
 
 def write_card(card: Card, path: Path) -> None:
@@ -91,4 +91,8 @@ def write_card(card: Card, path: Path) -> None:
 
 
 def _shown(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", " ".join(plain(text).split()))
+    return _SPECIAL.sub(r"\\\1", _line(text))
+
+
+def _line(text: str) -> str:
+    return " ".join(plain(text).split())

@@ -13,7 +13,7 @@ import shutil
 import tarfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,7 @@ class _Job:
     progress: Progress | None
     shard_bytes: int
     done: int = 0
+    suffixes: dict[Path, str] = field(default_factory=dict)
 
     def names(self) -> dict[Path, str]:
         """Each picture's path in an export: its own below the benchmark's folder, or one made of its hash."""
@@ -87,6 +88,18 @@ class _Job:
             image: image.relative_to(root).as_posix() if image.is_relative_to(root) else f"img/{image.name}"
             for image in self.benchmark.images()
         }
+
+    def places(self) -> dict[str, int]:
+        """Each example's number, from 0."""
+        return {example.id: number for number, example in enumerate(self.benchmark.examples)}
+
+    def suffix(self, example: Example) -> str:
+        """That of its picture's format, or "text"; each picture is looked at once."""
+        if example.image is None:
+            return "text"
+        if example.image not in self.suffixes:
+            self.suffixes[example.image] = suffix_of(read_bytes(example.image))
+        return self.suffixes[example.image]
 
     def advance(self, examples: Iterable[Example]) -> None:
         for _ in examples:
@@ -187,7 +200,8 @@ def _parquet(job: _Job) -> Mapping[Split, str]:
     """data/<split>-00000-of-00001.parquet, with the columns of `exported.features`."""
     from pyarrow import Table, parquet  # noqa: PLC0415 - heavy, and only needed here
 
-    names, schema, found = job.names(), features().arrow_schema, _shards(job.benchmark, job.shard_bytes)
+    names, places, schema = job.names(), job.places(), features().arrow_schema
+    found = _shards(job, lambda _: "")
     for split, shards in found.items():
         for number, shard in enumerate(shards):
             path = job.folder / "data" / f"{split}-{number:05d}-of-{len(shards):05d}.parquet"
@@ -195,15 +209,15 @@ def _parquet(job: _Job) -> Mapping[Split, str]:
             with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
                 for start in range(0, len(shard), _ROWS_PER_GROUP):
                     group = shard[start : start + _ROWS_PER_GROUP]
-                    writer.write_table(Table.from_pylist([_parquet_row(one, names) for one in group], schema))
+                    writer.write_table(Table.from_pylist([_parquet_row(one, places, names) for one in group], schema))
                     job.advance(group)
     job.write_refusals(PROMPTS)
     return {split: f"data/{split}-*" for split in found}
 
 
-def _parquet_row(example: Example, names: Mapping[Path, str]) -> dict[str, Any]:
+def _parquet_row(example: Example, places: Mapping[str, int], names: Mapping[Path, str]) -> dict[str, Any]:
     image = {"bytes": read_bytes(example.image), "path": names[example.image]} if example.image else None
-    return row(example) | {"image": image}
+    return {"number": places[example.id], **row(example), "image": image}
 
 
 def _webdataset(job: _Job) -> Mapping[Split, str]:
@@ -212,26 +226,26 @@ def _webdataset(job: _Job) -> Mapping[Split, str]:
     Examples of one kind of picture go together, so that all samples of an archive have the same members, which
     `datasets` asks for; the number is the example's place in the benchmark.
     """
-    places = {example.id: number for number, example in enumerate(job.benchmark.examples)}
-    found = _shards(job.benchmark, job.shard_bytes, by_suffix=True)
+    places = job.places()
+    found = _shards(job, job.suffix)
     for split, shards in found.items():
         numbers = Counter[str]()
         for shard in shards:
-            suffix = _suffix(shard[0])
+            suffix = job.suffix(shard[0])
             path = job.folder / "data" / f"{split}-{suffix}-{numbers[suffix]:05d}.tar"
             numbers[suffix] += 1
             path.parent.mkdir(exist_ok=True)
             with tarfile.open(path, "w") as archive:
                 for example in shard:
-                    _add_sample(archive, f"{places[example.id]:09d}", example)
+                    _add_sample(archive, f"{places[example.id]:09d}", job.suffix(example), example)
             job.advance(shard)
     job.write_refusals(PROMPTS)
     return {split: f"data/{split}-*" for split in found}
 
 
-def _add_sample(archive: tarfile.TarFile, key: str, example: Example) -> None:
+def _add_sample(archive: tarfile.TarFile, key: str, suffix: str, example: Example) -> None:
     if example.image is not None:
-        _add_member(archive, f"{key}.{_suffix(example)}", read_bytes(example.image))
+        _add_member(archive, f"{key}.{suffix}", read_bytes(example.image))
     _add_member(archive, f"{key}.json", json.dumps(row(example), ensure_ascii=False).encode())
 
 
@@ -241,24 +255,20 @@ def _add_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(member, BytesIO(content))
 
 
-def _shards(benchmark: Benchmark, limit: int, *, by_suffix: bool = False) -> dict[Split, list[list[Example]]]:
-    """Each split's examples in their order, in parts of up to `limit` bytes of pictures; of one suffix, if asked."""
+def _shards(job: _Job, kind: Callable[[Example], str]) -> dict[Split, list[list[Example]]]:
+    """Each split's examples in their order, in parts of one kind and up to `shard_bytes` bytes of pictures."""
     found: dict[Split, list[list[Example]]] = {}
     sizes: dict[str, int] = {}
     latest: dict[str, list[Example]] = {}
-    for example in benchmark.examples:
+    for example in job.benchmark.examples:
         size = example.image.stat().st_size if example.image else 0
-        key = f"{example.split}/{_suffix(example) if by_suffix else ''}"
-        if key not in latest or (latest[key] and sizes[key] + size > limit):
+        key = f"{example.split}/{kind(example)}"
+        if key not in latest or (latest[key] and sizes[key] + size > job.shard_bytes):
             latest[key], sizes[key] = [], 0
             found.setdefault(example.split, []).append(latest[key])
         latest[key].append(example)
         sizes[key] += size
     return found
-
-
-def _suffix(example: Example) -> str:
-    return suffix_of(read_bytes(example.image)) if example.image else "text"
 
 
 LAYOUTS: dict[str, Callable[[_Job], Mapping[Split, str]]] = {

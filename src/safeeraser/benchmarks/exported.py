@@ -1,8 +1,8 @@
 """Benchmarks as `data export` writes them for others, read back: Parquet for `datasets`, and WebDataset archives.
 
 Parquet: data/<split>-*.parquet with the columns of `features`. WebDataset: data/<split>-*.tar, each example a
-`<number>.json` with the same keys and, but for text, `<number>.<png|jpg|...>`. Both may have prompt.json with the
-refusals, and both may be data sets of the Hub.
+`<number>.json` with the same keys and, but for text, `<number>.<png|jpg|...>`. The number is the example's place in the
+benchmark, from 0. Both may have prompt.json with the refusals, and both may be data sets of the Hub.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _TEXTS = ("id", "split", "stream", "question", "answer")
 _OPTIONAL = ("partner", "category", "keyword", "subset", "kind")
 _TAR_LIMIT = 16 * 2**30
 _MAX_JSON = 2**20
+_DIGITS = 18
 
 
 def features() -> Features:
-    """The columns of a Parquet export: an example's fields as text, and its picture."""
+    """The columns of a Parquet export: an example's number, its fields as text, and its picture."""
     import datasets  # noqa: PLC0415 - heavy, and only exports need it
 
-    return datasets.Features(
-        {name: datasets.Value("string") for name in (*_TEXTS, *_OPTIONAL)} | {"image": datasets.Image()}
-    )
+    texts = {name: datasets.Value("string") for name in (*_TEXTS, *_OPTIONAL)}
+    return datasets.Features({"number": datasets.Value("int64"), **texts, "image": datasets.Image()})
 
 
 def row(example: Example) -> dict[str, str | None]:
@@ -61,28 +61,28 @@ def read_webdataset(path: Path) -> Benchmark:
 
 def scan_parquet(path: Path) -> Reading:
     """Read a folder or Hub data set, and report instead of raise."""
-    reading = _open(path, "parquet")
+    reading, places = _open(path, "parquet"), dict[str, int]()
     for file in reading.names("data", r".*\.parquet"):
-        for entry in parquet_entries(reading, f"data/{file}", (*_TEXTS, *_OPTIONAL, "image")):
+        for entry in parquet_entries(reading, f"data/{file}", ("number", *_TEXTS, *_OPTIONAL, "image")):
+            number = typed(entry.data["number"], int, entry.spot.at("number"))
             value = entry.data["image"]
             image = reading.embedded(value, entry.spot.at("image")) if value is not None else None
-            if image is not None or value is None:
-                _add(reading, entry.data, image, entry.spot)
-    return _closed(reading, "parquet")
+            if number is not None and (image is not None or value is None):
+                _add(reading, entry.data, image, entry.spot, number, places)
+    return _closed(reading, "parquet", places)
 
 
 def scan_webdataset(path: Path) -> Reading:
     """Read a folder or Hub data set, and report instead of raise."""
-    reading = _open(path, "tar")
+    reading, places = _open(path, "tar"), dict[str, int]()
     for file in reading.names("data", r".*\.tar"):
         try:
             with tarfile.open(reading.folder.file(f"data/{file}", limit=_TAR_LIMIT), "r:") as archive:
                 for key, members in _samples(reading, f"data/{file}", archive):
-                    _sample(reading, f"data/{file}", key, members)
+                    _sample(reading, f"data/{file}", key, members, places)
         except (tarfile.TarError, OSError, PathError) as error:
             reading.spot(f"data/{file}").error("file", f"not a tar archive that can be read ({error})")
-    reading.found.sort(key=lambda found: str(found.question.record).partition(" ")[0].rjust(20))
-    return _closed(reading, "tar")
+    return _closed(reading, "tar", places)
 
 
 def _open(path: Path, suffix: str) -> Reading:
@@ -92,7 +92,9 @@ def _open(path: Path, suffix: str) -> Reading:
     return reading
 
 
-def _closed(reading: Reading, suffix: str) -> Reading:
+def _closed(reading: Reading, suffix: str, places: dict[str, int]) -> Reading:
+    """The reading with its examples in the order in which they were exported."""
+    reading.found.sort(key=lambda found: places[found.example.id])
     if not reading.found and not reading.problems():
         reading.spot().error("file", f"no data/*.{suffix}")
     return reading
@@ -126,9 +128,11 @@ def _content(
     return opened.read(limit)
 
 
-def _sample(reading: Reading, file: str, key: str, members: dict[str, bytes]) -> None:
-    number = int(key) + 1 if key.isdecimal() and len(key) <= 18 else 0
-    spot = reading.spot(file, f"#{number} {quoted(key)[1:-1]}")
+def _sample(reading: Reading, file: str, key: str, members: dict[str, bytes], places: dict[str, int]) -> None:
+    if not key.isdecimal() or len(key) > _DIGITS:
+        reading.spot(file).error("type", f"expected a number before the suffix, found {quoted(key)}")
+        return
+    spot = reading.spot(file, f"#{int(key) + 1}")
     content = members.pop("json", None)
     if content is None or len(members) > 1:
         spot.error("missing", f"expected a json and at most one picture, found {', '.join(map(quoted, members))}")
@@ -136,10 +140,12 @@ def _sample(reading: Reading, file: str, key: str, members: dict[str, bytes]) ->
     data = typed(read_value(content, spot), dict, spot)
     image = reading.embedded(next(iter(members.values())), spot.at("image")) if members else None
     if data is not None and (image is not None or not members):
-        _add(reading, data, image, spot)
+        _add(reading, data, image, spot, int(key), places)
 
 
-def _add(reading: Reading, data: dict[str, Any], image: Path | None, spot: Spot) -> None:
+def _add(
+    reading: Reading, data: dict[str, Any], image: Path | None, spot: Spot, number: int, places: dict[str, int]
+) -> None:
     id, question = text(data, "id", spot), text(data, "question", spot)
     split, stream = _one_of(Split, data, "split", spot), _one_of(Stream, data, "stream", spot)
     answer = any_text(data, "answer", spot)
@@ -149,6 +155,7 @@ def _add(reading: Reading, data: dict[str, Any], image: Path | None, spot: Spot)
             id=id, split=split, stream=stream, image=image, question=question, answer=answer or "", **optional
         )
         reading.add(example, spot)
+        places.setdefault(id, number)
 
 
 def _one_of(kind: Any, data: dict[str, Any], key: str, spot: Spot) -> Any:

@@ -42,6 +42,8 @@ class Reading:
     def __post_init__(self) -> None:
         self.folder = Folder(self.root)
         self.pictures = Gallery(self.folder)
+        if not self.root.is_dir():
+            self.spot().error("file", "no such folder")
 
     def spot(self, name: str = "", record: str | None = None) -> Spot:
         """A place in the file of this name, or the folder itself."""
