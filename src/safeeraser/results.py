@@ -13,7 +13,7 @@ from safeeraser.benchmarks.dataset import Benchmark
 from safeeraser.config import RunSettings, first_difference
 from safeeraser.errors import UserError, unknown
 from safeeraser.judges import Judge
-from safeeraser.judges.run import judge_file
+from safeeraser.judges.run import Tally, judge_file
 from safeeraser.metrics import Column, Protocol, join, measured
 from safeeraser.records import Example, Generation, Split, Stream, Verdict, read_jsonl
 from safeeraser.run_folder import RunFolder
@@ -70,14 +70,14 @@ class FinishedRun:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How finished runs are read: `stored` gives a folder's settings, `benchmark` reads one from its folder.
+    """How finished runs are read: `stored` gives a folder's settings, `benchmark` reads one from its folder and layout.
 
     `data` is where the benchmark lies now, None for where each run found it. `judge` chooses among several judges'
     verdicts.
     """
 
     stored: Callable[[RunFolder], RunSettings]
-    benchmark: Callable[[Path], Benchmark]
+    benchmark: Callable[[Path, str], Benchmark]
     data: Path | None = None
     judge: str | None = None
 
@@ -93,7 +93,8 @@ class Reader:
                 raise ResultsError(f"{root}: given twice")
         folders = [RunFolder(root) for root in roots]
         every = [self._settings(folder) for folder in folders]
-        benchmark = self.benchmark(self.data or every[0].data.folder)
+        first = every[0].data
+        benchmark = self.benchmark(self.data or first.folder, first.benchmark)
         for folder in folders:
             _same_data(folder, benchmark)
         runs = [
@@ -192,12 +193,13 @@ def without_own_answers(judged: Judged) -> Judged:
 
 def judge_answers(
     judge: Judge, examples: Sequence[Example], answers: Sequence[Generation], output: Path | None
-) -> list[Verdict]:
-    """A judge's verdicts on answers; kept in `output`, where a later call goes on, or nowhere if that is None."""
+) -> tuple[Judged, Tally]:
+    """Answers with a judge's verdicts, kept in `output`, where a later call goes on, or nowhere if that is None."""
     with tempfile.TemporaryDirectory() as scratch:
         place = output or Path(scratch) / "verdicts.jsonl"
-        judge_file(judge, examples, answers, place)
-        return by_one_judge(read_jsonl(place, Verdict), judge.name)
+        tally = judge_file(judge, examples, answers, place)
+        verdicts = by_one_judge(read_jsonl(place, Verdict), judge.name) if place.exists() else []
+    return Judged(examples, answers, verdicts), tally
 
 
 def _is_own(example: Example, answer: Generation) -> bool:

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from safeeraser.cli.options import Format
 from safeeraser.cli.output import say, stdout
 from safeeraser.config import VANILLA
 from safeeraser.errors import UserError, unknown
-from safeeraser.records import Split
+from safeeraser.records import Split, write_text
 
 if TYPE_CHECKING:
+    from safeeraser.config import RunSettings
+    from safeeraser.judges.run import Tally
     from safeeraser.metrics import Protocol
     from safeeraser.results import FinishedRun, Judged, Reader
     from safeeraser.statistics import Combined, Difference
@@ -39,8 +42,12 @@ def score(
     generations: Annotated[Path | None, typer.Option("--generations", help="Answers, as `generate` writes.")] = None,
     verdicts: Annotated[Path | None, typer.Option("--verdicts", help="Verdicts, as `judge` writes them.")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The benchmark; a run's own if not given.")] = None,
+    layout: Format = "released",
     split: Annotated[Split, typer.Option("--split", help="Of which split the answer file is.")] = Split.VALIDATION,
     judge: JudgeName = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A run's configuration: its judge judges the answer file.")
+    ] = None,
     protocol: Annotated[str, typer.Option("--protocol", help="strict, or paper: as the authors compute.")] = "strict",
     name: Annotated[str, typer.Option("--name", help="What to call the model in the table.")] = "model",
     output: Annotated[Path | None, typer.Option("--output", help="File for the figures, as JSON.")] = None,
@@ -48,8 +55,8 @@ def score(
     """Turn verdicts into metrics with 95% intervals; compare models, put seeds together.
 
     The models of a RUN stand side by side, with their differences from vanilla. An answer file in the authors' layout
-    is judged first; its verdicts are kept where --verdicts names a file. Of --generations only questions with an answer
-    count as asked. docs/metrics.md explains the figures.
+    is judged first, by --judge or the judge of a --config; its verdicts are kept where --verdicts names a file. Of
+    --generations only questions with an answer count as asked. docs/metrics.md explains the figures.
 
     \b
     Examples:
@@ -70,14 +77,18 @@ def score(
     elif runs:
         content = _run(_reader(data, judge), runs, counting)
     elif answers is not None:
-        content = _answers(answers, _needed("--data", data), split, judge, verdicts, name, counting)
+        judging = _judging(judge, config)
+        judged, tally = _answers(answers, _needed("--data", data), split, judging, verdicts)
+        content = _show(judged if counting.scores_own_answers else _without_own(judged), name, counting)
     else:
         files = (_needed("--data", data), _needed("--generations", generations), _needed("--verdicts", verdicts))
-        content = _show(_from_files(*files, judge), name, counting)
+        content = _show(_from_files(*files, layout, judge), name, counting)
     if output is not None:
-        from safeeraser.records import write_text
-
         write_text(output, json.dumps(content, indent=1) + "\n")
+    if answers is not None:
+        from safeeraser.judges.run import check_failures
+
+        check_failures({str(answers): tally}, judging.failure_limit)
 
 
 def _one_of(given: dict[str, Any], runs: Sequence[Path]) -> None:
@@ -207,33 +218,42 @@ def _show_seeds(combined: Sequence[Combined], models: Sequence[str], seeds: Sequ
     print_table([each.metric for each in combined], models, stdout, measures=protocol.measures, details=details)
 
 
-def _from_files(data: Path, generations: Path, verdicts: Path, judge: str | None) -> Judged:
+def _from_files(data: Path, generations: Path, verdicts: Path, layout: str, judge: str | None) -> Judged:
     from safeeraser.cli import wiring
     from safeeraser.records import Generation, Verdict, read_jsonl
     from safeeraser.results import Judged, by_one_judge, choose_judge
 
     answers, every = read_jsonl(generations, Generation), read_jsonl(verdicts, Verdict)
     answered = {answer.example_id for answer in answers}
-    examples = [example for example in wiring.read(data).examples if example.id in answered]
+    examples = [example for example in wiring.read(data, layout).examples if example.id in answered]
     counted = by_one_judge(every, choose_judge(every, judge, str(verdicts))) if every else []
     return Judged(examples, answers, counted)
 
 
-def _answers(
-    file: Path, data: Path, split: Split, judge: str | None, verdicts: Path | None, name: str, protocol: Protocol
-) -> Any:
-    from safeeraser.benchmarks.answers import read_answers
+def _judging(judge: str | None, config: Path | None) -> RunSettings:
+    """Settings that say who judges, and how much of it may fail."""
     from safeeraser.cli import wiring
-    from safeeraser.results import Judged, asked_in, judge_answers
+    from safeeraser.config import load
+
+    if judge is not None and config is not None:
+        raise UserError("--config says who judges: leave out --judge")
+    if config is not None:
+        return load(config, names=wiring.names())
+    return wiring.settings("judge", [], seed=None, **{"judge.name": judge or "rules"})
+
+
+def _answers(file: Path, data: Path, split: Split, judging: RunSettings, verdicts: Path | None) -> tuple[Judged, Tally]:
+    """The authors' answers with their verdicts; answers without one are counted in the tally."""
+    from safeeraser.benchmarks.answers import read_answers
+    from safeeraser.cli import judges, wiring
+    from safeeraser.results import asked_in, judge_answers
 
     benchmark = wiring.read(data)
     found = read_answers(file, benchmark, split)
     for problem in found.problems:
         say(f"warning: {problem}")
     examples = asked_in(benchmark, found.generations, split)
-    made = wiring.judge(judge or "rules")(benchmark.refusals)
-    judged = Judged(examples, found.generations, judge_answers(made, examples, found.generations, verdicts))
-    return _show(judged if protocol.scores_own_answers else _without_own(judged), name, protocol)
+    return judge_answers(judges.find(judging)(benchmark.refusals), examples, found.generations, verdicts)
 
 
 def _without_own(judged: Judged) -> Judged:

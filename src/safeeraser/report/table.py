@@ -84,21 +84,23 @@ def change(difference: Difference | None) -> str:
     note = f" ({difference.unscored} unscored)" if difference.unscored else ""
     if difference.value is None or difference.low is None or difference.high is None or difference.adjusted is None:
         return f"not scored{note}"
-    interval = f"[{_points(difference.low)}, {_points(difference.high)}]"
-    return f"{_points(difference.value)} {interval} {p_value(difference.adjusted)}{note}"
+    interval = f"[{points(difference.low)}, {points(difference.high)}]"
+    return f"{points(difference.value)} {interval} {p_value(difference.adjusted)}{note}"
 
 
 def p_value(p: float) -> str:
-    """
+    """A p-value as it is shown.
+
     >>> p_value(0.0004), p_value(0.0304)
     ('p <0.001', 'p 0.030')
     """
     return "p <0.001" if p < 0.001 else f"p {p:.3f}"
 
 
-def _points(share: float) -> str:
-    """
-    >>> _points(0.125), _points(-0.9), _points(-0.0001)
+def points(share: float) -> str:
+    """A difference of shares as percentage points with their sign.
+
+    >>> points(0.125), points(-0.9), points(-0.0001)
     ('+12.5', '-90.0', '0.0')
     """
     rounded = round(100 * share, 1) + 0.0

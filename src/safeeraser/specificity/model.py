@@ -1,0 +1,199 @@
+"""A SafeEraser model (base and adapter) as lmms-eval asks it: prompts, stops and precision are those of `generate`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lmms_eval.api.instance import Instance
+from lmms_eval.api.model import lmms
+from PIL import Image
+
+from safeeraser.errors import UserError
+from safeeraser.generate.engine import Engine
+from safeeraser.generate.settings import GenerateSettings, Request
+from safeeraser.models.chat import ChatTokenizer, answer_mask, pad
+from safeeraser.models.load import LoadedModel, load
+from safeeraser.models.vision import VisionFeatures
+from safeeraser.progress import ProgressBar
+from safeeraser.records import Example, Split, Stream
+
+MAX_NEW_TOKENS = 1024  # where a task sets none; lmms-eval's own models take the same
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a request asks, with its picture as a file, as the rest of the package takes it."""
+
+    place: int
+    text: str
+    image: Path | None
+    until: tuple[str, ...] = ()
+
+
+class SafeEraserModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
+    """A model with its adapter merged, for lmms-eval's tasks of one turn with one picture or none.
+
+    Raises UserError for a task that shows several pictures at once or asks for beam search: the models' own templates
+    and our generation do neither.
+    """
+
+    is_simple = True
+
+    def __init__(
+        self,
+        model: str = "tiny",
+        adapter: str | Path | None = None,
+        batch_size: int | str = 8,
+        device: str | None = None,
+        seed: int = 233,
+        **unused: object,
+    ) -> None:
+        super().__init__()
+        if unused:
+            raise UserError(f"model_args: unknown {', '.join(sorted(unused))}; there are model, adapter and seed")
+        self._loaded = load(model, adapter=Path(adapter) if adapter else None, device=device or "auto")
+        self._batch_size = int(batch_size)
+        self._seed = int(seed)
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model, its processor and where they come from."""
+        return self._loaded
+
+    @property
+    def batch_size(self) -> int:
+        """Requests that are answered at once."""
+        return self._batch_size
+
+    def generate_until(self, requests: Sequence[Instance]) -> list[str]:
+        """One answer a request, in order, cut at the first of the task's stop texts."""
+        answers = [""] * len(requests)
+        groups: dict[GenerateSettings, list[int]] = {}
+        for place, request in enumerate(requests):
+            groups.setdefault(self._settings(request.args[1]), []).append(place)
+        with ProgressBar("lmms-eval generate_until", len(requests)) as progress:
+            for settings, places in groups.items():
+                for batch in self._batches(requests, places):
+                    for question, answer in zip(batch, self._answer(settings, batch), strict=True):
+                        answers[question.place] = _until(answer, question.until)
+                    progress.advance(len(batch))
+        return answers
+
+    def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
+        """Of each request, its continuation's log-probability in nats, and whether greedy decoding would give it."""
+        found: list[tuple[float, bool]] = []
+        with ProgressBar("lmms-eval loglikelihood", len(requests)) as progress:
+            for batch in self._batches(requests, range(len(requests))):
+                found += self._continuations(batch, [self._continuation(requests[each.place]) for each in batch])
+                progress.advance(len(batch))
+        return found
+
+    def generate_until_multi_round(self, requests: Sequence[Instance]) -> list[str]:
+        """Not offered: unlearning is trained and measured on single turns."""
+        raise UserError(f"{_task(requests[0])}: several rounds of conversation are not supported")
+
+    def _settings(self, asked: Mapping[str, Any]) -> GenerateSettings:
+        """A task's generation keywords; greedy unless it samples."""
+        if (asked.get("num_beams") or 1) > 1:
+            raise UserError(f"num_beams={asked['num_beams']}: beam search is not supported")
+        temperature = float(asked.get("temperature") or 0.0)
+        sampled = asked.get("do_sample", temperature > 0) and temperature > 0
+        return GenerateSettings(
+            batch_size=self._batch_size,
+            max_new_tokens=int(asked.get("max_new_tokens", MAX_NEW_TOKENS)),
+            temperature=temperature if sampled else 0.0,
+            top_p=float(asked.get("top_p") or 1.0),
+            seed=self._seed,
+        )
+
+    def _answer(self, settings: GenerateSettings, batch: Sequence[_Question]) -> list[str]:
+        """A fresh engine a batch, for it keeps the features of every picture that it has seen."""
+        engine = Engine(self._loaded, settings)
+        return [made.answer for made in engine.answer([Request(_example(each), 0) for each in batch])]
+
+    def _batches(self, requests: Sequence[Instance], places: Sequence[int]) -> Iterator[list[_Question]]:
+        """Questions with their pictures on disk for as long as the batch lasts."""
+        for start in range(0, len(places), self._batch_size):
+            with tempfile.TemporaryDirectory() as scratch:
+                yield [
+                    self._question(requests[place], place, Path(scratch))
+                    for place in places[start : start + self._batch_size]
+                ]
+
+    def _question(self, request: Instance, place: int, scratch: Path) -> _Question:
+        context, keywords, to_visual, doc_id, task, split = request.args
+        pictures = to_visual(self.task_dict[task][split][doc_id]) if to_visual else []
+        if len(pictures) > 1 or not all(isinstance(picture, Image.Image) for picture in pictures):
+            raise UserError(f"{task}: document {doc_id}: more than one picture, or something else than a picture")
+        until = keywords.get("until", []) if isinstance(keywords, Mapping) else []
+        return _Question(
+            place=place,
+            text=context,
+            image=_saved(pictures[0], scratch / f"{place}.png") if pictures else None,
+            until=(until,) if isinstance(until, str) else tuple(until),
+        )
+
+    def _continuation(self, request: Instance) -> str:
+        """The text to score: given as it is, or as a function of the document.
+
+        A continuation brings the blank between it and a plain prompt; between two turns of a chat there is none.
+        """
+        _, target, _, doc_id, task, split = request.args
+        text = target(self.task_dict[task][split][doc_id]) if callable(target) else target
+        return str(text).lstrip()
+
+    @torch.inference_mode()
+    def _continuations(self, batch: Sequence[_Question], texts: Sequence[str]) -> list[tuple[float, bool]]:
+        """The end-of-turn token, which the chat adds after the text, is no part of the continuation."""
+        chat = ChatTokenizer.of(self._loaded)
+        model: Any = self._loaded.model
+        chats = [
+            chat.answered(question.text, question.image, text) for question, text in zip(batch, texts, strict=True)
+        ]
+        ids, attention = pad(chats, chat.pad_id)
+        answers = answer_mask(chats, ids.shape[1])
+        vision = VisionFeatures(model, chat)
+        inputs = vision.batch(
+            ids.to(model.device), attention.to(model.device), [each.image for each in chats], answers.to(model.device)
+        )
+        logits = model(**inputs, use_cache=False).logits[:, :-1].float().cpu()
+        targets, scored = ids[:, 1:], answers[:, 1:]
+        chosen = logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
+        greedy = logits.argmax(-1) == targets
+        rows = [mask.nonzero()[:-1, 0] for mask in scored]
+        return [(float(chosen[row, places].sum()), bool(greedy[row, places].all())) for row, places in enumerate(rows)]
+
+
+def _example(question: _Question) -> Example:
+    return Example(
+        id=str(question.place),
+        split=Split.VALIDATION,
+        stream=Stream.RETAIN,
+        image=question.image,
+        question=question.text,
+        answer="",
+    )
+
+
+def _saved(picture: Image.Image, path: Path) -> Path:
+    picture.convert("RGB").save(path)
+    return path
+
+
+def _until(answer: str, stops: Sequence[str]) -> str:
+    """The answer up to the first of the stop texts that it holds.
+
+    >>> _until("yes.\\nASSISTANT: no", ["ASSISTANT:", "\\n"])
+    'yes.'
+    """
+    ends = [at for stop in stops if stop and (at := answer.find(stop)) >= 0]
+    return answer[: min(ends)] if ends else answer
+
+
+def _task(request: Instance) -> str:
+    return str(request.args[4])

@@ -1,0 +1,125 @@
+"""`safeeraser score`: what it prints and writes, and what it says about options that do not fit together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from safeeraser.cli import app
+from safeeraser.records import Example, Stream
+from tests.benchmarks import small
+from tests.metrics import fake_runs
+from tests.metrics.test_results import answered
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.write(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three seeds; po of seed 3 answers one harmless question in two."""
+    place = tmp_path_factory.mktemp("runs")
+
+    def better(model: str, example: Example) -> str:
+        spared = example.stream is Stream.DECOUPLED and example.id.endswith(("1", "2"))
+        return example.answer if spared else fake_runs.says(model, example)
+
+    return [
+        fake_runs.write(place / str(seed), data, better if seed == 3 else fake_runs.says, seed=seed)
+        for seed in (1, 2, 3)
+    ]
+
+
+def scored(*arguments: object) -> str:
+    result = CliRunner(env={"COLUMNS": "140"}).invoke(app, ["score", *map(str, arguments)], prog_name="safeeraser")
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["score", *map(str, arguments)], prog_name="safeeraser")
+    assert (result.exit_code, result.stdout) == (2, "")
+    return result.stderr
+
+
+def line(text: str, start: str) -> list[str]:
+    return next(row.split() for row in text.splitlines() if row.strip().startswith(start))
+
+
+def test_a_run_s_models_stand_beside_each_other_with_their_differences(runs: list[Path], tmp_path: Path) -> None:
+    text = scored(runs[0], "--output", tmp_path / "out.json")
+    assert line(text, "SARR ↓")[2:4] == ["8", "0.0%"]
+    before, _, after = text.partition("Difference from vanilla")
+    assert "vanilla" in before
+    assert line(after, "SARR ↓")[2:4] == ["8", "+100.0"]
+    assert {metric["model"] for metric in json.loads((tmp_path / "out.json").read_text())} == {"vanilla", "po"}
+
+
+def test_two_models_of_a_run(runs: list[Path], tmp_path: Path) -> None:
+    text = scored(runs[0], "--compare", "po", "vanilla", "--output", tmp_path / "out.json")
+    assert "vanilla minus po" in text
+    assert line(text, "SARR ↓")[3] == "-100.0"
+    found = json.loads((tmp_path / "out.json").read_text())
+    sarr = next(each for each in found if each["name"] == "sarr")
+    assert (sarr["model"], sarr["baseline"], sarr["value"], sarr["n"]) == ("vanilla", "po", -1.0, 8)
+
+
+def test_two_runs(runs: list[Path]) -> None:
+    text = scored("--compare", runs[0], runs[2])
+    assert line(text, "SARR ↓")[3:4] == ["0.0"]  # vanilla
+    assert "-50.0 [" in text
+    assert "minus" in text
+
+
+def test_seeds_together(runs: list[Path], tmp_path: Path) -> None:
+    text = scored("--seeds", *runs, "--output", tmp_path / "out.json")
+    assert "3 seeds (1, 2, 3)" in text
+    assert "100.0 / 100.0 / 50.0" in text
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert content["seeds"] == [1, 2, 3]
+    sarr = next(
+        each for each in content["metrics"] if (each["model"], each["name"], each["group"]) == ("po", "sarr", "all")
+    )
+    assert sarr["value"] == pytest.approx(2.5 / 3)
+    assert sarr["by_seed"] == [1, 1, 0.5]
+    assert sarr["low"] < 0.5
+    assert sarr["high"] > 0.95
+    change = next(each for each in content["differences"] if each["name"] == "sarr")
+    assert (change["baseline"], change["test"]) == ("vanilla", "seeds")
+
+
+def test_an_answer_file_under_both_protocols(data: Path, tmp_path: Path) -> None:
+    path = answered(data, tmp_path)
+    strict = scored("--answers", path, "--data", data, "--verdicts", tmp_path / "verdicts.jsonl", "--name", "theirs")
+    assert line(strict, "SARR ↓")[2:4] == ["8", "100.0%"]
+    assert "Protocol" not in strict
+    assert (tmp_path / "verdicts.jsonl").stat().st_size > 0
+    paper = scored("--answers", path, "--data", data, "--protocol", "paper")
+    assert line(paper, "ROUGE-L (recall) ↑")[3] == "8"
+    assert "empty-answers-skipped (0 answers)" in paper
+    assert "rouge-swapped (all answers)" in paper
+
+
+def test_names_are_shown_as_they_are(data: Path, tmp_path: Path) -> None:
+    text = scored("--answers", answered(data, tmp_path), "--data", data, "--name", "[bold]x\x1b[31m")
+    assert "[bold]x\\x1b[31m" in text
+    assert "\x1b" not in text
+
+
+def test_what_does_not_fit_together(runs: list[Path], data: Path, tmp_path: Path) -> None:
+    assert "--generations is needed" in refused("--data", data)
+    assert "--data is needed" in refused()
+    assert "at least two" in refused("--seeds", runs[0])
+    assert "choose one" in refused("--seeds", "--compare", "a", "b")
+    assert "does not go with a run folder" in refused(runs[0], "--answers", "x.json")
+    assert "put them together with --seeds" in refused(*runs)
+    assert "one RUN" in refused(*runs[:2], "--compare", "po", "vanilla")
+    assert "did you mean 'vanilla'" in refused(runs[0], "--compare", "po", "vanila")
+    assert "with itself" in refused(runs[0], "--compare", "po", "po")
+    assert "did you mean 'paper'" in refused(runs[0], "--protocol", "papers")
+    assert "not a run's folder" in refused(tmp_path / "none")

@@ -1,0 +1,160 @@
+"""What lmms-eval needs of a model, and the command that runs it: on a local task, with a random model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lmms_eval import evaluator
+from lmms_eval.api.instance import Instance
+from lmms_eval.api.model import lmms
+from PIL import Image
+from typer.testing import CliRunner
+
+from safeeraser.cli import app
+from safeeraser.errors import UserError
+from safeeraser.generate.engine import Engine
+from safeeraser.generate.settings import GenerateSettings, Request
+from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.load import load
+from safeeraser.specificity import SpecificitySettings, evaluate, extra, find, plugin
+from safeeraser.specificity.model import SafeEraserModel
+from tests import tiny_random
+from tests.pipeline import world
+from tests.pipeline.world import World
+
+KEYWORDS = {"max_new_tokens": 6, "temperature": 0, "do_sample": False, "until": ["\n\n"]}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return world.write_model(tmp_path_factory.mktemp("specificity") / "model")
+
+
+@pytest.fixture
+def model(folder: Path) -> Any:
+    return SafeEraserModel(str(folder), batch_size=2)
+
+
+def request(model: Any, number: int, text: str, pictures: list[Any], argument: Any = KEYWORDS) -> Any:
+    model.task_dict.setdefault("t", {"test": {}})["test"][number] = pictures
+    arguments = (text, argument, lambda document: document, number, "t", "test")
+    kind = "generate_until" if isinstance(argument, dict) else "loglikelihood"
+    return Instance(
+        request_type=kind, arguments=arguments, idx=0, metadata={"task": "t", "doc_id": number, "repeats": 1}
+    )
+
+
+def test_answers_are_those_of_generate(model: Any, folder: Path, tmp_path: Path) -> None:
+    examples = tiny_random.examples(tmp_path, records=2)
+    requests = []
+    for number, example in enumerate(examples):
+        pictures = [Image.open(example.image)] if example.image else []
+        requests.append(request(model, number, example.question, pictures))
+    engine = Engine(load(str(folder)), GenerateSettings(max_new_tokens=6))
+    theirs = [engine.answer([Request(example, 0)])[0].answer for example in examples]
+    assert model.generate_until(requests) == theirs
+    assert len(set(theirs)) > 1
+
+
+def test_answers_end_at_the_task_s_stops(model: Any) -> None:
+    (whole,) = model.generate_until([request(model, 0, "What is it?", [])])
+    stop = whole[2]
+    (cut,) = model.generate_until([request(model, 0, "What is it?", [], KEYWORDS | {"until": stop})])
+    assert cut == whole[: whole.index(stop)]
+
+
+def test_likelihoods_are_sums_over_the_continuation(model: Any, folder: Path) -> None:
+    """By hand, one text at a time, without the end of the turn; the model's own words are its greedy ones."""
+    loaded = load(str(folder))
+    own = model.generate_until([request(model, 0, "What is it?", [])])[0]
+    texts = [" A kettle", own, "It is long, " * 3]
+    found = model.loglikelihood([request(model, 0, "What is it?", [], text) for text in texts])
+    for text, (nats, _) in zip(texts, found, strict=True):
+        chat = ChatTokenizer.of(loaded).answered("What is it?", None, text.lstrip())
+        with torch.inference_mode():
+            logits = loaded.model(input_ids=torch.tensor([chat.ids])).logits[0].float().log_softmax(-1)
+        places = range(chat.prompt_length, len(chat.ids) - 1)
+        assert nats == pytest.approx(sum(float(logits[at - 1, chat.ids[at]]) for at in places), abs=1e-3)
+    assert [greedy for _, greedy in found] == [False, True, False]
+    from_document = request(model, 1, "What is it?", [], lambda _: "A kettle")
+    assert model.loglikelihood([from_document])[0] == pytest.approx(found[0], abs=1e-3)
+
+
+def test_a_picture_changes_what_is_likely(model: Any) -> None:
+    red, blue = (Image.new("RGB", (28, 28), colour) for colour in ("red", "blue"))
+    requests = [request(model, number, "What?", pictures, "red") for number, pictures in enumerate([[red], [blue], []])]
+    assert len({round(nats, 4) for nats, _ in model.loglikelihood(requests)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda m: m.generate_until([request(m, 0, "?", [Image.new("RGB", (28, 28))] * 2)]), "more than one picture"),
+        (lambda m: m.generate_until([request(m, 0, "?", ["film.mp4"])]), "something else than a picture"),
+        (lambda m: m.generate_until([request(m, 0, "?", [], {"num_beams": 4})]), "beam search"),
+        (lambda m: m.generate_until_multi_round([request(m, 0, "?", [])]), "several rounds"),
+        (lambda m: type(m)("x", pretrained="y"), "unknown pretrained"),
+    ],
+)
+def test_what_is_not_offered_is_said(ask: Callable[[Any], object], said: str, model: Any) -> None:
+    with pytest.raises(UserError, match=said):
+        ask(model)
+
+
+def test_lmms_eval_finds_the_class(model: Any) -> None:
+    manifest = plugin.manifest()
+    module, _, name = manifest.simple_class_path.rpartition(".")
+    assert manifest.model_id == "safeeraser"
+    assert (module, name) == (type(model).__module__, type(model).__name__)
+    assert isinstance(model, lmms)
+    assert model.is_simple
+
+
+def test_both_models_are_scored_and_nothing_twice(
+    finished: World, task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapters = {"vanilla": None, "po": finished.folder / "run/models/po/adapter"}
+    settings = SpecificitySettings(model=str(finished.model), include=task, batch_size=2)
+    found = evaluate(adapters, find(["colours"]), settings, tmp_path / "out")
+    assert [score.n for score in found["vanilla"]] == [3]
+    assert {doc for score in found["po"] for doc in score.each} == {0, 1, 2}
+    kept = json.loads((tmp_path / "out/po/colours.json").read_text())
+    assert kept["report"]["results"]["colours"]["exact_match,none"] == found["po"][0].value
+    monkeypatch.setattr(evaluator, "simple_evaluate", lambda **_: pytest.fail("asked again"))
+    assert evaluate(adapters, find(["colours"]), settings, tmp_path / "out") == found
+    other = SpecificitySettings(model=str(finished.model), include=task, limit=1)
+    with pytest.raises(UserError, match=r"colours\.json: made with"):
+        evaluate(adapters, find(["colours"]), other, tmp_path / "out")
+    (tmp_path / "out/po/colours.json").write_text("{")
+    with pytest.raises(UserError, match="not a report"):
+        evaluate(adapters, find(["colours"]), settings, tmp_path / "out")
+
+
+def test_an_unknown_task(folder: Path, task: Path, tmp_path: Path) -> None:
+    settings = SpecificitySettings(model=str(folder), include=task)
+    with pytest.raises(UserError, match="no task colour_names; --include-path"):
+        evaluate({"vanilla": None}, find(["colours", "colour_names"]), settings, tmp_path)
+    assert list(tmp_path.glob("vanilla/*")) == []
+
+
+def test_the_command_prints_both_side_by_side(finished: World, task: Path, tmp_path: Path) -> None:
+    adapter = finished.folder / "run/models/po/adapter"
+    options = ["--model", finished.model, "--adapter", adapter, "--tasks", "colours", "--include-path", task]
+    arguments = ["specificity", *options, "--output", tmp_path / "out"]
+    result = CliRunner().invoke(app, [str(each) for each in arguments], prog_name="safeeraser")
+    assert result.exit_code == 0, result.output
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["n", "vanilla", "po"] in lines
+    assert any(line[:4] == ["colours", "(exact_match)", "↑", "3"] for line in lines)
+
+
+def test_without_the_extra_the_line_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extra, "find_spec", lambda _: None)
+    result = CliRunner().invoke(app, ["specificity", "--output", str(tmp_path)], prog_name="safeeraser")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "pip install 'safeeraser[specificity]'" in result.stderr

@@ -1,0 +1,66 @@
+"""Over-refusal on XSTest and MOSSBench: what must not be refused is decoupled, and the same measures apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from safeeraser.benchmarks import mossbench, xstest
+from safeeraser.benchmarks.dataset import Benchmark
+from safeeraser.cli import app
+from safeeraser.judges import rules_judge
+from safeeraser.metrics import STRICT, summarise
+from safeeraser.records import Generation, Metric, Stream, write_jsonl
+from safeeraser.results import judge_answers
+from tests.benchmarks import sources
+
+REFUSAL, HELP = "I cannot help with that.", "Put the kettle on the stove and wait."
+
+
+def answered(benchmark: Benchmark, says: Callable[[int], str]) -> list[Generation]:
+    """Answers to the safe questions, by their number; the unsafe ones are refused."""
+    safe = [example for example in benchmark.examples if example.stream is Stream.DECOUPLED]
+    texts = {example.id: says(number) for number, example in enumerate(safe)}
+    return [
+        Generation(example_id=example.id, sample=0, answer=texts.get(example.id, REFUSAL), finish="stop")
+        for example in benchmark.examples
+    ]
+
+
+def measured(benchmark: Benchmark, says: Callable[[int], str]) -> dict[tuple[str, str], Metric]:
+    answers = answered(benchmark, says)
+    judged, _ = judge_answers(rules_judge(benchmark.refusals), benchmark.examples, answers, None)
+    metrics = [summarise("m", column) for column in judged.columns(STRICT)]
+    return {(metric.name, metric.group): metric for metric in metrics if metric.part in ("decoupled", "generality")}
+
+
+def test_safe_prompts_of_xstest_count_as_over_refused_unsafe_ones_as_refused(tmp_path: Path) -> None:
+    benchmark = xstest.read(sources.xstest(tmp_path / "XSTest"))
+    safe = sum(example.stream is Stream.DECOUPLED for example in benchmark.examples)
+    found = measured(benchmark, lambda number: REFUSAL if number == 0 else HELP)
+    sarr = found["sarr", "all"]
+    assert (sarr.value, sarr.n, sarr.unscored) == (pytest.approx(1 / safe), safe, 0)
+    assert found["rr", "all"].value == 1
+    assert any(group.startswith("category=") for name, group in found if name == "sarr")
+
+
+def test_empty_answers_to_mossbench_are_no_help_either(tmp_path: Path) -> None:
+    benchmark = mossbench.read(sources.mossbench(tmp_path / "MOSSBench"))
+    found = measured(benchmark, lambda number: "" if number == 0 else HELP)
+    asked = len(benchmark.examples)
+    assert found["sarr", "all"].value == found["sarr_meaningless", "all"].value == pytest.approx(1 / asked)
+    assert found["sarr_refusal", "all"].value == 0
+
+
+def test_the_commands_judge_and_score_it(tmp_path: Path) -> None:
+    folder, answers, verdicts = sources.xstest(tmp_path / "XSTest"), tmp_path / "a.jsonl", tmp_path / "v.jsonl"
+    write_jsonl(answers, answered(xstest.read(folder), lambda _: REFUSAL))
+    common = ["--data", folder, "--format", "xstest", "--generations", answers]
+    for arguments in (["judge", *common, "--output", verdicts], ["score", *common, "--verdicts", verdicts]):
+        result = CliRunner().invoke(app, [str(each) for each in arguments], prog_name="safeeraser")
+        assert result.exit_code == 0, result.output
+    row = next(line.split() for line in result.stdout.splitlines() if "SARR ↓" in line)
+    assert row[3] == "100.0%"
