@@ -53,7 +53,7 @@ def generate(
     from safeeraser import pipeline
     from safeeraser.cli import wiring
     from safeeraser.generate import generate as answer
-    from safeeraser.generate.filling import processes
+    from safeeraser.models.processes import processes
 
     state = processes()  # before the model is loaded, so that each goes to its own device
     settings = wiring.settings("generate", given, seed=seed, model=model if model and not server else "tiny")
@@ -99,8 +99,8 @@ def likelihood(
     """
     from safeeraser import pipeline
     from safeeraser.cli import wiring
-    from safeeraser.generate.filling import processes
     from safeeraser.likelihood import as_table, candidates, measure, metrics
+    from safeeraser.models.processes import processes
     from safeeraser.records import Likelihood, read_jsonl
 
     state = processes()
