@@ -99,6 +99,14 @@ def test_the_direction_of_rmu_is_of_the_runs_seed(examples: list[Example], tmp_p
     assert first("fixed", seed=2, options={"seed": 1}) == pytest.approx(first("three", seed=1), rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["rmu", "kl"])
+def test_checkpointed_activations_change_nothing(name: str, examples: list[Example], tmp_path: Path) -> None:
+    plain = train(examples, tmp_path / "plain", name, settings(name))
+    saving = train(examples, tmp_path / "saving", name, settings(name, gradient_checkpointing=True))
+    for one, other in zip(entries(plain), entries(saving), strict=True):
+        assert one == pytest.approx(other, rel=1e-4, abs=1e-6)
+
+
 class _Killed(Exception):
     pass
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
-from safeeraser.models.lora import attach
+from safeeraser.models.lora import Projector, attach
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Need, StreamOutput, Target
 from safeeraser.unlearn.rows import TrainingRows
@@ -84,7 +84,7 @@ def test_only_what_is_needed_is_there(loaded: LoadedModel, batch: dict[str, Any]
     assert not loaded.model.get_decoder().layers[1]._forward_hooks
 
 
-@pytest.mark.parametrize("projector", ["frozen", "full", "lora"])
+@pytest.mark.parametrize("projector", get_args(Projector))
 def test_the_reference_is_the_model_before_unlearning(projector: Any, batch: dict[str, Any]) -> None:
     plain = tiny_random.load()
     before = stream_outputs(plain.model, batch, vision(plain), ALL, LAYERS)

@@ -12,7 +12,7 @@ from rich.text import Text
 from safeeraser.cli.output import stdout
 
 if TYPE_CHECKING:
-    from safeeraser.objectives import Method, Term
+    from safeeraser.objectives import Method
 
 methods_app = typer.Typer(
     help="List the methods; `methods show NAME` explains one.", rich_markup_mode=None, invoke_without_command=True
@@ -32,7 +32,7 @@ def methods(ctx: typer.Context) -> None:
     from safeeraser.objectives import METHODS, find
 
     if ctx.invoked_subcommand is None:
-        _print({VANILLA: "the model as it is, before unlearning"} | {name: _formula(find(name)) for name in METHODS})
+        _print({VANILLA: "the model as it is, before unlearning"} | {name: find(name).formula for name in METHODS})
 
 
 @methods_app.command()
@@ -50,7 +50,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="A method's na
     found = presets(name)
     losses = {term.loss: about(term.loss) for method in found.values() for term in method.terms}
     _print(
-        {preset: _formula(method) for preset, method in found.items()}
+        {preset: method.formula for preset, method in found.items()}
         | {f"{preset} options": _options(method) for preset, method in found.items()}
         | {loss.__name__: f"{told.formula} ({told.source})" for loss, told in losses.items()}
         | {"notation": NOTATION}
@@ -91,17 +91,6 @@ def judges() -> None:
     from safeeraser.cli import wiring
 
     _print(wiring.judge_versions())
-
-
-def _formula(method: Method) -> str:
-    return " + ".join(_product(term) for term in method.terms)
-
-
-def _product(term: Term) -> str:
-    product = f"{term.loss.__name__}({', '.join(term.targets)})"
-    if term.bound:
-        return f"w {product} [w from {term.weight:g}, by dual ascent on {product} <= eps]"
-    return f"{term.weight:g} {product}"
 
 
 def _options(method: Method) -> str:

@@ -64,6 +64,14 @@ class Term:
         return self.loss(*(streams[target] for target in self.targets), **self.options).mean()
 
     @property
+    def formula(self) -> str:
+        """The term in words: its weight, loss and targets."""
+        product = f"{self.loss.__name__}({', '.join(self.targets)})"
+        if self.bound:
+            return f"w {product} [w from {self.weight:g}, by dual ascent on {product} <= eps]"
+        return f"{self.weight:g} {product}"
+
+    @property
     def needs(self) -> Need:
         """What the loss reads of each of its streams."""
         return about(self.loss).needs
@@ -89,7 +97,7 @@ class Term:
         positive = (*about(self.loss).positive, *(["eta"] if self.bound else []))
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             return "a number"
-        if isinstance(option_defaults(self.loss).get(name), int) and not isinstance(value, int):
+        if isinstance(option_defaults(self.loss).get(name), int) and value % 1:
             return "a whole number"
         if value < 0 or (value == 0 and name in positive):
             return "above 0" if name in positive else "0 or more"
@@ -106,6 +114,11 @@ class Method:
 
     name: str
     terms: tuple[Term, ...]
+
+    @property
+    def formula(self) -> str:
+        """The sum in words."""
+        return " + ".join(term.formula for term in self.terms)
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -10,7 +10,7 @@ from safeeraser.objectives.stream import StreamOutput, present, token_mean
 
 
 @loss(
-    formula="mean (h - c u)^2, h behind decoder layer `layer`, u a random unit direction of the run's seed",
+    formula="mean (h - c u)^2, h behind decoder layer number layer, u a random unit direction of the seed",
     source="arXiv 2403.03218",
     needs=Need.HIDDEN,
 )
@@ -22,12 +22,12 @@ def rmu(forget: StreamOutput, *, layer: int = 7, c: float = 2.0, seed: int = 0) 
     run: see `direction`.
     """
     hidden = forget.hidden[layer]
-    target = c * direction(hidden.shape[-1], seed).to(hidden)
+    target = c * direction(hidden.shape[-1], int(seed)).to(hidden)
     return token_mean((hidden - target).square().mean(-1), forget.mask)
 
 
 @loss(
-    formula="mean (h - h_ref)^2, h behind decoder layer `layer`",
+    formula="mean (h - h_ref)^2, h behind decoder layer number layer",
     source="arXiv 2403.03218",
     needs=Need.HIDDEN | Need.REFERENCE,
 )

@@ -34,12 +34,13 @@ def stream_outputs(
     """
     predicted = batch["answer_mask"]
     predicting = predicted.roll(-1, dims=1)
-    with _hidden_states(model, layers, predicting) as hidden:
+    with _layer_outputs(model, layers) as outputs:
         logits = model(
             **vision.batch(batch["input_ids"], batch["attention_mask"], batch["images"], batch["answer_mask"]),
             logits_to_keep=predicting,
             use_cache=False,
         ).logits.float()
+    hidden = {layer: output[predicting].float() for layer, output in outputs.items()}
     ids = batch["input_ids"][predicted]
     losses = nn.functional.cross_entropy(logits, ids, reduction="none")
     logprobs = torch.zeros(predicted.shape, dtype=losses.dtype, device=losses.device)
@@ -86,17 +87,17 @@ def reference_outputs(
 
 
 @contextmanager
-def _hidden_states(model: nn.Module, layers: Collection[int], where: Tensor) -> Iterator[dict[int, Tensor]]:
-    """Fills, during a forward, the hidden states [tokens, width] behind each of these decoder layers at `where`."""
+def _layer_outputs(model: nn.Module, layers: Collection[int]) -> Iterator[dict[int, Tensor]]:
+    """Fills, during a forward, the hidden states [batch, time, width] behind each of these decoder layers.
+
+    They are kept as they are: what is computed in a hook would be missed when activations are checkpointed.
+    """
     found: dict[int, Tensor] = {}
-    if not layers:
-        yield found
-        return
 
     def keep(layer: int, output: Any) -> None:
-        found[layer] = (output if isinstance(output, Tensor) else output[0])[where].float()
+        found[layer] = output if isinstance(output, Tensor) else output[0]
 
-    blocks = extract_model_from_parallel(model).get_decoder().layers
+    blocks = extract_model_from_parallel(model).get_decoder().layers if layers else ()
     hooks = [
         blocks[layer].register_forward_hook(lambda _module, _args, output, layer=layer: keep(layer, output))
         for layer in layers
