@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging as hf_logging
 
 from safeeraser import provenance
 from safeeraser.errors import UserError, unknown
-from safeeraser.models.lora import quiet_peft
+from safeeraser.models.merging import check_changed, merged, probe
 from safeeraser.models.processes import processes
 from safeeraser.models.quantised import NF4, is_quantised, nf4
 
@@ -59,8 +58,8 @@ def load(
     more. `dtype` "nf4" keeps the language model in four bits (see `quantised`); an adapter is then put on it unmerged,
     because merging would round it.
 
-    Raises UserError for an unknown dtype or device, for nf4 where it cannot be, and for an adapter folder without an
-    adapter.
+    Raises UserError for an unknown dtype or device, for nf4 where it cannot be, for a folder without an adapter, and
+    for an adapter that does not fit the model or changes none of its logits.
     """
     target = _device(device)
     precision = _dtype(dtype, target)
@@ -69,10 +68,10 @@ def load(
     with _quiet():
         model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=precision, revision=revision, **options)
     processor = AutoProcessor.from_pretrained(source, revision=revision)
-    if adapter is not None:
-        model = _merged(model, adapter)
     if dtype != NF4:  # those are there already
         model.to(target)
+    if adapter is not None:
+        model = _with_adapter(model, processor, adapter)
     model.eval().requires_grad_(False)
     return LoadedModel(model, processor, name_or_path, adapter, revision)
 
@@ -107,7 +106,8 @@ def _source(name_or_path: str) -> str:
 
 def _device(device: str) -> torch.device:
     if device == "auto":
-        return processes().device
+        own: torch.device = processes().device
+        return own
     try:
         return torch.device(device)
     except RuntimeError as error:
@@ -124,12 +124,12 @@ def _dtype(dtype: torch.dtype | str, device: torch.device) -> torch.dtype:
     return DTYPES[dtype]
 
 
-def _merged(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
+def _with_adapter(model: PreTrainedModel, processor: ProcessorMixin, adapter: Path) -> PreTrainedModel:
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"{adapter}: no adapter here (adapter_config.json is missing)")
-    if is_quantised(model):
-        model.load_adapter(str(adapter))
-        return model
-    with quiet_peft():
-        merged: PreTrainedModel = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    return merged
+    if not is_quantised(model):
+        return merged(model, processor, adapter)
+    before = probe(model, processor, pictured=False)
+    model.load_adapter(str(adapter))
+    check_changed(adapter, before, probe(model, processor, pictured=False))
+    return model

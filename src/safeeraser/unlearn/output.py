@@ -13,6 +13,7 @@ from typing import Any
 from peft import PeftModel
 from torch import Tensor
 
+from safeeraser.adapters.card import write_card
 from safeeraser.errors import UserError
 from safeeraser.folders import whole_folder
 from safeeraser.records import write_text
@@ -96,6 +97,7 @@ class Output:
         model.peft_config["default"].base_model_name_or_path = base
         with whole_folder(self.adapter) as scratch:
             model.save_pretrained(str(scratch), state_dict=weights, save_embedding_layers=False)
+            write_card(scratch, self._inputs)
         self._drop_checkpoints()
 
     def _checkpoint(self, step: int) -> Path:

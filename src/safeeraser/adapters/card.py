@@ -1,0 +1,50 @@
+"""The model card of an adapter: README.md beside its weights, from what is known of how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from safeeraser import __version__
+from safeeraser.records import Metric, write_text
+
+_SPECIAL = "\\`*_{}[]()#+-.!|<>~&"
+
+
+def write_card(adapter: Path, facts: Mapping[str, Any], metrics: Sequence[Metric] = ()) -> Path:
+    """Write the card of the adapter in this folder, and return its path.
+
+    `facts` is what is known of the adapter, as in the `inputs` of a training run's manifest: model, revision, method,
+    terms, settings, data; what is not known is left out. `metrics` are rates measured with it, each shown with its n
+    and interval. Text from elsewhere is escaped: it is shown, and is no Markdown.
+    """
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    environment.filters["text"] = escaped
+    template = environment.from_string(files(__package__).joinpath("card.md.jinja").read_text(encoding="utf-8"))
+    known = {name: facts.get(name) for name in ("model", "revision", "method", "data", "checkpoint")}
+    front = {"base_model": known["model"], "library_name": "peft", "tags": ["safeeraser", "unlearning", "lora"]}
+    path = adapter / "README.md"
+    text = template.render(
+        **known,
+        front=yaml.safe_dump(front, allow_unicode=False).strip(),
+        terms=facts.get("terms") or [],
+        settings={**(facts.get("settings") or {}), **{name: facts[name] for name in _LORA if name in facts}},
+        metrics=[each for each in metrics if each.group == "all"],
+        version=__version__,
+    )
+    write_text(path, text)
+    return path
+
+
+_LORA = ("lora_r", "lora_alpha")
+
+
+def escaped(value: object) -> str:
+    """A value as one line of Markdown that shows it as it is."""
+    line = " ".join(str(value).split())
+    return "".join(f"\\{character}" if character in _SPECIAL else character for character in line)
