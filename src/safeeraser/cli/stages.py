@@ -48,12 +48,10 @@ def unlearn(
 
 def pretrain(
     output: Annotated[Path, typer.Option("--output", help="Folder for the weights; a new one.")],
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")] = 2,
 ) -> None:
     """Train the embedded model again from nothing.
 
-    A projector and an adapter like those that come with the package, from the pretrained parts; about twenty minutes
-    on two cores. docs/embedded.md says in what they differ.
+    The projector and the adapter that come with the package, from the pretrained parts; about an hour on two cores.
 
     \b
     Example:
@@ -61,4 +59,4 @@ def pretrain(
     """
     from safeeraser.pretrain import pretrain as train
 
-    stdout.print(str(train(output, seed=seed)), markup=False, soft_wrap=True)
+    stdout.print(str(train(output)), markup=False, soft_wrap=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,30 +22,49 @@ from safeeraser.pretrain.lessons import lessons
 from safeeraser.pretrain.packing import pack
 from safeeraser.progress import ProgressBar
 
-_BATCH = 12
-_LORA_RATE, _PROJECTOR_RATE = 8e-4, 3e-4
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One training with its own rise and fall of the learning rates, on its own lessons (see `lessons`)."""
+
+    steps: int
+    batch_size: int
+    visual: int
+    instructions: int
+    lora_rate: float
+    projector_rate: float
+    seed: int
 
 
-def instruct(loaded: LoadedModel, *, steps: int, seed: int) -> PeftModel:
-    """Train in place, on lessons that are drawn as they are needed; the projector ends up in the model itself."""
+def instruct(loaded: LoadedModel, rounds: Sequence[Round]) -> PeftModel:
+    """Train in place, on lessons that are drawn as they are needed; the projector ends up in the model itself.
+
+    Each round begins with the weights of the last as they would be stored: the adapter's in bfloat16.
+    """
     loaded.model.set_attn_implementation("eager")  # on the CPU, quicker than sdpa's backward pass by a quarter
     adapted = attach(loaded.model, r=16, alpha=32, dropout=0.0)
     lora = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
+    for number, each in enumerate(rounds, start=1):
+        _train(loaded, adapted, lora, each, f"instruct, round {number} of {len(rounds)}")
+        for parameter in lora:
+            parameter.data = parameter.data.to(torch.bfloat16).float()
+    return adapted
+
+
+def _train(loaded: LoadedModel, adapted: PeftModel, lora: list[nn.Parameter], this: Round, title: str) -> None:
     projector = list(projector_of(loaded.model).float().requires_grad_(True).parameters())
-    optimiser = torch.optim.AdamW(
-        [{"params": lora, "lr": _LORA_RATE}, {"params": projector, "lr": _PROJECTOR_RATE}], weight_decay=0.01
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, [_LORA_RATE, _PROJECTOR_RATE], total_steps=steps, pct_start=0.06
-    )
+    rates = [this.lora_rate, this.projector_rate]
+    groups = [{"params": part, "lr": rate} for part, rate in zip((lora, projector), rates, strict=True)]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=this.steps, pct_start=0.06)
     chat = ChatTokenizer.of(loaded)
     vision = VisionFeatures(loaded.model, chat, limit_bytes=0)
-    with TemporaryDirectory() as folder, ProgressBar("instruct", steps) as bar:
-        stream = lessons(Path(folder), seed)
-        for _ in range(steps):
+    with TemporaryDirectory() as folder, ProgressBar(title, this.steps) as bar:
+        stream = lessons(Path(folder), this.seed, visual=this.visual, instructions=this.instructions)
+        for _ in range(this.steps):
             batch = [
                 [chat.answered(each.question, each.image, each.answer) for each in lesson]
-                for lesson in islice(stream, _BATCH)
+                for lesson in islice(stream, this.batch_size)
             ]
             loss = answer_nll(adapted, batch, chat, vision)
             optimiser.zero_grad()
@@ -52,7 +73,6 @@ def instruct(loaded: LoadedModel, *, steps: int, seed: int) -> PeftModel:
             optimiser.step()
             schedule.step()
             bar.advance(loss=loss.item())
-    return adapted
 
 
 def answer_nll(model: nn.Module, lessons: list[list[Chat]], chat: ChatTokenizer, vision: VisionFeatures) -> Tensor:

@@ -22,11 +22,13 @@ Lesson = list[Example]
 
 _TEXT = 0.06  # the share of lessons without a picture
 _TEXT_QUESTIONS = 6
-_VISUAL, _INSTRUCTIONS = 2, 2  # questions of these sorts about a picture, besides name, kind and care
 
 
-def lessons(folder: Path, seed: int) -> Iterator[Lesson]:
-    """An endless stream of lessons, each with a picture of its own in `folder`, the same for the same seed."""
+def lessons(folder: Path, seed: int, *, visual: int, instructions: int) -> Iterator[Lesson]:
+    """An endless stream of lessons, each with a picture of its own in `folder`, the same for the same seed.
+
+    Besides name, kind and care a lesson has `visual` questions about colour, count and position, and `instructions`.
+    """
     rng = random.Random(seed)
     number = 0
     while True:
@@ -38,7 +40,8 @@ def lessons(folder: Path, seed: int) -> Iterator[Lesson]:
             picture = draw(icon.icon, rng)
             path = folder / f"{number}.png"
             picture.image.save(path)
-            yield [_example(f"picture/{number}/{pair.kind}", pair, path) for pair in _pairs(icon, picture, rng)]
+            pairs = _pairs(icon, picture, rng, visual, instructions)
+            yield [_example(f"picture/{number}/{pair.kind}", pair, path) for pair in pairs]
         number += 1
 
 
@@ -49,10 +52,10 @@ def renders(count: int, seed: int) -> tuple[list[Image.Image], list[dict[str, st
     return [picture.image for _, picture in drawn], [vocabulary.facts(icon, picture) for icon, picture in drawn]
 
 
-def _pairs(icon: Icon, picture: Picture, rng: random.Random) -> list[Pair]:
-    visual = [kind for kind in vocabulary.picture_kinds(picture) if kind not in ("name", "kind")]
-    seen = ["name", "kind", *rng.sample(visual, _VISUAL)]
-    told = rng.sample(vocabulary.instruction_kinds(), _INSTRUCTIONS)
+def _pairs(icon: Icon, picture: Picture, rng: random.Random, visual: int, instructions: int) -> list[Pair]:
+    others = [kind for kind in vocabulary.picture_kinds(picture) if kind not in ("name", "kind")]
+    seen = ["name", "kind", *rng.sample(others, visual)]
+    told = rng.sample(vocabulary.instruction_kinds(), instructions)
     return [
         *(vocabulary.about_picture(kind, icon, picture, _wording(kind, rng)) for kind in seen),
         vocabulary.care(icon, rng.choice(vocabulary.wordings("care", Split.TRAIN))),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -16,11 +18,15 @@ from safeeraser.models.embedded import base
 from safeeraser.models.embedded.weights import seal
 from safeeraser.models.load import load
 from safeeraser.pretrain.align import align, projector_of
-from safeeraser.pretrain.instruct import instruct
+from safeeraser.pretrain.instruct import Round, instruct
 
 ALIGN_STEPS = 1500
 ALIGN_PICTURES = 100
-INSTRUCT_STEPS = 540
+ROUNDS = (
+    Round(steps=540, batch_size=12, visual=2, instructions=2, lora_rate=8e-4, projector_rate=3e-4, seed=2),
+    Round(steps=400, batch_size=16, visual=1, instructions=1, lora_rate=6e-4, projector_rate=2e-4, seed=3),
+)
+SEED = 2  # of whatever torch draws itself
 
 
 def pretrain(
@@ -28,21 +34,26 @@ def pretrain(
     *,
     align_steps: int = ALIGN_STEPS,
     pictures: int = ALIGN_PICTURES,
-    steps: int = INSTRUCT_STEPS,
-    seed: int = 2,
+    rounds: Sequence[Round] = ROUNDS,
 ) -> Path:
     """Train the embedded model from its pretrained parts and write projector, adapter and manifest into `output`.
 
-    Takes about twenty minutes on two cores with bfloat16. Raises UserError where `output` exists.
+    Takes about an hour on two cores with bfloat16. Raises UserError where `output` exists.
     """
     if output.exists():
         raise UserError(f"{output} exists; name a new folder")
     start = time.monotonic()
-    torch.manual_seed(seed)
+    torch.manual_seed(SEED)
     loaded = load(str(base()), device="cpu")
     aligned = align(loaded.model, loaded.processor, steps=align_steps, count=pictures)
-    adapted = instruct(loaded, steps=steps, seed=seed)
-    _write(adapted, output, seconds=round(time.monotonic() - start), aligned=aligned, seed=seed, steps=steps)
+    adapted = instruct(loaded, rounds)
+    _write(
+        adapted,
+        output,
+        seconds=round(time.monotonic() - start),
+        aligned=aligned,
+        rounds=[asdict(each) for each in rounds],
+    )
     return output
 
 
