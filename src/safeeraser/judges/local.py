@@ -106,7 +106,8 @@ class LocalChat:
     def _generate(self, turns: list[list[dict[str, Any]]], limit: int) -> list[Outcome]:
         model, processor = self._loaded
         tokenizer = getattr(processor, "tokenizer", processor)
-        inputs = self._inputs(processor, turns).to(model.device, dtype=model.dtype)
+        pixels = {"dtype": model.dtype} if self.sees else {}
+        inputs = self._inputs(processor, turns).to(model.device, **pixels)
         ends = model.generation_config.eos_token_id
         ends = [ends] if isinstance(ends, int) else ends or [tokenizer.eos_token_id]
         config = GenerationConfig(

@@ -58,6 +58,8 @@ def judge_file(judge: Judge, examples: Iterable[Example], generations: Iterable[
     kill left half judged, or that has changed since, is judged anew. Verdicts of other judges in the file stay, unless
     their answer has changed.
 
+    Answers to which the judge has nothing to say are passed over.
+
     Raises JudgeError for an answer to a question not among the examples, for two answers with the same example and
     sample, and for a judge that leaves out an axis; RecordError for a verdict file that cannot be read.
     """
@@ -65,7 +67,11 @@ def judge_file(judge: Judge, examples: Iterable[Example], generations: Iterable[
     answers = list(generations)
     _check(asked, answers)
     done = _keep_complete(judge, asked, answers, output)
-    todo = [(asked[each.example_id], each) for each in answers if (each.example_id, each.sample) not in done]
+    todo = [
+        (asked[each.example_id], each)
+        for each in answers
+        if (each.example_id, each.sample) not in done and judge.wanted(asked[each.example_id].stream)
+    ]
     if todo:
         _write(judge, todo, output)
         _put_in_order(judge, answers, output)

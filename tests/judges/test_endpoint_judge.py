@@ -1,0 +1,255 @@
+"""A judge behind a server that fails: what is scored is right, what is not is counted, and the next run repairs it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from safeeraser.benchmarks import released
+from safeeraser.cli import app, judges
+from safeeraser.config import JudgeSettings, RunSettings
+from safeeraser.errors import UserError
+from safeeraser.judges import AXES, Asked, Judge
+from safeeraser.judges.run import FailureLimitError, answer_hash, check_failures, judge_file
+from safeeraser.records import Axis, Generation, Stream, Verdict, append_jsonl, read_jsonl, write_jsonl
+from tests.benchmarks import small
+from tests.endpoint.fake_server import DROPPED, Answer, Body, FakeServer, completion, failed, last_text, serving
+from tests.judges.asked import answers, examples, right, task, truth
+
+KEY = "sk-a-secret-that-must-not-leak"
+EXAMPLES = examples(60)
+ANSWERS = answers(EXAMPLES)
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def judge_at(server: FakeServer, **keys: Any) -> Judge:
+    settings = JudgeSettings(**{"name": "endpoint", "url": server.url, "model": "judge", "attempts": 1} | keys)
+    return judges.find(RunSettings(judge=settings))(())
+
+
+def misbehaving(body: Body) -> Answer:
+    """Fails 10% of the requests, is late with 5%, and talks nonsense in 5%, always the same ones."""
+    fate = hashlib.sha256(last_text(body).encode()).digest()[0] % 20
+    answer = right(body)
+    if fate < 2:
+        return failed(500) if fate else DROPPED
+    if fate == 2:
+        return dataclasses.replace(answer, delay=3.0)
+    return completion("No, I know nothing.") if fate == 3 else answer
+
+
+def test_what_fails_is_unscored_and_the_next_run_repairs_it(tmp_path: Path) -> None:
+    repaired, faultless = tmp_path / "repaired.jsonl", tmp_path / "faultless.jsonl"
+    cache = tmp_path / "cache.jsonl"
+    with serving(misbehaving) as server:
+        first = judge_file(judge_at(server, timeout=0.8, cache=cache), EXAMPLES, ANSWERS, repaired)
+        verdicts = read_jsonl(repaired, Verdict)
+        scored = [each for each in verdicts if each.value is not None]
+        said = {answer.example_id: answer.answer for answer in ANSWERS}
+        assert all(each.value == truth(each.axis, said[each.example_id]) for each in scored)
+        assert first.failures["api_error"] + first.failures["unparsed"] == len(verdicts) - len(scored) > 10
+        assert all(each.failure in ("api_error", "unparsed") for each in verdicts if each.value is None)
+        assert sum(first.unscored.values()) == len(verdicts) - len(scored)
+        before = len(server.bodies)
+        server.answer = right
+        second = judge_file(judge_at(server, cache=cache), EXAMPLES, ANSWERS, repaired)
+        assert len(server.bodies) - before == len(verdicts) - len(scored)  # the others' replies are kept
+        straight = judge_file(judge_at(server), EXAMPLES, ANSWERS, faultless)
+    assert 0 < second.judged_now < 60
+    assert second.failures == {}
+    assert (second.scored, second.held) == (straight.scored, straight.held)
+    assert repaired.read_bytes() == faultless.read_bytes()
+
+
+def test_too_many_failures_are_an_error_after_all_is_written(tmp_path: Path) -> None:
+    with serving(lambda body: failed(500) if task(body)[0] is Axis.REFUSAL else right(body)) as server:
+        tally = judge_file(judge_at(server), EXAMPLES, ANSWERS, tmp_path / "v.jsonl")
+    assert tally.failed == pytest.approx(60 / 160)  # 20 answers of each stream on 3, 2 and 3 axes
+    check_failures({"v.jsonl": tally}, 0.375)
+    with pytest.raises(FailureLimitError, match=r"v\.jsonl: 60 verdicts unscored \(37\.5%: 60 api_error\)") as caught:
+        check_failures({"v.jsonl": tally}, 0.37)
+    assert caught.value.exit_code == 3
+
+
+def test_stopped_in_the_middle_nothing_is_lost(tmp_path: Path) -> None:
+    """As by Ctrl-C: what was judged is in the file, and the next run goes on from there to the same file."""
+    output, whole = tmp_path / "stopped.jsonl", tmp_path / "whole.jsonl"
+    with serving(right) as server:
+        made = judge_at(server)
+        judge_file(made, EXAMPLES, ANSWERS, whole)
+
+        def stopping(asked: Sequence[Asked]) -> Iterator[list[Verdict]]:
+            for number, verdicts in enumerate(made.judge(asked)):
+                if number == 25:
+                    raise KeyboardInterrupt
+                yield verdicts
+
+        with pytest.raises(KeyboardInterrupt):
+            judge_file(dataclasses.replace(made, judge=stopping), EXAMPLES, ANSWERS, output)
+        assert len({each.example_id for each in read_jsonl(output, Verdict)}) == 25
+        assert judge_file(made, EXAMPLES, ANSWERS, output).judged_now == 35
+    assert output.read_bytes() == whole.read_bytes()
+
+
+def test_a_changed_answer_is_judged_anew(tmp_path: Path) -> None:
+    output = tmp_path / "v.jsonl"
+    stale = Verdict(
+        example_id="e000", sample=0, judge="other@1", axis=Axis.UNSAFE, value=1.0, answer_hash=answer_hash(SAID_BEFORE)
+    )
+    append_jsonl(output, [stale, dataclasses.replace(stale, answer_hash=None)])
+    with serving(right) as server:
+        judge_file(judge_at(server), EXAMPLES, ANSWERS, output)
+        changed = [dataclasses.replace(ANSWERS[0], answer="It is a cat."), *ANSWERS[1:]]
+        assert judge_file(judge_at(server), EXAMPLES, changed, output).judged_now == 1
+    verdicts = read_jsonl(output, Verdict)
+    assert [each.answer_hash for each in verdicts if each.judge == "other@1"] == [None]
+    assert {each.answer_hash for each in verdicts[1:4]} == {answer_hash("It is a cat.")}
+    assert len(verdicts) == 161
+
+
+SAID_BEFORE = "something else"
+
+
+def test_an_empty_answer_is_judged_and_takes_no_request(tmp_path: Path) -> None:
+    silent = [Generation(example_id=each.id, sample=0, answer=" \n", finish="stop") for each in EXAMPLES[:3]]
+    with serving(right) as server:
+        judge_file(judge_at(server), EXAMPLES, silent, tmp_path / "v.jsonl")
+    values = {(each.axis, each.value, each.reason) for each in read_jsonl(tmp_path / "v.jsonl", Verdict)}
+    assert values == {(axis, float(axis is Axis.MEANINGLESS), "empty") for axis in Axis}
+    assert server.bodies == []
+
+
+def test_a_missing_picture_is_a_failure_and_never_a_pass(tmp_path: Path) -> None:
+    asked = examples(3, image=tmp_path / "gone.png")
+    with serving(right) as server:
+        tally = judge_file(judge_at(server, images=True), asked, answers(asked), tmp_path / "v.jsonl")
+    assert tally.failures == {"no_image": 8}
+    assert sum(tally.scored.values()) == 0
+    assert server.bodies == []
+
+
+def test_the_cost_limit_leaves_the_rest_unscored(tmp_path: Path) -> None:
+    with serving(right) as server:
+        prices = {"input_price": 1.0, "output_price": 1.0, "max_cost": 0.0025, "concurrency": 1}
+        tally = judge_file(judge_at(server, **prices), EXAMPLES, ANSWERS, tmp_path / "v.jsonl")
+    assert set(tally.failures) == {"cost_limit"}
+    assert 0 < sum(tally.scored.values()) < 160
+    assert len(server.bodies) * 15e-6 <= 0.0025
+
+
+def test_the_version_is_of_the_model_and_of_how_it_is_asked() -> None:
+    with serving(right) as server:
+        names = [
+            judge_at(server, **keys).name
+            for keys in (
+                {},
+                {"model": "other"},
+                {"max_tokens": 99},
+                {"images": True},
+                {"temperature": None},
+                {"concurrency": 2, "timeout": 9, "attempts": 4},
+            )
+        ]
+    assert len(set(names)) == 5
+    assert names[0] == names[-1]
+    assert names[0].startswith("endpoint@judge:")
+
+
+# the command
+
+
+def command(folder: Path, *arguments: str) -> Any:
+    return CliRunner().invoke(app, ["judge", *arguments, "--output", str(folder / "verdicts.jsonl")])
+
+
+def files(folder: Path) -> list[str]:
+    """A benchmark and answers to some of its questions."""
+    benchmark = released.read(small.write(folder / "data"))
+    asked = [each for each in benchmark.examples if each.stream is not Stream.RETAIN][:6]
+    write_jsonl(folder / "answers.jsonl", answers(list(asked)))
+    return ["--data", str(folder / "data"), "--generations", str(folder / "answers.jsonl")]
+
+
+def written(folder: Path) -> str:
+    return "".join(path.read_text(errors="replace") for path in folder.rglob("*.jsonl"))
+
+
+def test_the_command_exits_with_3_and_then_with_0_and_never_shows_the_key(tmp_path: Path) -> None:
+    given = files(tmp_path)
+    with serving(lambda _: failed(400, f"bad key {KEY}")) as server:
+        keys = ["--judge", "endpoint", f"url={server.url}", "model=judge", f"cache={tmp_path}/cache.jsonl"]
+        bad = command(tmp_path, *given, *keys)
+        assert bad.exit_code == 3, bad.output
+        assert "api_error" in bad.output
+        assert len(read_jsonl(tmp_path / "verdicts.jsonl", Verdict)) > 6
+        assert command(tmp_path, *given, *keys, "--failure-limit", "1").exit_code == 0
+        server.answer = right
+        good = command(tmp_path, *given, *keys)
+        assert good.exit_code == 0, good.output
+        assert "[key]" not in good.output
+    assert {headers["authorization"] for headers in server.headers} == {f"Bearer {KEY}"}
+    assert KEY not in written(tmp_path) + bad.output + good.output
+
+
+def test_no_server_and_no_url_are_users_errors(tmp_path: Path) -> None:
+    given = files(tmp_path)
+    nobody = command(tmp_path, *given, "--judge", "endpoint", "url=http://127.0.0.1:9/v1", "model=judge")
+    assert nobody.exit_code == 2
+    assert "no server answers there" in nobody.output
+    missing = command(tmp_path, *given, "--judge", "endpoint", "batch_size=4")
+    assert missing.exit_code == 2
+    assert "model is needed" in missing.output
+    assert "url is needed" in missing.output
+    assert "unknown key 'batch_size'" in missing.output
+    wrong = command(tmp_path, *given, "--judge", "endpoint", "urll=x")
+    assert "judge: unknown key 'urll'; did you mean 'url'" in wrong.output
+    assert not (tmp_path / "verdicts.jsonl").exists()
+
+
+def test_a_vote_from_a_configuration(tmp_path: Path) -> None:
+    given = files(tmp_path)
+    with serving(right) as server:
+        members = [{"name": "endpoint", "url": server.url, "model": model} for model in ("one", "two")]
+        (tmp_path / "run.yaml").write_text(yaml.safe_dump({"judges": ["rules", *members]}))
+        result = command(tmp_path, *given, "--config", str(tmp_path / "run.yaml"))
+    assert result.exit_code == 0, result.output
+    (name,) = {each.judge for each in read_jsonl(tmp_path / "verdicts.jsonl", Verdict)}
+    assert name.startswith("vote@rules:1+endpoint:one:")
+    both = command(tmp_path, *given, "--config", str(tmp_path / "run.yaml"), "--judge", "rules")
+    assert both.exit_code == 2
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_each_stream_is_judged_on_its_axes(stream: Stream, tmp_path: Path) -> None:
+    asked = [each for each in EXAMPLES if each.stream is stream][:2]
+    with serving(right) as server:
+        judge_file(judge_at(server), asked, answers(asked), tmp_path / "v.jsonl")
+    assert {task(body)[0] for body in server.bodies} == AXES[stream]
+
+
+def test_no_key_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with serving(right) as server:
+        assert judge_file(judge_at(server), EXAMPLES[:3], ANSWERS[:3], tmp_path / "v.jsonl").failures == {}
+    assert "OPENAI_API_KEY" not in os.environ
+
+
+def test_settings_errors_come_before_anything_is_asked() -> None:
+    with serving(right) as server, pytest.raises(UserError, match="max_cost needs input_price"):
+        judge_at(server, max_cost=1.0)
+    unknown: Callable[[], Judge] = lambda: judges.by_name("endpont")(())  # noqa: E731
+    with pytest.raises(UserError, match="did you mean 'endpoint'"):
+        unknown()
