@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from safeeraser.errors import UserError
 from safeeraser.generate.engine import Engine
 from safeeraser.generate.settings import GenerateSettings, Request
 from safeeraser.models.chat import ChatTokenizer
-from safeeraser.models.load import load
+from safeeraser.models.load import LoadedModel, load
 from safeeraser.specificity import SpecificitySettings, evaluate, extra, find, plugin
 from safeeraser.specificity.model import SafeEraserModel
 from tests import tiny_random
@@ -69,20 +69,36 @@ def test_answers_end_at_the_task_s_stops(model: Any) -> None:
 
 
 def test_likelihoods_are_sums_over_the_continuation(model: Any, folder: Path) -> None:
-    """By hand, one text at a time, without the end of the turn; the model's own words are its greedy ones."""
+    """By hand, one text at a time, without the end of the turn; what the model would say first is greedy."""
     loaded = load(str(folder))
-    own = model.generate_until([request(model, 0, "What is it?", [])])[0]
-    texts = [" A kettle", own, "It is long, " * 3]
-    found = model.loglikelihood([request(model, 0, "What is it?", [], text) for text in texts])
+    question, letter = greedy_letter(loaded)
+    texts = [" A kettle", letter, f"{letter}{letter}~~"]
+    found = model.loglikelihood([request(model, 0, question, [], text) for text in texts])
     for text, (nats, _) in zip(texts, found, strict=True):
-        chat = ChatTokenizer.of(loaded).answered("What is it?", None, text.lstrip())
-        with torch.inference_mode():
-            logits = loaded.model(input_ids=torch.tensor([chat.ids])).logits[0].float().log_softmax(-1)
+        chat = ChatTokenizer.of(loaded).answered(question, None, text.lstrip())
+        logits = logprobs(loaded, chat.ids)
         places = range(chat.prompt_length, len(chat.ids) - 1)
         assert nats == pytest.approx(sum(float(logits[at - 1, chat.ids[at]]) for at in places), abs=1e-3)
     assert [greedy for _, greedy in found] == [False, True, False]
-    from_document = request(model, 1, "What is it?", [], lambda _: "A kettle")
+    from_document = request(model, 1, question, [], lambda _: "A kettle")
     assert model.loglikelihood([from_document])[0] == pytest.approx(found[0], abs=1e-3)
+
+
+def logprobs(loaded: LoadedModel, ids: Sequence[int]) -> torch.Tensor:
+    with torch.inference_mode():
+        logits: torch.Tensor = loaded.model(input_ids=torch.tensor([list(ids)])).logits[0].float().log_softmax(-1)
+    return logits
+
+
+def greedy_letter(loaded: LoadedModel) -> tuple[str, str]:
+    """A question that the random model begins to answer with a printable letter, and that letter."""
+    chat = ChatTokenizer.of(loaded)
+    for question in (f"What of {number}?" for number in range(100)):
+        first = int(logprobs(loaded, chat.prompt(question, None).ids)[-1].argmax())
+        text = chat.tokenizer.decode([first])
+        if first not in chat.end_of_turn and len(text) == 1 and text.isascii() and text.isalnum():
+            return question, text
+    raise AssertionError("no question begins with a letter")
 
 
 def test_a_picture_changes_what_is_likely(model: Any) -> None:
