@@ -119,7 +119,7 @@ def test_a_folder_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     (tmp_path / "owner" / "name").mkdir(parents=True)
     assert located(Path("owner/name"), ()) == (Path("owner/name"), "name")
-    assert located(Path("owner/forget_10"), ()) == (Path("owner/forget_10"), "forget_10")
+    assert located(Path("owner/forget_10"), ()) == (Path("owner/forget_10"), "owner/forget_10")
     assert located(tmp_path / "none", ()) == (tmp_path / "none", "none")
 
 
@@ -129,5 +129,5 @@ def test_a_part_of_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     folder = tmp_path / "hub" / "Owner--Data" / COMMIT
     folder.mkdir(parents=True)
     name = f"Owner/Data@{COMMIT[:12]}"
-    assert located(Path(f"Owner/Data@{COMMIT}/forget_10"), ()) == (folder / "forget_10", name)
+    assert located(Path(f"Owner/Data@{COMMIT}/forget_10"), ()) == (folder / "forget_10", f"{name}/forget_10")
     assert located(Path(f"Owner/Data@{COMMIT}"), ()) == (folder, name)

@@ -1,7 +1,9 @@
 """What holds for every source of other people's data, and how their files are refused."""
 
+import random
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -103,7 +105,7 @@ def test_a_broken_table_is_named(name: str, tmp_path: Path) -> None:
     tables = sorted(folder.rglob("*.parquet"))
     for path in tables:
         path.write_bytes(path.read_bytes()[:-7])
-    problems = [line for line in refused(name, folder) if "not a Parquet file" in line]
+    problems = [line for line in refused(name, folder) if "not a Parquet file that can be read" in line]
     assert problems
     assert {line.partition(": ")[0] for line in problems} <= {path.relative_to(folder).as_posix() for path in tables}
 
@@ -175,3 +177,26 @@ def test_refusals_come_from_the_folder(tmp_path: Path) -> None:
     assert read("beavertails_v", folder).refusals == tuple(sources.REFUSALS)
     sources.write_json(folder / "prompt.json", {"idk": ["", 3]})
     assert len(refused("beavertails_v", folder)) == 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+@every
+def test_spoilt_bytes_are_read_or_refused(name: str, seed: int, tmp_path: Path) -> None:
+    folder, rng = sources.WRITERS[name](tmp_path / "data"), random.Random(f"{name} {seed}")
+    for _ in range(2):
+        path = rng.choice([each for each in sorted(folder.rglob("*")) if each.is_file()])
+        content = bytearray(path.read_bytes())
+        for _ in range(rng.randrange(8) if content else 0):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        path.write_bytes(content[: rng.choice((len(content), rng.randrange(len(content) + 1)))])
+    with suppress(BenchmarkError):
+        assert read(name, folder).examples
+        return
+    assert all(line.isprintable() for line in refused(name, folder))
+
+
+def test_a_table_with_text_that_is_not_utf_8(tmp_path: Path) -> None:
+    file = sources.beavertails_v(tmp_path) / "data/placeholder_category/train.parquet"
+    file.write_bytes(file.read_bytes().replace(b"Placeholder", b"Placeh\x95lder"))
+    (problem,) = [one for one in refused("beavertails_v", tmp_path) if "Parquet" in one]
+    assert problem.startswith("data/placeholder_category/train.parquet: not a Parquet file that can be read ('utf-8'")

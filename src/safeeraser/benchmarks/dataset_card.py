@@ -13,7 +13,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from safeeraser.benchmarks.dataset import Benchmark
-from safeeraser.benchmarks.safe_text import plain
+from safeeraser.benchmarks.safe_text import line
 from safeeraser.records import Split, Stream, write_text
 
 _SIZES = {"n<1K": 1_000, "1K<n<10K": 10_000, "10K<n<100K": 100_000, "100K<n<1M": 1_000_000}
@@ -65,7 +65,7 @@ class Card:
         size = next((name for name, limit in _SIZES.items() if self.total < limit), "1M<n<10M")
         files = [{"split": split.value, "path": pattern} for split, pattern in self.files.items()]
         matter: dict[str, Any] = {
-            "pretty_name": _line(self.name),
+            "pretty_name": line(self.name),
             "license": self.licence,
             "size_categories": [size],
             "task_categories": ["visual-question-answering"],
@@ -91,8 +91,4 @@ def write_card(card: Card, path: Path) -> None:
 
 
 def _shown(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", _line(text))
-
-
-def _line(text: str) -> str:
-    return " ".join(plain(text).split())
+    return _SPECIAL.sub(r"\\\1", line(text))

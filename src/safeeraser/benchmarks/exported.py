@@ -20,6 +20,7 @@ from safeeraser.benchmarks.hub import located
 from safeeraser.benchmarks.images import MAX_BYTES
 from safeeraser.benchmarks.problems import Spot, quoted
 from safeeraser.benchmarks.reading import Reading, finish, read_refusals
+from safeeraser.benchmarks.safe_text import line
 from safeeraser.benchmarks.strict_json import read_value
 from safeeraser.benchmarks.tables import parquet_entries
 from safeeraser.errors import unknown
@@ -81,7 +82,7 @@ def scan_webdataset(path: Path) -> Reading:
                 for key, members in _samples(reading, f"data/{file}", archive):
                     _sample(reading, f"data/{file}", key, members, places)
         except (tarfile.TarError, OSError, PathError) as error:
-            reading.spot(f"data/{file}").error("file", f"not a tar archive that can be read ({error})")
+            reading.spot(f"data/{file}").error("file", f"not a tar archive that can be read ({line(str(error))})")
     return _closed(reading, "tar", places)
 
 

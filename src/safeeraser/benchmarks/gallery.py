@@ -12,6 +12,7 @@ from pathlib import Path
 from safeeraser.benchmarks.folder import Folder, PathError, relative
 from safeeraser.benchmarks.images import MAX_BYTES, ImageError, format_of
 from safeeraser.benchmarks.problems import quoted
+from safeeraser.benchmarks.safe_text import line
 from safeeraser.folders import cache_folder
 
 _ARCHIVE_LIMIT = 64 * 2**30
@@ -80,7 +81,7 @@ class Gallery:
         try:
             self._open[archive] = zipfile.ZipFile(self._folder.file(archive, limit=_ARCHIVE_LIMIT))
         except _BROKEN_ZIP as error:
-            raise PathError(f"{archive}: not a zip archive that can be read ({error})") from error
+            raise PathError(f"{archive}: not a zip archive that can be read ({line(str(error))})") from error
         return {member.filename: member for member in self._open[archive].infolist()}
 
     def _read(self, archive: str, member: zipfile.ZipInfo) -> bytes:
@@ -88,7 +89,7 @@ class Gallery:
             with self._open[archive].open(member) as file:
                 return file.read(MAX_BYTES + 1)  # whatever size the archive claims
         except _BROKEN_ZIP as error:
-            raise PathError(f"{archive}: {quoted(member.filename)} cannot be read ({error})") from error
+            raise PathError(f"{archive}: {quoted(member.filename)} cannot be read ({line(str(error))})") from error
 
 
 def suffix_of(content: bytes) -> str:

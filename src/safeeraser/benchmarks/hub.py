@@ -8,10 +8,14 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from safeeraser.benchmarks.safe_text import line
 from safeeraser.errors import UserError
 from safeeraser.folders import cache_folder
 
-_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+?))?(?P<part>/forget_?\d+)?")
+PART = r"forget_?\d+"
+"""How the parts to forget of some sources are called; one may end a path."""
+
+_ID = re.compile(rf"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+?))?(?P<part>/{PART})?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -26,12 +30,14 @@ def located(path: Path, files: Sequence[str]) -> tuple[Path, str]:
     """
     match = None if path.exists() or path.parent.is_dir() else _ID.fullmatch(path.as_posix())
     if match is None or path.is_absolute():
-        return path, path.resolve().name
+        *_, folder, name = "", *path.resolve().parts
+        return path, f"{folder}/{name}" if re.fullmatch(PART, name) else name
     commit = _commit(match["repo"], match["revision"])
-    folder = cache_folder() / "hub" / match["repo"].replace("/", "--") / commit
-    if not folder.is_dir():
-        _fetch(match["repo"], commit, files, folder)
-    return folder / (match["part"] or "").lstrip("/"), f"{match['repo']}@{commit[:12]}"
+    fetched = cache_folder() / "hub" / match["repo"].replace("/", "--") / commit
+    if not fetched.is_dir():
+        _fetch(match["repo"], commit, files, fetched)
+    part = match["part"] or ""
+    return fetched / part.lstrip("/"), f"{match['repo']}@{commit[:12]}{part}"
 
 
 def _commit(repo: str, revision: str | None) -> str:
@@ -65,5 +71,5 @@ def _fetch(repo: str, commit: str, files: Sequence[str], folder: Path) -> None:
 
 
 def _explain(repo: str, error: Exception) -> str:
-    reason = " ".join(str(error).split())[:300]
+    reason = line(str(error))[:300]
     return f"{repo}: neither a folder here nor a data set that could be fetched from the Hugging Face Hub: {reason}"

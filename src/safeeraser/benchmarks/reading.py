@@ -14,6 +14,7 @@ from safeeraser.benchmarks.dataset import Benchmark
 from safeeraser.benchmarks.fields import Keys, adopt, checked_text, typed
 from safeeraser.benchmarks.folder import Folder, PathError
 from safeeraser.benchmarks.gallery import Gallery
+from safeeraser.benchmarks.hub import PART
 from safeeraser.benchmarks.interpret import Found
 from safeeraser.benchmarks.problems import BenchmarkError, Collector, Problem, Spot, errors, warnings
 from safeeraser.benchmarks.strict_json import MAX_BYTES, read_value
@@ -146,7 +147,7 @@ def read_refusals(reading: Reading) -> None:
 
 def forget_part(path: Path) -> tuple[Path, str | None]:
     """A path such as `MLLMU-Bench/forget_10` as the folder and the part to forget; None where it names no part."""
-    return (path.parent, path.name) if re.fullmatch(r"forget_?\d+", path.name) else (path, None)
+    return (path.parent, path.name) if re.fullmatch(PART, path.name) else (path, None)
 
 
 def smallest(parts: Iterable[str]) -> str | None:

@@ -19,3 +19,8 @@ def plain(text: str) -> str:
     """The text for a terminal or page: a replacement character for each hidden one, plain line breaks."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").expandtabs(4)
     return text.translate({ord(mark): "\N{REPLACEMENT CHARACTER}" for mark in hidden(text)})
+
+
+def line(text: str) -> str:
+    """The text on one line, with a replacement character for each that cannot be printed: for messages and names."""
+    return "".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in " ".join(text.split()))

@@ -11,6 +11,7 @@ from safeeraser.benchmarks.fields import typed
 from safeeraser.benchmarks.folder import PathError
 from safeeraser.benchmarks.problems import Spot, quoted
 from safeeraser.benchmarks.reading import Reading
+from safeeraser.benchmarks.safe_text import line
 from safeeraser.benchmarks.strict_json import MAX_RECORDS, clean, read_records, read_value
 
 _PARQUET_LIMIT = 16 * 2**30
@@ -67,7 +68,7 @@ def csv_entries(reading: Reading, name: str, columns: Sequence[str]) -> Iterator
     except UnicodeDecodeError:
         spot.error("file", "not UTF-8")
     except csv.Error as error:
-        spot.error("file", f"not CSV ({error} at line {rows.line_num})")
+        spot.error("file", f"not CSV ({line(str(error))} at line {rows.line_num})")
 
 
 def parquet_entries(
@@ -88,9 +89,10 @@ def parquet_entries(
                 for row in batch.to_pylist():
                     number += 1
                     yield Entry(number, row, reading.spot(name, f"#{number}"))
-    except (pyarrow.ArrowException, OSError, PathError) as error:
-        reason = str(error).partition("\n")[0]
-        spot.error("file", reason if isinstance(error, PathError) else f"not a Parquet file ({reason})")
+    except PathError as error:
+        spot.error("file", str(error))
+    except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:  # among them text that is not UTF-8
+        spot.error("file", f"not a Parquet file that can be read ({line(str(error).partition(chr(10))[0])})")
 
 
 def _has_columns(found: Collection[str], wanted: Sequence[str], spot: Spot) -> bool:
