@@ -157,7 +157,7 @@ class UnlearningSettings(_Settings):
     lora_alpha: float = Field(default=64.0, gt=0)
     lora_dropout: float = Field(default=0.05, ge=0, lt=1)
     lora_layers: int | None = Field(default=None, ge=1)
-    projector: Literal["frozen", "full", "lora"] = "frozen"
+    projector: Literal["frozen", "full", "lora", "sine"] = "frozen"
     preset: Literal["clean", "paper"] = "clean"
     first_token_weight: float = Field(default=1.0, gt=0)
     options: dict[str, Annotated[float, Field(strict=True)]] = {}

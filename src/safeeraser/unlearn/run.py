@@ -30,6 +30,7 @@ from safeeraser.progress import ProgressBar
 from safeeraser.records import Example, Split
 from safeeraser.unlearn.arguments import arguments, check_trackers
 from safeeraser.unlearn.callbacks import LossLog, StopForgetNll, WholeCheckpoints
+from safeeraser.unlearn.gradient_mask import GradientMask, gradient_mask
 from safeeraser.unlearn.output import Output
 from safeeraser.unlearn.rows import TrainingRows, forget_examples
 from safeeraser.unlearn.settings import UnlearnSettings
@@ -79,7 +80,8 @@ def unlearn(
     )
     _freeze_unread(loaded.model, method)
     try:
-        _train(loaded, adapted, rows, method, settings, folder)
+        mask = gradient_mask(loaded, adapted, examples, method, settings)
+        _train(loaded, adapted, rows, method, settings, folder, mask)
     finally:
         detach(adapted)
         loaded.model.activation_checkpointing_disable()
@@ -129,10 +131,12 @@ def _train(
     method: Method,
     settings: UnlearnSettings,
     folder: Output,
+    mask: GradientMask | None,
 ) -> None:
     chat = ChatTokenizer.of(loaded)
     trainer = UnlearnTrainer(
         method=method,
+        mask=mask,
         vision=VisionInForward(adapted, chat) if weights_are_sharded() else VisionFeatures(loaded.model, chat),
         model=adapted,
         args=arguments(settings, folder.checkpoints, loaded.model.device),

@@ -31,6 +31,9 @@ class UnlearnSettings:
     whole steps' worth; the adapter of the best measurement is the result, and after `patience` measurements in a row
     that are no better (None: never) training ends.
 
+    `gradient_mask` keeps the gradient of the terms on harmful questions to weights with that many times the Fisher
+    information on `gradient_mask_rows` harmful rows that they have on as many to preserve: see `gradient_mask`.
+
     Raises UserError naming every setting that is out of range.
     """
 
@@ -60,6 +63,8 @@ class UnlearnSettings:
     eval_rows: int = 64
     patience: int | None = None
     report_to: tuple[str, ...] = ()
+    gradient_mask: float | None = None
+    gradient_mask_rows: int = 64
 
     def __post_init__(self) -> None:
         problems = [f"{name} must be {rule}, not {getattr(self, name)!r}" for name, rule in self._broken()]
@@ -110,12 +115,15 @@ class UnlearnSettings:
             ),
             *(
                 (name, getattr(self, name) >= 1, "at least 1")
-                for name in ("batch_size", "accumulation", "lora_r", "eval_rows")
+                for name in ("batch_size", "accumulation", "lora_r", "eval_rows", "gradient_mask_rows")
             ),
             *((name, getattr(self, name) > 0, "above 0") for name in ("learning_rate", "lora_alpha")),
             *((name, getattr(self, name) >= 0, "0 or more") for name in ("weight_decay", "max_grad_norm", "seed")),
             *((name, 0 <= getattr(self, name) < 1, "in 0..1") for name in ("warmup_ratio", "lora_dropout")),
-            *((name, _optional(getattr(self, name)) > 0, "above 0") for name in ("epochs", "stop_forget_nll")),
+            *(
+                (name, _optional(getattr(self, name)) > 0, "above 0")
+                for name in ("epochs", "stop_forget_nll", "gradient_mask")
+            ),
             ("first_token_weight", self.first_token_weight > 0, "above 0"),
             ("lr_scheduler", self.lr_scheduler in SCHEDULERS, f"one of {', '.join(SCHEDULERS)}"),
             ("projector", self.projector in get_args(Projector), f"one of {', '.join(get_args(Projector))}"),

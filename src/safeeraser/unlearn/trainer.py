@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.utils import reduce
@@ -21,6 +21,9 @@ from safeeraser.unlearn.callbacks import FORGET_NLL
 from safeeraser.unlearn.dual import DualAscent
 from safeeraser.unlearn.rows import Row
 from safeeraser.unlearn.streams import reference_outputs, stream_outputs
+
+if TYPE_CHECKING:
+    from safeeraser.unlearn.gradient_mask import GradientMask
 
 
 class Collator:
@@ -52,12 +55,15 @@ class UnlearnTrainer(Trainer):
     be switched off.
     """
 
-    def __init__(self, *, method: Method, vision: VisionFeatures, **options: Any) -> None:
+    def __init__(
+        self, *, method: Method, vision: VisionFeatures, mask: GradientMask | None = None, **options: Any
+    ) -> None:
         super().__init__(**options)
         self.loss_is_scaled_for_ga = False  # one mean over the rows of a micro-batch, which are equally many
         self._sums: dict[str, float] = {}
         self._method = method
         self._vision = vision
+        self._mask = mask
         self.tokens = 0
         self._dtype: torch.dtype = options["model"].get_input_embeddings().weight.dtype
         if any(Need.REFERENCE in need for need in method.needs.values()) and not isinstance(self.model, PeftModel):
@@ -79,7 +85,11 @@ class UnlearnTrainer(Trainer):
             weights |= self._dual.weights
             self._note(values, streams)
             self.tokens += int(inputs["attention_mask"].sum())
-        loss = torch.stack([weights[name] * value for name, value in values.items()]).sum()
+        weighted = [(term, weights[term.name] * values[term.name]) for term in self._method.terms]
+        if self._mask is not None and model.training:
+            loss = self._mask.loss(weighted)
+        else:
+            loss = torch.stack([value for _, value in weighted]).sum()
         return (loss, {}) if return_outputs else loss
 
     def _streams(self, model: nn.Module, batch: dict[str, Any]) -> dict[Target, StreamOutput]:
