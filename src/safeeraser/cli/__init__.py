@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from safeeraser import __version__
-from safeeraser.cli import data, generation, judging, lists, runs, scoring, specificity, stages
+from safeeraser.cli import adapters, data, generation, judging, lists, runs, scoring, specificity, stages
 from safeeraser.cli.output import Commands
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ for stage in (stages.unlearn, generation.generate, generation.likelihood, judgin
 app.command()(runs.report)
 app.command()(specificity.specificity)
 app.command()(judging.agreement)
+app.command()(adapters.merge)
+app.command()(adapters.import_checkpoint)
 app.command()(stages.pretrain)
 app.add_typer(data.app, name="data")
 app.add_typer(lists.methods_app, name="methods")

@@ -58,16 +58,16 @@ def load(
     more. `dtype` "nf4" keeps the language model in four bits (see `quantised`); an adapter is then put on it unmerged,
     because merging would round it.
 
-    Raises UserError for an unknown dtype or device, for nf4 where it cannot be, for a folder without an adapter, and
-    for an adapter that does not fit the model or changes none of its logits.
+    Raises UserError for a model that cannot be loaded, for an unknown dtype or device, for nf4 where it cannot be, for
+    a folder without an adapter, and for an adapter that does not fit the model or changes none of its logits.
     """
     target = _device(device)
     precision = _dtype(dtype, target)
     options = {"quantization_config": nf4(target), "device_map": {"": target}} if dtype == NF4 else {}
     source = _source(name_or_path)
-    with _quiet():
+    with _quiet(), _refused(name_or_path):
         model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=precision, revision=revision, **options)
-    processor = AutoProcessor.from_pretrained(source, revision=revision)
+        processor = AutoProcessor.from_pretrained(source, revision=revision)
     if dtype != NF4:  # those are there already
         model.to(target)
     if adapter is not None:
@@ -94,6 +94,15 @@ def _quiet() -> Iterator[None]:
     finally:
         if shown:
             hf_logging.enable_progress_bar()
+
+
+@contextmanager
+def _refused(name: str) -> Iterator[None]:
+    """What transformers raises where there is no model it can load, and where a family needs a package more."""
+    try:
+        yield
+    except (ValueError, OSError, ImportError) as error:
+        raise UserError(f"model {name}: {str(error).strip()}") from error
 
 
 def _source(name_or_path: str) -> str:
