@@ -24,7 +24,7 @@ from safeeraser.objectives import Method
 from safeeraser.records import Example, Generation, Metric, Verdict, read_jsonl, write_text
 from safeeraser.run_folder import RunFolder
 from safeeraser.selection import Part, choose
-from safeeraser.unlearn import UnlearnSettings, unlearn
+from safeeraser.unlearn import UnlearnSettings, check, unlearn
 
 Say = Callable[[str], None]
 _WARNINGS = 10  # of a benchmark, that a run shows
@@ -49,12 +49,15 @@ class Kit:
 def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
     """Do what is not yet done of a run, write its report, and return its metrics.
 
-    Raises UserError, before anything is written, where the folder belongs to other settings or other data.
+    Raises UserError, before anything is written, where the folder belongs to other settings or other data, and where
+    one of the methods cannot be trained on the data.
     """
     folder = RunFolder(settings.folder)
     folder.check(settings)
     benchmark = prepare(settings.data, kit, say)
     examples = asked(benchmark, settings, say)
+    for method in kit.methods.values():
+        check(benchmark.examples, benchmark.refusals, method, unlearn_settings(settings, method.name))
     folder.claim(settings, benchmark.hash)
     stages = _Run(settings, folder, _Model(kit.load, folder), say)
     for method in kit.methods.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ class DualAscent(TrainerCallback, ExportableState):
     one that was there, so it has to be looked up among the trainer's callbacks every time.
     """
 
-    def __init__(self, bounds: dict[str, tuple[float, float]], weights: dict[str, float]) -> None:
+    def __init__(self, bounds: dict[str, dict[str, Any]], weights: dict[str, float]) -> None:
         self.weights = weights
         self._bounds = bounds
         self._losses: dict[str, list[Tensor]] = {}
@@ -29,9 +30,9 @@ class DualAscent(TrainerCallback, ExportableState):
     @classmethod
     def of(cls, method: Method) -> DualAscent:
         """For the bounded terms of a method, each weight where it starts."""
-        bounded = {term.name: (term, term.bound) for term in method.terms if term.bound}
-        bounds = {name: (float(bound.eps or 0.0), bound.eta) for name, (_, bound) in bounded.items()}
-        return cls(bounds, {name: term.weight for name, (term, _) in bounded.items()})
+        bounds = {term.name: term.bound for term in method.terms if term.bound}
+        weights = {term.name: term.weight for term in method.terms if term.bound}
+        return cls({name: asdict(bound) for name, bound in bounds.items()}, weights)
 
     def note(self, losses: Mapping[str, Tensor]) -> None:
         """Take in the terms' mean losses over a micro-batch of the step."""
@@ -48,8 +49,7 @@ class DualAscent(TrainerCallback, ExportableState):
         """Adjust every weight by the step's mean loss over micro-batches and processes."""
         for name, losses in self._losses.items():
             mean = reduce(torch.stack(losses).mean(), reduction="mean")
-            eps, eta = self._bounds[name]
-            self.weights[name] = Bound(eps, eta).raised(self.weights[name], mean.item())
+            self.weights[name] = Bound(**self._bounds[name]).raised(self.weights[name], mean.item())
         self._losses.clear()
 
     def state(self) -> dict[str, Any]:

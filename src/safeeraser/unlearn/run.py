@@ -60,11 +60,9 @@ def unlearn(
     Raises UserError for an unknown method, for data the method cannot be trained on, for settings that do not go with
     the method or the number of processes, and where `output` was made with other settings.
     """
-    method = find(method, settings.preset) if isinstance(method, str) else method
-    method = method.supply(first_token_weight=settings.first_token_weight, seed=settings.seed).bind(**settings.options)
+    method = _bound(method, settings)
     check_layers(method, loaded.model, settings.lora_layers)
-    _check(method, settings)
-    rows = _rows(examples, refusals, method, settings)
+    rows = check(examples, refusals, method, settings)
     folder = Output(output, _inputs(loaded, examples, refusals, method, settings))
     if _on_main(folder.open):
         logger.warning("%s: finished before with the same settings, used as it is", output)
@@ -96,11 +94,28 @@ def _freeze_unread(model: PreTrainedModel, method: Method) -> None:
             layer.requires_grad_(False)
 
 
-def _check(method: Method, settings: UnlearnSettings) -> None:
+def check(
+    examples: Sequence[Example], refusals: Sequence[str], method: str | Method, settings: UnlearnSettings
+) -> dict[Split, TrainingRows]:
+    """The rows that `unlearn` would train on and, where asked, evaluate with.
+
+    Raises UserError for whatever `unlearn` refuses, as far as it can be told without the model.
+    """
+    method = _bound(method, settings)
     if settings.stop_forget_nll is not None and Target.FORGET not in method.targets:
         raise UserError(f"{method.name} has no term on the harmful answers: stop_forget_nll has nothing to watch")
     settings.share(processes().num_processes)
     check_trackers(settings.report_to)
+    try:
+        return _rows(examples, refusals, method, settings)
+    except UserError as error:
+        raise UserError(f"{method.name}: {error}") from error
+
+
+def _bound(method: str | Method, settings: UnlearnSettings) -> Method:
+    """The method with the run's values and its own options."""
+    method = find(method, settings.preset) if isinstance(method, str) else method
+    return method.supply(first_token_weight=settings.first_token_weight, seed=settings.seed).bind(**settings.options)
 
 
 def _rows(
