@@ -106,18 +106,23 @@ def table(ways: Sequence[Timed], answers: int, differing: int, title: str) -> Ta
 
 def main(
     model: Annotated[str, typer.Option(help="tiny, a folder, or a hub id.")] = "tiny",
+    data: Annotated[
+        Path | None, typer.Option(help="A benchmark's folder; without one, a small `icons` is built.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Questions of each of the four parts.")] = 24,
     batch_size: Annotated[int, typer.Option(min=1)] = 48,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 20,
     rounds: Annotated[int, typer.Option(min=1, help="How often the ways take turns.")] = 1,
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> None:
-    """Answers a second of both ways, on `icons`."""
+    """Answers a second of both ways."""
     loaded = load(model, dtype=dtype)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        icons.build(folder / "icons", scale=0.05, seed=1)
-        pool = released.read(folder / "icons").examples
+        if data is None:
+            data = folder / "icons"
+            icons.build(data, scale=0.05, seed=1)
+        pool = released.read(data).examples
         examples = [example for part in Part for example in choose(pool, part, limit)]
         settings = GenerateSettings(batch_size=batch_size, max_new_tokens=max_new_tokens)
         ways = [
