@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import torch
 from transformers import BitsAndBytesConfig, PreTrainedModel
-from transformers.utils import is_bitsandbytes_available
 
 from safeeraser.errors import UserError
 from safeeraser.models.lora import PROJECTORS
@@ -21,7 +22,7 @@ def nf4(device: torch.device) -> BitsAndBytesConfig:
     """
     if device.type != "cuda":
         raise UserError(f"dtype nf4 needs a CUDA GPU, not {device}; use float32 or bfloat16")
-    if not is_bitsandbytes_available():
+    if importlib.util.find_spec("bitsandbytes") is None:
         raise UserError("dtype nf4 needs bitsandbytes: pip install bitsandbytes")
     return BitsAndBytesConfig(
         load_in_4bit=True,

@@ -148,11 +148,11 @@ def _train(
     folder: Output,
     mask: GradientMask | None,
 ) -> None:
-    chat = ChatTokenizer.of(loaded)
+    chat, model = ChatTokenizer.of(loaded), loaded.model
     trainer = UnlearnTrainer(
         method=method,
         mask=mask,
-        vision=VisionInForward(adapted, chat) if weights_are_sharded() else VisionFeatures(loaded.model, chat),
+        vision=VisionInForward(model, chat, adapted) if weights_are_sharded() else VisionFeatures(model, chat),
         model=adapted,
         args=arguments(settings, folder.checkpoints, loaded.model.device),
         train_dataset=rows[Split.TRAIN],

@@ -10,6 +10,7 @@ from typing import Any
 from accelerate.utils import parse_flag_from_env
 from peft import PeftModel
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.vision import VisionFeatures
@@ -30,8 +31,8 @@ class VisionInForward(VisionFeatures):
     would not take part in gathering the tower's weights, for which the others wait.
     """
 
-    def __init__(self, adapted: PeftModel, chat: ChatTokenizer) -> None:
-        super().__init__(adapted.get_base_model(), chat, limit_bytes=0)
+    def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, adapted: PeftModel) -> None:
+        super().__init__(model, chat, limit_bytes=0)
         adapted.base_model.register_forward_pre_hook(self._fill, with_kwargs=True)
 
     def batch(
