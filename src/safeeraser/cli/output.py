@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ FINDINGS = 1
 USER_ERROR = 2
 INTERRUPTED = 130
 
-stdout = Console(highlight=False)
+stdout = Console(highlight=False, quiet=os.environ.get("RANK", "0") != "0")  # of several processes, the main one's
 stderr = Console(stderr=True, highlight=False)
 
 
