@@ -116,12 +116,13 @@ def test_datasets_reads_the_parquet_files(pictograms: Benchmark, tmp_path: Path)
 def test_datasets_reads_the_archives(pictograms: Benchmark, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     export(pictograms, tmp_path / "out", "webdataset")
-    shard = str(tmp_path / "out/data/train-png-00000.tar")
-    loaded = datasets.load_dataset("webdataset", data_files=shard, cache_dir=str(tmp_path / "cache"), split="train")
-    first = next(one for one in pictograms.examples if one.split is Split.TRAIN and one.image)
-    assert loaded[0]["json"]["id"] == first.id
-    assert first.image is not None
-    assert loaded[0]["png"].convert("RGB").tobytes() == sources.pixels(first.image)
+    for name, with_picture in (("png", True), ("text", False)):
+        loaded = datasets.load_dataset(str(tmp_path / "out"), name, cache_dir=str(tmp_path / "cache"))
+        assert list(loaded) == list(Split)
+        wanted = [one for one in pictograms.examples if one.split is Split.TRAIN and bool(one.image) is with_picture]
+        assert [row["id"] for row in loaded["train"]["json"]] == [one.id for one in wanted]
+        if wanted[0].image is not None:
+            assert loaded["train"][0]["png"].convert("RGB").tobytes() == sources.pixels(wanted[0].image)
 
 
 def test_archives_hold_samples_by_number(folder: Path, tmp_path: Path) -> None:

@@ -20,9 +20,13 @@ _SIZES = {"n<1K": 1_000, "1K<n<10K": 10_000, "10K<n<100K": 100_000, "100K<n<1M":
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&:@$#])")
 
 
+Configs = Mapping[str, Mapping[Split, str]]
+"""What `datasets` loads by name: the data files of each split, as patterns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a card says; `files` holds the data files of each split, as patterns."""
+    """What a card says."""
 
     name: str
     layout: str
@@ -35,10 +39,10 @@ class Card:
     unanswered: int
     refusals: int
     hash: str
-    files: Mapping[Split, str]
+    configs: Configs
 
     @classmethod
-    def of(cls, benchmark: Benchmark, *, layout: str, licence: str, files: Mapping[Split, str]) -> Card:
+    def of(cls, benchmark: Benchmark, *, layout: str, licence: str, configs: Configs) -> Card:
         """The card of a benchmark."""
         examples = benchmark.examples
         return cls(
@@ -53,7 +57,7 @@ class Card:
             unanswered=sum(not one.answer for one in examples),
             refusals=len(benchmark.refusals),
             hash=benchmark.hash,
-            files=files,
+            configs=configs,
         )
 
     @property
@@ -63,7 +67,6 @@ class Card:
     def front_matter(self) -> str:
         """What the Hub reads of it, as YAML."""
         size = next((name for name, limit in _SIZES.items() if self.total < limit), "1M<n<10M")
-        files = [{"split": split.value, "path": pattern} for split, pattern in self.files.items()]
         matter: dict[str, Any] = {
             "pretty_name": line(self.name),
             "license": self.licence,
@@ -71,8 +74,14 @@ class Card:
             "task_categories": ["visual-question-answering"],
             "tags": ["machine-unlearning", "safety", "over-refusal", "not-for-all-audiences"],
         }
-        if self.layout != "released":  # a layout of its own, which `datasets` does not load
-            matter["configs"] = [{"config_name": "default", "data_files": files}]
+        if self.configs:
+            matter["configs"] = [
+                {
+                    "config_name": name,
+                    "data_files": [{"split": str(split), "path": path} for split, path in files.items()],
+                }
+                for name, files in self.configs.items()
+            ]
         return yaml.safe_dump(matter, sort_keys=False, allow_unicode=True, width=10_000)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from safeeraser.benchmarks import released
 from safeeraser.benchmarks.dataset import Benchmark
-from safeeraser.benchmarks.dataset_card import Card, write_card
+from safeeraser.benchmarks.dataset_card import Card, Configs, write_card
 from safeeraser.benchmarks.exported import features, row
 from safeeraser.benchmarks.gallery import suffix_of
 from safeeraser.benchmarks.images import read_bytes
@@ -65,8 +65,8 @@ def export(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UserError(f"{target} exists already; name a new folder")
     with whole_folder(target) as scratch:
-        files = LAYOUTS[layout](_Job(benchmark, scratch, progress, shard_bytes))
-        card = Card.of(benchmark, layout=layout, licence=licence, files=files)
+        configs = LAYOUTS[layout](_Job(benchmark, scratch, progress, shard_bytes))
+        card = Card.of(benchmark, layout=layout, licence=licence, configs=configs)
         write_card(card, scratch / "README.md")
 
 
@@ -113,7 +113,7 @@ class _Job:
             write_text(self.folder / name, content + "\n")
 
 
-def _released(job: _Job) -> Mapping[Split, str]:
+def _released(job: _Job) -> Configs:
     benchmark, folder, names = job.benchmark, job.folder, job.names()
     records: dict[Split, list[dict[str, Any]]] = defaultdict(list)
     for base, group in _groups(benchmark.examples).items():
@@ -127,7 +127,7 @@ def _released(job: _Job) -> Mapping[Split, str]:
         shutil.copyfile(image, folder / name)
     job.advance(benchmark.examples)
     _check_round_trip(benchmark, folder, names)
-    return files
+    return {}  # a layout of its own, which `datasets` does not load
 
 
 def _groups(examples: Iterable[Example]) -> dict[str, list[Example]]:
@@ -196,7 +196,7 @@ def _cannot_hold(example: Example, why: str) -> str:
     return f"{quoted(example.id)}: the released layout cannot hold it: {why}; parquet and webdataset can"
 
 
-def _parquet(job: _Job) -> Mapping[Split, str]:
+def _parquet(job: _Job) -> Configs:
     """data/<split>-00000-of-00001.parquet, with the columns of `exported.features`."""
     from pyarrow import Table, parquet  # noqa: PLC0415 - heavy, and only needed here
 
@@ -212,7 +212,7 @@ def _parquet(job: _Job) -> Mapping[Split, str]:
                     writer.write_table(Table.from_pylist([_parquet_row(one, places, names) for one in group], schema))
                     job.advance(group)
     job.write_refusals(PROMPTS)
-    return {split: f"data/{split}-*" for split in found}
+    return {"default": {split: f"data/{split}-*" for split in found}}
 
 
 def _parquet_row(example: Example, places: Mapping[str, int], names: Mapping[Path, str]) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _parquet_row(example: Example, places: Mapping[str, int], names: Mapping[Pat
     return {"number": places[example.id], **row(example), "image": image}
 
 
-def _webdataset(job: _Job) -> Mapping[Split, str]:
+def _webdataset(job: _Job) -> Configs:
     """data/<split>-<png|jpg|...|text>-00000.tar: each example is <number>.json and, but for text, its picture.
 
     Examples of one kind of picture go together, so that all samples of an archive have the same members, which
@@ -228,25 +228,28 @@ def _webdataset(job: _Job) -> Mapping[Split, str]:
     """
     places = job.places()
     found = _shards(job, job.suffix)
+    configs: dict[str, dict[Split, str]] = defaultdict(dict)
     for split, shards in found.items():
         numbers = Counter[str]()
         for shard in shards:
             suffix = job.suffix(shard[0])
             path = job.folder / "data" / f"{split}-{suffix}-{numbers[suffix]:05d}.tar"
             numbers[suffix] += 1
+            configs[suffix][split] = f"data/{split}-{suffix}-*"
             path.parent.mkdir(exist_ok=True)
             with tarfile.open(path, "w") as archive:
                 for example in shard:
                     _add_sample(archive, f"{places[example.id]:09d}", job.suffix(example), example)
             job.advance(shard)
     job.write_refusals(PROMPTS)
-    return {split: f"data/{split}-*" for split in found}
+    return configs
 
 
 def _add_sample(archive: tarfile.TarFile, key: str, suffix: str, example: Example) -> None:
     if example.image is not None:
         _add_member(archive, f"{key}.{suffix}", read_bytes(example.image))
-    _add_member(archive, f"{key}.json", json.dumps(row(example), ensure_ascii=False).encode())
+    texts = {name: text or "" for name, text in row(example).items()}  # of one type, as `datasets` wants them
+    _add_member(archive, f"{key}.json", json.dumps(texts, ensure_ascii=False).encode())
 
 
 def _add_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -271,9 +274,9 @@ def _shards(job: _Job, kind: Callable[[Example], str]) -> dict[Split, list[list[
     return found
 
 
-LAYOUTS: dict[str, Callable[[_Job], Mapping[Split, str]]] = {
+LAYOUTS: dict[str, Callable[[_Job], Configs]] = {
     "released": _released,
     "parquet": _parquet,
     "webdataset": _webdataset,
 }
-"""What an export can be; each writes into a folder and returns the data files of each split."""
+"""What an export can be; each writes into a folder and returns what `datasets` finds in it."""
