@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model(folder: Path) -> Any:
-    return SafeEraserModel(str(folder), batch_size=2)
+    return SafeEraserModel(str(folder), batch_size=2, dtype="float32")
 
 
 def request(model: Any, number: int, text: str, pictures: list[Any], argument: Any = KEYWORDS) -> Any:
@@ -55,7 +55,7 @@ def test_answers_are_those_of_generate(model: Any, folder: Path, tmp_path: Path)
     for number, example in enumerate(examples):
         pictures = [Image.open(example.image)] if example.image else []
         requests.append(request(model, number, example.question, pictures))
-    engine = Engine(load(str(folder)), GenerateSettings(max_new_tokens=6))
+    engine = Engine(load(str(folder), dtype="float32"), GenerateSettings(max_new_tokens=6))
     theirs = [engine.answer([Request(example, 0)])[0].answer for example in examples]
     assert model.generate_until(requests) == theirs
     assert len(set(theirs)) > 1
@@ -70,7 +70,7 @@ def test_answers_end_at_the_task_s_stops(model: Any) -> None:
 
 def test_likelihoods_are_sums_over_the_continuation(model: Any, folder: Path) -> None:
     """By hand, one text at a time, without the end of the turn; what the model would say first is greedy."""
-    loaded = load(str(folder))
+    loaded = load(str(folder), dtype="float32")
     question, letter = greedy_letter(loaded)
     texts = [" A kettle", letter, f"{letter}{letter}~~"]
     found = model.loglikelihood([request(model, 0, question, [], text) for text in texts])

@@ -50,13 +50,16 @@ class SafeEraserModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
         adapter: str | Path | None = None,
         batch_size: int | str = 8,
         device: str | None = None,
+        dtype: str = "auto",
         seed: int = 233,
         **unused: object,
     ) -> None:
         super().__init__()
         if unused:
-            raise UserError(f"model_args: unknown {', '.join(sorted(unused))}; there are model, adapter and seed")
-        self._loaded = load(model, adapter=Path(adapter) if adapter else None, device=device or "auto")
+            raise UserError(
+                f"model_args: unknown {', '.join(sorted(unused))}; there are model, adapter, dtype and seed"
+            )
+        self._loaded = load(model, adapter=Path(adapter) if adapter else None, device=device or "auto", dtype=dtype)
         self._batch_size = int(batch_size)
         self._seed = int(seed)
 
