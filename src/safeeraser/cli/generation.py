@@ -59,14 +59,14 @@ def generate(
     settings = wiring.settings("generate", given, seed=seed, model=model if model and not server else "tiny")
     examples = chosen(wiring.read(data, layout).examples, part, limit, settings.seed)
     wanted = pipeline.generate_settings(settings)
-    if server is not None:
+    if server is None:
+        answer(wiring.kit(settings).load(adapter), examples, wanted, output)
+    elif state.is_main_process:
         from safeeraser.endpoint import Endpoint, EndpointSettings
         from safeeraser.generate.server import generate_from_server
 
         place = EndpointSettings(url=server, model=_served(model, adapter), concurrency=concurrency)
         _report_missing(generate_from_server(Endpoint(place), examples, wanted, output))
-    else:
-        answer(wiring.kit(settings).load(adapter), examples, wanted, output)
     if state.is_main_process:
         say(f"answers: {output}")
 
