@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from safeeraser import __version__
-from safeeraser.cli import adapters, data, generation, judging, lists, runs, scoring, specificity, stages
+from safeeraser.cli import adapters, calibration, data, generation, judging, lists, runs, scoring, specificity, stages
 from safeeraser.cli.output import Commands
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for stage in (stages.unlearn, generation.generate, generation.likelihood, judgin
 app.command()(runs.report)
 app.command()(specificity.specificity)
 app.command()(judging.agreement)
+app.add_typer(calibration.app, name="calibrate")
 app.command()(adapters.merge)
 app.command()(adapters.import_checkpoint)
 app.command()(stages.pretrain)

@@ -1,4 +1,4 @@
-"""Verdicts on answers, and how far to trust them: `judge`, `agreement`, `calibrate`."""
+"""Verdicts on answers, and how far to trust them: `judge` and `agreement`."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _compare(axis: Axis, pairs: Sequence[tuple[Labelled, Verdict]], seed: int) -
         axis=axis,
         tpr=_share(int(table[1, 1]), int(table[1].sum())),
         tnr=_share(int(table[0, 0]), int(table[0].sum())),
-        kappa=_kappa_share(table.reshape(-1), seed),
+        kappa=kappa(table.reshape(-1), seed),
         unscored=len(pairs) - len(scored),
         differences=tuple(differences),
     )
@@ -90,9 +90,10 @@ def _share(successes: int, n: int) -> Share:
     return Share(value=successes / n, low=low, high=high, n=n)
 
 
-def _kappa_share(counts: Floats, seed: int) -> Share:
+def kappa(counts: Floats, seed: int) -> Share:
+    """Cohen's kappa of counts 00, 01, 10, 11 with an interval bootstrapped over answers; None if undefined."""
     n = int(counts.sum())
-    value = float(_kappa(counts[None] / max(n, 1))[0])
+    value = float(kappas(counts[None] / max(n, 1))[0])
     if np.isnan(value):
         return Share(value=None, low=None, high=None, n=n)
     low, high = _kappa_interval(counts, n, seed)
@@ -101,10 +102,10 @@ def _kappa_share(counts: Floats, seed: int) -> Share:
 
 def _kappa_interval(counts: Floats, n: int, seed: int) -> Interval:
     drawn = np.random.default_rng(seed).multinomial(n, counts / n, size=DRAWS)
-    return percentiles(_kappa(drawn / n))
+    return percentiles(kappas(drawn / n))
 
 
-def _kappa(shares: Floats) -> Floats:
+def kappas(shares: Floats) -> Floats:
     """Cohen's kappa of rows of shares (label, verdict) = 00, 01, 10, 11; NaN where chance alone agrees always."""
     label, said = shares[:, 2] + shares[:, 3], shares[:, 1] + shares[:, 3]
     observed = shares[:, 0] + shares[:, 3]
