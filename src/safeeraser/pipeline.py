@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safeeraser import provenance, report, statistics
+from safeeraser.adapters.card import describe
 from safeeraser.benchmarks.dataset import Benchmark
 from safeeraser.config import VANILLA, DataSettings, RunSettings
 from safeeraser.errors import UserError
@@ -94,6 +95,8 @@ def conclude(
         tables[name] = measured(examples, answers[name], verdicts)
     metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
     write_metrics(folder.metrics, metrics)
+    for name in settings.methods:
+        describe(folder.model(name), [each for each in metrics if each.model == name])
     report.write(
         folder.root,
         metrics,

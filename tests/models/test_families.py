@@ -11,9 +11,10 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, TrainingArguments
 
+from safeeraser.errors import UserError
 from safeeraser.models.chat import Chat, ChatError, ChatTokenizer, pad
 from safeeraser.models.load import LoadedModel
-from safeeraser.models.lora import attach, language_targets
+from safeeraser.models.lora import Projector, attach, language_targets, projector_name
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Target, find
 from safeeraser.unlearn.rows import TrainingRows
@@ -30,6 +31,7 @@ class FamilyTests:
     """What holds for every family; a subclass says how its model is made."""
 
     name: str
+    no_linear_projector = False
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -123,6 +125,23 @@ class FamilyTests:
         assert not inside & set(matched)
         assert {"q_proj", "down_proj"} <= {name.rpartition(".")[2] for name in matched}
 
+    @pytest.mark.parametrize("projector", ["full", "lora", "sine"])
+    def test_the_projector_is_all_that_is_trained_besides(self, projector: Projector) -> None:
+        model = families.FAMILIES[self.name]().model
+        if projector == "lora" and self.no_linear_projector:
+            with pytest.raises(UserError, match="no linear layers in"):
+                attach(model, r=2, alpha=4, dropout=0.0, projector=projector)
+            return
+        name = projector_name(model)
+        pattern = language_targets(model)
+        adapted = attach(model, r=2, alpha=4, dropout=0.0, projector=projector)
+        trained = [
+            key.removeprefix("base_model.model.") for key, value in adapted.named_parameters() if value.requires_grad
+        ]
+        inside = [key for key in trained if key.startswith(f"{name}.")]
+        assert inside
+        assert all(re.fullmatch(pattern, key.partition(".lora_")[0]) for key in trained if key not in inside)
+
     def test_training_changes_the_adapter_only(self, chat: ChatTokenizer, tmp_path: Path) -> None:
         loaded = families.FAMILIES[self.name]()
         before = {name: value.clone() for name, value in loaded.model.state_dict().items()}
@@ -215,6 +234,7 @@ class TestInternVL(FamilyTests):
 
 class TestGemma3(FamilyTests):
     name = "Gemma 3"
+    no_linear_projector = True
 
 
 class TestIdefics3(FamilyTests):
@@ -258,3 +278,9 @@ def _generated(loaded: LoadedModel, vision: VisionFeatures, rows: list[Chat]) ->
 
 def _within(module: nn.Module, outer: nn.Module) -> bool:
     return any(module is each for each in outer.modules())
+
+
+def test_the_page_names_every_family() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| ([^|]+) \| proven", page, re.MULTILINE) == list(families.FAMILIES)
+    assert {each.name for each in FamilyTests.__subclasses__()} == set(families.FAMILIES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -39,6 +40,13 @@ def write_card(adapter: Path, facts: Mapping[str, Any], metrics: Sequence[Metric
     )
     write_text(path, text)
     return path
+
+
+def describe(run: Path, metrics: Sequence[Metric]) -> None:
+    """Write the card of a finished training run's adapter again, with what was measured; nothing if there is none."""
+    manifest, adapter = run / "manifest.json", run / "adapter"
+    if manifest.is_file() and adapter.is_dir():
+        write_card(adapter, json.loads(manifest.read_text(encoding="utf-8"))["inputs"], metrics)
 
 
 _LORA = ("lora_r", "lora_alpha")

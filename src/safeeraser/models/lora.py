@@ -97,9 +97,13 @@ def language_targets(model: PreTrainedModel, layers: int | None = None) -> str:
 
 
 def linear_targets(model: nn.Module, prefix: str) -> str:
-    """A pattern for all linear layers below one submodule, as `target_modules` of PEFT."""
+    """A pattern for all linear layers in one submodule, as `target_modules` of PEFT. Raises UserError for none."""
     part = model.get_submodule(prefix)
+    if isinstance(part, nn.Linear):
+        return re.escape(prefix)
     leaves = {name.rpartition(".")[2] for name, module in part.named_modules() if isinstance(module, nn.Linear)}
+    if not leaves:
+        raise UserError(f"{type(model).__name__}: no linear layers in {prefix} for LoRA")
     return rf"{re.escape(prefix)}\.(?:.+\.)?(?:{'|'.join(sorted(leaves))})"
 
 

@@ -61,7 +61,7 @@ class VisionFeatures:
             return self._to_device(self._chat.pixels(images))
         features = torch.stack([fresh[image] if image in fresh else self._features[image] for image in images])
         projected: Any = self._model.get_submodule(self._projector)(features)
-        pooled = projected if self._as_tensor else tuple(projected)
+        pooled: Any = projected if self._as_tensor else tuple(projected)
         return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=pooled)}}
 
     def _compute(self, images: list[Path]) -> dict[Path, Tensor]:
