@@ -11,7 +11,7 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
@@ -64,6 +64,9 @@ def _model(name: str, info: ValidationInfo) -> str:
         return name
     message = f"{unknown('model', name, known)}, or a folder, or a hub id such as llava-hf/llava-1.5-7b-hf"
     raise PydanticCustomError("unknown_name", "{message}", {"message": message})
+
+
+ModelName = Annotated[str, AfterValidator(_model)]
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -232,7 +235,7 @@ class RunSettings(_Settings):
 
     name: str = Field(default="run", pattern=r"^[\w.+-]+$")
     seed: int = Field(default=233, ge=0)
-    model: Annotated[str, AfterValidator(_model)] = "tiny"
+    model: ModelName = "tiny"
     data: DataSettings = DataSettings()
     methods: Annotated[tuple[_Method, ...], AfterValidator(_each_once)] = (VANILLA, "po", "po+pd")
     unlearn: UnlearningSettings = UnlearningSettings()
@@ -316,13 +319,23 @@ def read_text(path: Path) -> str:
 
 def parse(text: str, source: str, overrides: Sequence[str] = (), names: Names | None = None) -> RunSettings:
     """The same as `load`, for text; `source` is what messages call it."""
+    return validated(RunSettings, text, source, overrides, names)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(
+    kind: type[Model], text: str, source: str, overrides: Sequence[str] = (), names: Names | None = None
+) -> Model:
+    """Settings of any kind, from text and overrides as `parse` has them. Raises ConfigError with all problems found."""
     data, places, problems = _read_yaml(text, source)
     for override in overrides:
         problems += _apply(override, data, places)
     try:
-        settings = RunSettings.model_validate(data, context=names)
+        settings = kind.model_validate(data, context=names)
     except ValidationError as error:
-        problems += [_describe(details, places) for details in error.errors(include_url=False)]
+        problems += [_describe(kind, details, places) for details in error.errors(include_url=False)]
     if problems:
         raise ConfigError(problems)
     return settings
@@ -397,20 +410,19 @@ def _apply(override: str, data: dict[Any, Any], places: _Places) -> list[str]:
     return []
 
 
-def _describe(details: ErrorDetails, places: _Places) -> str:
+def _describe(kind: type[BaseModel], details: ErrorDetails, places: _Places) -> str:
     """One of pydantic's findings in our words."""
     key = tuple(str(step) for step in details["loc"] if step != "[key]")
     if details["type"] == "extra_forbidden":
         around = f"{_dotted(key[:-1])}: " if key[:-1] else ""
-        return f"{places.of(key)}: {around}{unknown('key', key[-1], _keys_at(key[:-1]))}"
+        return f"{places.of(key)}: {around}{unknown('key', key[-1], _keys_at(kind, key[:-1]))}"
     message = details["msg"].removeprefix("Input ").removeprefix("Value error, ")
     found = "" if details["type"] in _OWN else f", found {_SHORT.repr(details['input'])}"
     return f"{places.of(key)}: {_dotted(key)}: {message}{found}"
 
 
-def _keys_at(key: _Key) -> Iterable[str]:
-    """The keys that settings have at this place."""
-    kind: Any = RunSettings
+def _keys_at(kind: Any, key: _Key) -> Iterable[str]:
+    """The keys that settings of this kind have at this place."""
     for step in key:
         kind = kind.model_fields[step].annotation if hasattr(kind, "model_fields") else _inside(kind)
     return list(kind.model_fields)
