@@ -76,8 +76,8 @@ def unlearn(
         layers=settings.lora_layers,
         projector=settings.projector,
     )
-    _freeze_unread(loaded.model, method)
     try:
+        _freeze_unread(loaded.model, method)
         mask = gradient_mask(loaded, adapted, examples, method, settings)
         _train(loaded, adapted, rows, method, settings, folder, mask)
     finally:
