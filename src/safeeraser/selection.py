@@ -40,14 +40,18 @@ def choose(examples: Sequence[Example], part: Part, limit: int | None = None, se
     """
     pool = [item for item in examples if (item.split, item.stream) == _SOURCE[part]]
     if part is Part.DECOUPLED:
-        return _follow(choose(examples, Part.GENERALITY, seed=seed), pool)[:limit]
+        forget = choose(examples, Part.GENERALITY, seed=seed)
+        return _follow(forget, pool, random.Random(f"{seed}/{part}"))[:limit]
     return _rotate(pool, _RETAIN if part is Part.RETAIN else _FORGET, random.Random(f"{seed}/{part}"))[:limit]
 
 
-def _follow(forget: Iterable[Example], decoupled: Iterable[Example]) -> list[Example]:
-    """Decoupled examples in the order of their partners; those without one come last, by id."""
+def _follow(forget: Iterable[Example], decoupled: Sequence[Example], draw: random.Random) -> list[Example]:
+    """Decoupled examples in the order of their partners; those without one come last, balanced among themselves."""
     place = {example.id: number for number, example in enumerate(forget)}
-    return sorted(decoupled, key=lambda item: (place.get(item.partner or "", len(place)), item.id))
+    partnered = [(place[item.partner], item) for item in decoupled if item.partner in place]
+    alone = [item for item in decoupled if item.partner not in place]
+    ordered = sorted(partnered, key=lambda found: (found[0], found[1].id))
+    return [*(item for _, item in ordered), *_rotate(alone, _FORGET, draw)]
 
 
 def _rotate(examples: Iterable[Example], fields: tuple[str, ...], draw: random.Random) -> list[Example]:

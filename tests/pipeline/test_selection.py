@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -108,6 +109,12 @@ def test_decoupled_examples_whose_partner_is_missing_come_last() -> None:
     alone = decoupled(forget(99, "Weapon", "gone", "seen"))
     chosen = choose([alone, *examples()], Part.DECOUPLED)
     assert chosen[-1] == alone
+
+
+def test_decoupled_examples_that_have_no_partner_are_balanced_over_categories() -> None:
+    alone = [replace(decoupled(each), partner=None) for each in examples() if each.stream is Stream.FORGET]
+    chosen = choose(alone, Part.DECOUPLED, 6)
+    assert Counter(example.category for example in chosen) == dict.fromkeys(CATEGORIES, 2)
 
 
 @pytest.mark.parametrize("part", Part)
