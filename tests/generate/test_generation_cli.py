@@ -41,7 +41,7 @@ def test_a_server_answers_and_what_it_fails_is_asked_again(place: World, tmp_pat
         first = run(*command, "--server", server.url)
         total = len(asked)
         assert first.exit_code == 3
-        assert f"{total // 3} answers are missing; the same command asks for them again" in first.stderr
+        assert f"{total // 3} of {total} answers are missing; the same command asks again" in first.stderr
         assert f"{total // 3} times: status 400: too long" in first.stderr
         assert len(read_jsonl(output, Generation)) == total - total // 3
     with serving(lambda _: completion("An answer.")) as server:

@@ -10,7 +10,7 @@ import pytest
 from safeeraser.endpoint import Endpoint, EndpointSettings
 from safeeraser.errors import UserError
 from safeeraser.generate import GenerateSettings
-from safeeraser.generate.server import generate_from_server
+from safeeraser.generate.server import MissingAnswersError, generate_from_server
 from safeeraser.records import Example, Generation, read_jsonl
 from tests import tiny_random
 from tests.endpoint.fake_server import Answer, Body, FakeServer, completion, failed, last_text, serving
@@ -33,14 +33,14 @@ def echo(body: Body) -> Answer:
     return completion(said(body), finish="length" if "now" in last_text(body) else "stop")
 
 
-def ask(server: FakeServer, examples: list[Example], output: Path, settings: GenerateSettings = SETTINGS) -> list[str]:
+def ask(server: FakeServer, examples: list[Example], output: Path, settings: GenerateSettings = SETTINGS) -> None:
     endpoint = EndpointSettings(url=server.url, model="judge", concurrency=3, attempts=1, first_wait=0.0)
-    return generate_from_server(Endpoint(endpoint), examples, settings, output)
+    generate_from_server(Endpoint(endpoint), examples, settings, output)
 
 
 def test_the_request_holds_question_picture_and_settings(examples: list[Example], tmp_path: Path) -> None:
     with serving(echo) as server:
-        assert ask(server, [examples[0], examples[3]], tmp_path / "answers.jsonl") == []
+        ask(server, [examples[0], examples[3]], tmp_path / "answers.jsonl")
     with_picture, without = sorted(server.bodies, key=str, reverse=True)
     picture, text = with_picture["messages"][0]["content"]
     kind, _, data = picture["image_url"]["url"].partition(";base64,")
@@ -54,7 +54,7 @@ def test_the_request_holds_question_picture_and_settings(examples: list[Example]
 
 def test_answers_are_in_the_order_of_the_requests(examples: list[Example], tmp_path: Path) -> None:
     with serving(echo) as server:
-        assert ask(server, examples, tmp_path / "answers.jsonl", SAMPLED) == []
+        ask(server, examples, tmp_path / "answers.jsonl", SAMPLED)
     made = read_jsonl(tmp_path / "answers.jsonl", Generation)
     assert [(each.example_id, each.sample) for each in made] == [r.key for r in SAMPLED.requests(examples)]
     assert {each.finish for each in made} == {"stop", "length"}
@@ -79,14 +79,15 @@ def test_what_failed_is_not_written_and_asked_again(
 ) -> None:
     output, faultless = tmp_path / "answers.jsonl", tmp_path / "faultless.jsonl"
     with serving(fails_for("Count", lambda _: failure)) as server:
-        reasons = ask(server, examples, output)
-        assert len(reasons) == 3
-        assert all(each.startswith(reason) for each in reasons)
+        with pytest.raises(MissingAnswersError) as error:
+            ask(server, examples, output)
+        assert f"3 of {len(examples)} answers are missing; the same command asks again" in str(error.value)
+        assert f"3 times: {reason}" in str(error.value)
         assert len(read_jsonl(output, Generation)) == len(examples) - 3
     with serving(echo) as server:
-        assert ask(server, examples, output) == []
+        ask(server, examples, output)
         assert len(server.bodies) == 3
-        assert ask(server, examples, output) == []
+        ask(server, examples, output)
         assert len(server.bodies) == 3, "a finished file asks nothing"
         ask(server, examples, faultless)
     assert output.read_bytes() == faultless.read_bytes()
@@ -98,7 +99,7 @@ def test_a_cut_file_goes_on(examples: list[Example], tmp_path: Path) -> None:
         ask(server, examples, output, SAMPLED)
         whole = output.read_bytes()
         output.write_bytes(whole[: len(whole) // 2])
-        assert ask(server, examples, output, SAMPLED) == []
+        ask(server, examples, output, SAMPLED)
     assert output.read_bytes() == whole
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +11,6 @@ from safeeraser.cli.options import Data, Format, Limit, Model, Overrides, Parts,
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
-_INCOMPLETE = 3  # the exit code where a part of the answers is missing
-_REASONS = 5  # for missing answers, that are shown
 Adapter = Annotated[Path | None, typer.Option("--adapter", help="Adapter to answer with.")]
 
 
@@ -66,7 +63,7 @@ def generate(
         from safeeraser.generate.server import generate_from_server
 
         place = EndpointSettings(url=server, model=_served(model, adapter), concurrency=concurrency)
-        _report_missing(generate_from_server(Endpoint(place), examples, wanted, output))
+        generate_from_server(Endpoint(place), examples, wanted, output)
     if state.is_main_process:
         say(f"answers: {output}")
 
@@ -124,12 +121,3 @@ def _served(model: str | None, adapter: Path | None) -> str:
     if adapter is not None:
         raise UserError("--adapter cannot be used with --server, which has loaded its own weights")
     return model
-
-
-def _report_missing(reasons: list[str]) -> None:
-    if not reasons:
-        return
-    for reason, count in Counter(reasons).most_common(_REASONS):
-        say(f"{count} times: {reason}")
-    say(f"{len(reasons)} answers are missing; the same command asks for them again")
-    raise typer.Exit(_INCOMPLETE)
