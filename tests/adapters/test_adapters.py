@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from safeeraser.adapters import import_checkpoint, write_card, write_merged
+from safeeraser.adapters.card import describe
 from safeeraser.errors import UserError
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.models.lora import attach
@@ -211,6 +212,18 @@ def test_a_card_shows_what_is_known_and_nothing_as_markup(tmp_path: Path) -> Non
     assert "| asr, generality | 96 | 2 | 0.250 | 0.100 to 0.400 |" in body
     assert "| rr, generality | 0 | 9 | not scored | none |" in body
     assert "0123abcd" in body
+
+
+def test_a_runs_metrics_come_onto_its_adapters_card(tmp_path: Path) -> None:
+    metric = Metric(
+        model="po", name="sarr", part="decoupled", group="all", value=0.5, low=0.4, high=0.6, n=96, unscored=0
+    )
+    describe(tmp_path, [metric])
+    assert not any(tmp_path.iterdir())
+    (tmp_path / "manifest.json").write_text(json.dumps({"inputs": {"method": "po", "model": "tiny"}}))
+    (tmp_path / "adapter").mkdir()
+    describe(tmp_path, [metric])
+    assert "| sarr, decoupled | 96 | 0 | 0.500 | 0.400 to 0.600 |" in (tmp_path / "adapter/README.md").read_text()
 
 
 def test_an_imported_adapter_has_its_card(checkpoint: Checkpoint, imported: Import) -> None:

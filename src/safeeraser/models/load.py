@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft.utils import SAFETENSORS_WEIGHTS_NAME
+from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging as hf_logging
 
@@ -61,6 +61,8 @@ def load(
     Raises UserError for a model that cannot be loaded, for an unknown dtype or device, for nf4 where it cannot be, for
     a folder without an adapter, and for an adapter that does not fit the model or changes none of its logits.
     """
+    if adapter is not None and not (adapter / CONFIG_NAME).is_file():
+        raise UserError(f"{adapter}: no adapter here ({CONFIG_NAME} is missing)")
     target = _device(device)
     precision = _dtype(dtype, target)
     options = {"quantization_config": nf4(target), "device_map": {"": target}} if dtype == NF4 else {}
@@ -134,8 +136,6 @@ def _dtype(dtype: torch.dtype | str, device: torch.device) -> torch.dtype:
 
 
 def _with_adapter(model: PreTrainedModel, processor: ProcessorMixin, adapter: Path) -> PreTrainedModel:
-    if not (adapter / "adapter_config.json").is_file():
-        raise UserError(f"{adapter}: no adapter here (adapter_config.json is missing)")
     if not is_quantised(model):
         return merged(model, processor, adapter)
     before = probe(model, processor, pictured=False)
