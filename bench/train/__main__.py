@@ -1,0 +1,108 @@
+"""Ours against the reference recipe, as a table: `python -m bench.train --model tiny --steps 6`.
+
+Each line is a fresh process. Losses of both must agree at every step, or the comparison means nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.train.reference import METHODS
+from bench.train.task import PAIRS, Task
+from bench.train.worker import matmul_peak
+
+TOLERANCE = 1e-3
+_COLUMNS = ("method", "recipe", "rows/s", "rows/s, pictures seen before", "peak memory", "largest loss difference")
+
+
+def main(
+    model: Annotated[str, typer.Option(help="`tiny`, or a folder that transformers loads.")] = "tiny",
+    method: Annotated[list[str], typer.Option(help=f"One of {', '.join(METHODS)}.")] = ["po+pd", "kl+pd"],  # noqa: B006
+    steps: Annotated[int, typer.Option(min=2, help="Optimiser steps.")] = 6,
+    rows: Annotated[int, typer.Option(min=1, help="Rows an optimiser step sees.")] = 8,
+    batch: Annotated[list[int], typer.Option(help="Rows in one forward of ours; several give a line each.")] = [8, 2],  # noqa: B006
+    records: Annotated[int, typer.Option(min=1, help="Records of `icons`; an epoch is four rows of each.")] = 4,
+    device: Annotated[str, typer.Option(help="`cpu` or `cuda`.")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="`float32` or `bfloat16`.")] = "float32",
+    checkpointing: Annotated[bool, typer.Option(help="Ours with gradient checkpointing.")] = False,
+    count: Annotated[bool, typer.Option(help="Count operations too, in a second run of each line.")] = False,
+) -> None:
+    """Train with both recipes and print rows a second, peak memory and how far the losses are apart."""
+    task = Task(
+        recipe="reference",
+        method="",
+        model=model,
+        device=device,
+        dtype=dtype,
+        steps=steps,
+        rows=rows,
+        batch=rows,
+        records=records,
+        checkpointing=checkpointing,
+        count=False,
+    )
+    counted = count or device == "cuda"
+    table = Table(*_COLUMNS, *(["share of peak"] if counted else []))
+    peak = matmul_peak(device, dtype) if counted else None
+    for name in method:
+        tasks = [replace(task, method=name)]
+        tasks += [replace(task, method=name, recipe="ours", batch=size) for size in batch]
+        results = [_run(each) for each in tasks]
+        for each, result in zip(tasks, results, strict=True):
+            share = [_share(each, result, peak)] if peak else []
+            table.add_row(name, _label(each), *_cells(each, result, results[0]), *share)
+    if peak:
+        print(f"measured peak of {dtype} matrix products: {peak / 1e12:.3g} TFLOP/s")
+    Console(width=140).print(table)
+
+
+def _run(task: Task) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.train.worker", json.dumps(asdict(task))]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _label(task: Task) -> str:
+    if task.recipe == "reference":
+        return "reference"
+    return f"ours, batch {task.batch}" + (", checkpointing" if task.checkpointing else "")
+
+
+def _cells(task: Task, result: dict[str, Any], reference: dict[str, Any]) -> list[str]:
+    apart = max(abs(a - b) for a, b in zip(result["losses"], reference["losses"], strict=True))
+    rates = [_rate(task, seconds) for seconds in (result["seconds"], _later(task, result["seconds"]))]
+    rates_before = [_rate(task, seconds) for seconds in (reference["seconds"], _later(task, reference["seconds"]))]
+    memory = result["peak_bytes"] / reference["peak_bytes"]
+    return [
+        *(f"{rate:.2f} ({rate / before:.1f}x)" for rate, before in zip(rates, rates_before, strict=True)),
+        f"{result['peak_bytes'] / 2**20:.0f} MiB ({memory:.0%})",
+        f"{apart:.1e}" + ("" if apart <= TOLERANCE else " TOO FAR APART"),
+    ]
+
+
+def _later(task: Task, seconds: list[float]) -> list[float]:
+    """The steps after the first epoch; all but the first where there is no second epoch."""
+    epoch = -(-task.records * PAIRS // task.rows)
+    return seconds[epoch:] or seconds[1:]
+
+
+def _rate(task: Task, seconds: list[float]) -> float:
+    return task.rows * len(seconds) / sum(seconds)
+
+
+def _share(task: Task, result: dict[str, Any], peak: float) -> str:
+    flops = _run(replace(task, count=True))["flops_per_step"]
+    return f"{flops * task.steps / sum(result['seconds']) / peak:.0%}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

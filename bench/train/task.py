@@ -1,0 +1,71 @@
+"""What both recipes train: the same rows, the same weights, the same settings."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from safeeraser.benchmarks import icons, released
+from safeeraser.records import Example, Split, Stream
+from safeeraser.unlearn import UnlearnSettings
+
+PAIRS = 4  # forget questions about each harmful picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One recipe's work. `rows` is what an optimiser step sees, `batch` how many of them we put into one forward.
+
+    The data is `records` records of `icons`, each a harmful picture and a safe one, over and over: an epoch of the
+    forget set is `records` x 4 rows.
+    """
+
+    recipe: str
+    method: str
+    model: str
+    device: str
+    dtype: str
+    steps: int
+    rows: int
+    batch: int
+    records: int
+    checkpointing: bool
+    count: bool
+
+    @property
+    def settings(self) -> UnlearnSettings:
+        """The paper's, without dropout, whose draws depend on how rows are batched."""
+        return UnlearnSettings(
+            steps=self.steps,
+            batch_size=self.batch,
+            accumulation=self.rows // self.batch,
+            lora_r=32,
+            lora_alpha=256,
+            lora_dropout=0.0,
+            projector="full",
+            gradient_checkpointing=self.checkpointing,
+        )
+
+
+def data(records: int) -> tuple[list[Example], tuple[str, ...]]:
+    """Train examples of a few records of `icons`, and the refusals."""
+    folder = Path(tempfile.gettempdir()) / "safeeraser-bench-icons"
+    if not folder.exists():
+        icons.build(folder, scale=0.02)
+    benchmark = released.read(folder)
+    train = [each for each in benchmark.examples if each.split is Split.TRAIN]
+    forget = [each for each in train if each.stream is Stream.FORGET][: records * PAIRS]
+    return [*forget, *_company(train, forget)], tuple(benchmark.refusals)
+
+
+def _company(train: Sequence[Example], forget: Sequence[Example]) -> list[Example]:
+    """The partners of forget examples, and the retain examples about their pictures."""
+    names, pictures = {each.id for each in forget}, {each.image for each in forget}
+    return [
+        each
+        for each in train
+        if (each.stream is Stream.DECOUPLED and each.partner in names)
+        or (each.stream is Stream.RETAIN and each.image in pictures)
+    ]
