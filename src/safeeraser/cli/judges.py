@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from safeeraser.config import JudgeSettings, RunSettings
 from safeeraser.errors import UserError, unknown
 from safeeraser.judges import Judge, rules_judge
+from safeeraser.judges.rules import NAME
 
 if TYPE_CHECKING:
     from safeeraser.judges.chat import Chat
@@ -83,7 +84,10 @@ def _llama_guard(settings: JudgeSettings, _: Sequence[str]) -> Judge:
 
 
 KINDS = {
-    "rules": Kind(about="word rules for short answers; no model, no network", make=lambda _, given: rules_judge(given)),
+    "rules": Kind(
+        about=f"{NAME}: word rules for short answers; no model, no network",
+        make=lambda _, refusals: rules_judge(refusals),
+    ),
     "endpoint": Kind(
         about="a model on any OpenAI-compatible server, with our prompts",
         make=_endpoint,
@@ -129,8 +133,11 @@ def _problems(settings: JudgeSettings) -> list[str]:
     kind = KINDS[settings.name]
     missing = [key for key in kind.needs if not getattr(settings, key)]
     found = [f"judge {settings.name}: {key} is needed ({key}=...)" for key in missing]
-    for key in settings.given.keys() - {*kind.needs, *kind.takes}:
-        found.append(f"judge {settings.name}: {unknown('key', key, [*kind.needs, *kind.takes])}")
+    known = list(dict.fromkeys([*kind.needs, *kind.takes]))
+    for key in settings.given.keys() - set(known):
+        found.append(
+            f"judge {settings.name}: {unknown('key', key, known) if known else f'takes no key, such as {key}'}"
+        )
     return sorted(found)
 
 

@@ -201,13 +201,11 @@ def judge(name: str) -> judges.Make:
 
 
 def judge_versions() -> dict[str, str]:
-    """Every judge's name, with what it is and the keys that it needs and takes."""
-    return {name: _about(kind) for name, kind in judges.KINDS.items()}
-
-
-def _about(kind: judges.Kind) -> str:
-    needs = f"; needs {', '.join(kind.needs)}" if kind.needs else ""
-    return f"{kind.about}{needs}{'; takes ' + ', '.join(kind.takes) if kind.takes else ''}"
+    """Every judge's name, with what it is and the keys that it needs."""
+    return {
+        name: f"{kind.about}{'; needs ' + ' and '.join(kind.needs) if kind.needs else ''}"
+        for name, kind in judges.KINDS.items()
+    }
 
 
 def is_refusal(text: str) -> bool:
