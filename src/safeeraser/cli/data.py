@@ -1,4 +1,4 @@
-"""Benchmarks on disk: `data build`, `data check`, `data fix`, `data show`; `data export` is in `export`."""
+"""Benchmarks on disk: `data check`, `data fix`, `data show`; beside it stand `building` and `export`."""
 
 from __future__ import annotations
 
@@ -12,43 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from safeeraser.benchmarks.problems import Problem
+from safeeraser.cli import building
 from safeeraser.cli.export import export
 from safeeraser.cli.options import AnyFolder, Format
-from safeeraser.cli.output import FINDINGS, progress, say, stdout
-from safeeraser.errors import UserError, unknown
+from safeeraser.cli.output import FINDINGS, print_counts, progress, say, stdout
 from safeeraser.records import Split
 
 app = typer.Typer(help="Build, check, clean and look at benchmarks.", rich_markup_mode=None)
+app.command()(building.build)
+app.command()(building.prompts)
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A benchmark in the released layout.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes to use; all cores if not given.")]
 SHOWN = 200
-
-
-@app.command()
-def build(
-    output: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write it; a new folder.")],
-    benchmark: Annotated[str, typer.Option("--benchmark", help="`safeeraser benchmarks` lists them.")] = "icons",
-    scale: Annotated[float, typer.Option("--scale", help="Size as a share of the paper's, above 0 to 1.")] = 1.0,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed and scale give the same bytes.")] = 233,
-) -> None:
-    """Write a benchmark that comes with the package.
-
-    \b
-    Examples:
-      safeeraser data build data/icons
-      safeeraser data build data/small --scale 0.05
-    """
-    from safeeraser.cli import wiring
-    from safeeraser.config import DataSettings
-
-    source = wiring.BENCHMARKS.get(benchmark)
-    if source is None or source.build is None:
-        raise UserError(unknown("benchmark to build", benchmark, (n for n, s in wiring.BENCHMARKS.items() if s.build)))
-    if not 0 < scale <= 1:
-        raise UserError(f"--scale must be above 0 and at most 1, not {scale:g}")
-    source.build(DataSettings(benchmark=benchmark, path=output, scale=scale, seed=seed))
-    _print_counts({f"{split}/{stream}": n for (split, stream), n in source.read(output).counts().items()})
 
 
 @app.command()
@@ -83,7 +59,7 @@ def check(
         typer.echo(json.dumps({"counts": findings.counts, "problems": problems}, indent=2, ensure_ascii=False))
     else:
         _print_problems(findings.problems)
-        _print_counts(findings.counts)
+        print_counts(findings.counts)
         say(f"{len(findings.errors)} errors, {len(findings.warnings)} warnings")
     if findings.errors:
         raise typer.Exit(FINDINGS)
@@ -159,13 +135,6 @@ def _print_problems(problems: Sequence[Problem]) -> None:
     stdout.print(table)
     if len(problems) > SHOWN:
         say(f"... and {len(problems) - SHOWN} more; --json prints them all")
-
-
-def _print_counts(counts: dict[str, int]) -> None:
-    table = Table("what", "count", show_edge=False)
-    for name, count in counts.items():
-        table.add_row(name, f"{count:,}")
-    stdout.print(table)
 
 
 app.command()(export)

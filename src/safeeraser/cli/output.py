@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
@@ -29,6 +30,14 @@ stderr = Console(stderr=True, highlight=False)
 def say(message: str) -> None:
     """A line about what is going on. Printed as it is: nothing in it is taken for markup."""
     stderr.print(Text(message), soft_wrap=True)
+
+
+def print_counts(counts: Mapping[str, int]) -> None:
+    """A table of what there is how often."""
+    table = Table("what", "count", show_edge=False)
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,}")
+    stdout.print(table)
 
 
 @contextmanager

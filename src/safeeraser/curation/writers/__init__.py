@@ -1,0 +1,1 @@
+"""Writers of questions: template files, a model on an OpenAI-compatible server, a local model."""
