@@ -6,6 +6,7 @@
 The usual loop is what model cards show: the processor's chat template for one example, `model.generate`, decode. Both
 see the same examples, are greedy and answer until the model stops or the limit is reached; both have answered once
 before the clock starts. They take turns, round by round, and the seconds are the sum of all rounds.
+On a machine that does other work too, what counts is the speed-up by CPU seconds.
 In float32 no answer should differ; in bfloat16 a batch is rounded differently from a single example.
 """
 
@@ -89,7 +90,7 @@ def ours(loaded: LoadedModel, settings: GenerateSettings, folder: Path) -> Way:
 def table(ways: Sequence[Timed], answers: int, differing: int, title: str) -> Table:
     """A row for each way, the first being what the others are compared with."""
     made = Table(title=title, title_justify="left", box=None)
-    for column in ("", "answers", "seconds", "CPU seconds", "answers/s", "speed-up", "answers that differ"):
+    for column in ("", "answers", "seconds", "CPU seconds", "answers/s", "speed-up", "by CPU", "answers that differ"):
         made.add_column(column, justify="right" if column else "left")
     for number, way in enumerate(ways):
         made.add_row(
@@ -99,6 +100,7 @@ def table(ways: Sequence[Timed], answers: int, differing: int, title: str) -> Ta
             f"{way.cpu_seconds:.1f}",
             f"{answers / way.seconds:.2f}",
             f"{ways[0].seconds / way.seconds:.1f}x",
+            f"{ways[0].cpu_seconds / way.cpu_seconds:.1f}x",
             "" if number == 0 else f"{differing} of {answers}",
         )
     return made
