@@ -20,7 +20,15 @@ from bench.train.task import PAIRS, Task
 from bench.train.worker import matmul_peak
 
 TOLERANCE = 1e-3
-_COLUMNS = ("method", "recipe", "rows/s", "rows/s, pictures seen before", "peak memory", "largest loss difference")
+_COLUMNS = (
+    "method",
+    "recipe",
+    "rows/s",
+    "rows/s, pictures seen before",
+    "rows/CPU s",
+    "peak memory",
+    "largest loss difference",
+)
 
 
 def main(
@@ -82,8 +90,10 @@ def _cells(task: Task, result: dict[str, Any], reference: dict[str, Any]) -> lis
     rates = [_rate(task, seconds) for seconds in (result["seconds"], _later(task, result["seconds"]))]
     rates_before = [_rate(task, seconds) for seconds in (reference["seconds"], _later(task, reference["seconds"]))]
     memory = result["peak_bytes"] / reference["peak_bytes"]
+    per_cpu, per_cpu_before = (task.rows * task.steps / each["cpu_seconds"] for each in (result, reference))
     return [
         *(f"{rate:.2f} ({rate / before:.1f}x)" for rate, before in zip(rates, rates_before, strict=True)),
+        f"{per_cpu:.2f} ({per_cpu / per_cpu_before:.1f}x)",
         f"{result['peak_bytes'] / 2**20:.0f} MiB ({memory:.0%})",
         f"{apart:.1e}" + ("" if apart <= TOLERANCE else " TOO FAR APART"),
     ]

@@ -23,15 +23,20 @@ _RECIPES = {"ours": ours.train, "reference": reference.train}
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Losses and seconds of every step, peak memory while training in bytes and, where asked, operations a step."""
+    """Losses and seconds of every step, peak memory while training in bytes and, where asked, operations a step.
+
+    The CPU's seconds, of all steps, depend less than the others on what else the machine is doing.
+    """
     examples, refusals = data(task.records)
     loaded = load(task.model, device=task.device, dtype=task.dtype)
     _forget_peak(task.device)
+    start = time.process_time()
     with FlopCounterMode(display=False) if task.count else nullcontext() as counter:
         losses, moments = _RECIPES[task.recipe](task, loaded, examples, refusals)
     return {
         "losses": losses,
         "seconds": [after - before for before, after in itertools.pairwise(moments)],
+        "cpu_seconds": time.process_time() - start,
         "peak_bytes": _peak(task.device),
         "flops_per_step": counter.get_total_flops() / task.steps if counter else None,
     }
