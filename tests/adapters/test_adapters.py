@@ -111,8 +111,9 @@ def test_a_checkpoint_becomes_the_same_adapter(
     assert (config["r"], config["lora_alpha"]) == (RANK, ALPHA)
 
 
-def test_importing_leaves_the_model_as_it_was(checkpoint: Checkpoint, imported: Import) -> None:
-    loaded = tiny_random.load()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_importing_leaves_the_model_as_it_was(checkpoint: Checkpoint, imported: Import, dtype: torch.dtype) -> None:
+    loaded = tiny_random.load(dtype=dtype)
     before = logits(loaded)
     imported(checkpoint, loaded=loaded)
     torch.testing.assert_close(logits(loaded), before, rtol=0, atol=0)

@@ -56,8 +56,10 @@ def probe(model: Any, processor: Any, *, pictured: bool) -> Tensor:
     moved = {name: each.to(model.device, model.dtype if name in floats else each.dtype) for name, each in made.items()}
     training = model.training
     model.eval()
+    mixed = torch.autocast(model.device.type, model.dtype, enabled=model.dtype is not torch.float32)  # as in training
     try:
-        logits: Tensor = model(**moved, use_cache=False).logits
+        with mixed:
+            logits: Tensor = model(**moved, use_cache=False).logits
     finally:
         model.train(training)
     return logits
