@@ -1,6 +1,6 @@
 """Near texts are found, all of them, and no others: against comparing every pair."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safeeraser.curation.similarity import Near
@@ -14,6 +14,7 @@ def jaccard(one: str, other: str) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
+@settings(deadline=None)
 @given(texts, st.sampled_from([0.3, 0.5, 2 / 3, 0.8, 1.0]))
 def test_finds_what_comparing_all_pairs_finds(found: list[str], threshold: float) -> None:
     near: Near[str] = Near(threshold)
