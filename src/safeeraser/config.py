@@ -166,6 +166,14 @@ class UnlearningSettings(_Settings):
     options: dict[str, Annotated[float, Field(strict=True)]] = {}
     save_steps: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
+    gradient_checkpointing: bool = False
+    stop_forget_nll: float | None = Field(default=None, gt=0)
+    eval_steps: int | None = Field(default=None, ge=1)
+    eval_rows: int = Field(default=64, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    report_to: tuple[str, ...] = ()
+    gradient_mask: float | None = Field(default=None, gt=0)
+    gradient_mask_rows: int = Field(default=64, ge=1)
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -236,6 +244,7 @@ class RunSettings(_Settings):
     name: str = Field(default="run", pattern=r"^[\w.+-]+$")
     seed: int = Field(default=233, ge=0)
     model: ModelName = "tiny"
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "nf4"] = "auto"
     data: DataSettings = DataSettings()
     methods: Annotated[tuple[_Method, ...], AfterValidator(_each_once)] = (VANILLA, "po", "po+pd")
     unlearn: UnlearningSettings = UnlearningSettings()
@@ -253,6 +262,16 @@ class RunSettings(_Settings):
             raise PydanticCustomError("together", "set judge, or judges to let several vote, not both")
         if len(self.judges) == 1:
             raise PydanticCustomError("together", "judges: one cannot vote; set judge, or list several")
+        return self
+
+    @model_validator(mode="after")
+    def _evaluations_fit(self) -> Self:
+        for method in (name for name in self.methods if name != VANILLA):
+            made = self.unlearning(method)
+            if made.patience is not None and made.eval_steps is None:
+                raise PydanticCustomError("together", "patience counts evaluations: set eval_steps as well")
+            if made.eval_steps is not None and made.save_steps not in (None, made.eval_steps):
+                raise PydanticCustomError("together", "eval_steps makes a checkpoint each time: leave save_steps out")
         return self
 
     @property

@@ -138,7 +138,7 @@ def test_the_length_is_one_epoch_unless_set() -> None:
     [(UnlearningSettings, UnlearnSettings, {"seed"}), (GenerationSettings, GenerateSettings, {"seed", "limit"})],
 )
 def test_settings_are_those_of_the_stage(ours: type[BaseModel], theirs: Any, left_out: set[str]) -> None:
-    """A run's settings repeat those of the stages, which need torch: same keys, same defaults. A protocol fills them."""
+    """A run's settings repeat those of the stages, which need torch: the same keys and defaults."""
     stage = {
         field.name: {} if field.default_factory is dict else field.default
         for field in dataclasses.fields(theirs)

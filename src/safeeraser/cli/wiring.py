@@ -153,7 +153,7 @@ def kit(settings: RunSettings) -> Kit:
 
     def load_model(adapter: Path | None) -> LoadedModel:
         try:
-            return load_weights(settings.model, adapter=adapter)
+            return load_weights(settings.model, adapter=adapter, dtype=settings.dtype)
         except UserError:
             raise
         except (ValueError, OSError) as error:  # how transformers says that there is no model it can load
