@@ -124,7 +124,8 @@ def prepare(data: DataSettings, kit: Kit, say: Say) -> Benchmark:
     for problem in benchmark.problems[:_WARNINGS]:
         say(f"warning: {problem}")
     if len(benchmark.problems) > _WARNINGS:
-        say(f"... and {len(benchmark.problems) - _WARNINGS} more: safeeraser data check {data.folder}")
+        more = len(benchmark.problems) - _WARNINGS
+        say(f"... and {more} more: safeeraser data check {data.folder} --format {data.benchmark}")
     return benchmark
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from safeeraser.cli.options import Data, Format, Limit, Model, Overrides, Parts, Seed, chosen
+from safeeraser.cli.options import Data, Dtype, Format, Limit, Model, Overrides, Parts, Seed, chosen
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
@@ -24,6 +24,7 @@ def generate(
         typer.Option("--model", help="tiny (if not given), a folder, or a hub id; with --server, what it calls it."),
     ] = None,
     adapter: Adapter = None,
+    dtype: Dtype = "auto",
     server: Annotated[
         str | None, typer.Option("--server", metavar="URL", help="Ask the model on this OpenAI-compatible server.")
     ] = None,
@@ -53,7 +54,8 @@ def generate(
     from safeeraser.models.processes import processes
 
     state = processes()  # before the model is loaded, so that each goes to its own device
-    settings = wiring.settings("generate", given, seed=seed, model=model if model and not server else "tiny")
+    local = "tiny" if server or not model else model
+    settings = wiring.settings("generate", given, seed=seed, model=local, dtype=dtype)
     examples = chosen(wiring.read(data, layout).examples, part, limit, settings.seed)
     wanted = pipeline.generate_settings(settings)
     if server is None:
@@ -74,6 +76,7 @@ def likelihood(
     layout: Format = "released",
     model: Model = "tiny",
     adapter: Adapter = None,
+    dtype: Dtype = "auto",
     part: Parts = None,
     limit: Limit = None,
     seed: Seed = None,
@@ -101,7 +104,7 @@ def likelihood(
     from safeeraser.records import Likelihood, read_jsonl
 
     state = processes()
-    settings = wiring.settings("generate", None, seed=seed, model=model)
+    settings = wiring.settings("generate", None, seed=seed, model=model, dtype=dtype)
     benchmark = wiring.read(data, layout)
     asked = chosen(benchmark.examples, part, limit, settings.seed)
     texts = candidates(asked, benchmark.examples, benchmark.refusals, contrasts=contrasts, seed=settings.seed)

@@ -20,6 +20,7 @@ Format = Annotated[
     str, typer.Option("--format", help="The benchmark's layout, or whose it is; `safeeraser benchmarks` lists them.")
 ]
 Model = Annotated[str, typer.Option("--model", help="tiny, a folder, or a hub id.")]
+Dtype = Annotated[str, typer.Option("--dtype", help="Precision of the weights: auto, float32, bfloat16, float16, nf4.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Ask at most so many examples of each part.")]
 Parts = Annotated[

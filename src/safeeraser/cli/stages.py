@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from safeeraser.cli.options import Data, Format, Model, Overrides, Seed
+from safeeraser.cli.options import Data, Dtype, Format, Model, Overrides, Seed
 from safeeraser.cli.output import stdout
 from safeeraser.errors import UserError
 
@@ -19,6 +19,7 @@ def unlearn(
     given: Overrides = None,
     layout: Format = "released",
     model: Model = "tiny",
+    dtype: Dtype = "auto",
     seed: Seed = None,
 ) -> None:
     """Train an adapter that unlearns.
@@ -38,7 +39,7 @@ def unlearn(
 
     if method == VANILLA:
         raise UserError(f"--method {VANILLA} is the model before unlearning: there is nothing to train")
-    settings = wiring.settings("unlearn", given, seed=seed, model=model, methods=[method])
+    settings = wiring.settings("unlearn", given, seed=seed, model=model, dtype=dtype, methods=[method])
     kit = wiring.kit(settings)
     benchmark = wiring.read(data, layout)
     trained = pipeline.unlearn_settings(settings, method)
