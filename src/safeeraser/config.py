@@ -18,8 +18,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from safeeraser.errors import UserError, unknown
+from safeeraser.records import VANILLA
 
-VANILLA = "vanilla"
 _OWN = ("unknown_name", "samples", "methods", "length", "together")  # messages of ours, which say what was found
 
 _SHORT = reprlib.Repr()

@@ -14,7 +14,7 @@ from pathlib import Path
 from safeeraser import provenance, report, statistics
 from safeeraser.adapters.card import describe
 from safeeraser.benchmarks.dataset import Benchmark
-from safeeraser.config import VANILLA, DataSettings, RunSettings
+from safeeraser.config import DataSettings, RunSettings
 from safeeraser.errors import UserError
 from safeeraser.generate import GenerateSettings, generate
 from safeeraser.judges import Judge
@@ -22,7 +22,7 @@ from safeeraser.judges.run import Tally, check_failures, judge_file
 from safeeraser.metrics import Column, measured, summarise
 from safeeraser.models.load import LoadedModel
 from safeeraser.objectives import Method
-from safeeraser.records import Example, Generation, Metric, Verdict, read_jsonl, write_text
+from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl, write_text
 from safeeraser.run_folder import RunFolder
 from safeeraser.selection import Part, choose
 from safeeraser.unlearn import UnlearnSettings, check, unlearn

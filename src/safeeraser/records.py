@@ -15,6 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+VANILLA = "vanilla"
+"""The name of the model before unlearning, wherever models are named."""
+
 Record = TypeVar("Record", "Example", "Generation", "Likelihood", "Verdict", "Metric")
 
 

@@ -53,7 +53,7 @@ def test_a_checkpoint_is_imported_and_merged(model: str, checkpoint: Path, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["merge", "--model", "no/such", "--adapter", "a", "--output", "out"], "model no/such"),
+        (["merge", "--model", "no/such", "--adapter", "a", "--output", "out"], "a: no adapter here"),
         (["merge", "--adapter", "a", "--output", "out", "--dtype", "float8"], "unknown dtype 'float8'"),
         (["import-checkpoint", "no.pt", "--model", "tiny", "--output", "out", "--alpha", "4"], "no.pt: no such file"),
         (

@@ -121,7 +121,7 @@ def test_the_demo_takes_options(fresh: World) -> None:
     changes = [
         f"model={fresh.model}",
         f"data={{benchmark: released, path: {fresh.data}}}",
-        "unlearn={steps: 1, batch_size: 1, lora_r: 1}",
+        "unlearn={steps: 2, batch_size: 1, lora_r: 1}",
         "methods_settings={}",
         "generate.max_new_tokens=2",
     ]

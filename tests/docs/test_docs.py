@@ -37,7 +37,7 @@ def commands(page: Path) -> list[str]:
 
 def examples() -> list[str]:
     """The examples in the help texts."""
-    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").replace("\\\n", " ")
     return re.findall(r"^    (safeeraser .*)$", text, re.MULTILINE)
 
 
@@ -54,7 +54,7 @@ def test_commands_shown_are_commands_understood(line: str) -> None:
         command = command.commands[name]
     context = command.make_context(name, words)
     given = context.params.get("given") or []
-    section = f"{name}." if name in ("unlearn", "generate") else ""
+    section = f"{name}." if name in ("unlearn", "generate", "judge") else ""
     config.parse("", line, [section + override for override in given], wiring.names())
 
 

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from safeeraser.cli.options import Overrides
 from safeeraser.cli.output import print_counts, say, stdout
-from safeeraser.config import DataSettings, Names, RunSettings, read_text, validated
 from safeeraser.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -84,6 +83,7 @@ def prompts(
 
 def _build_shipped(output: Path, benchmark: str, scale: float, seed: int) -> None:
     from safeeraser.cli import wiring
+    from safeeraser.config import DataSettings
 
     source = wiring.BENCHMARKS.get(benchmark)
     if source is None or source.build is None:
@@ -111,18 +111,19 @@ def _build_own(output: Path, settings: BuildSettings, work: Path | None, *, only
 
 def _settings(file: Path | None, images: Path | None, seed: int | None, changes: Sequence[str]) -> BuildSettings:
     from safeeraser.cli import wiring
+    from safeeraser.config import read_text, validated
     from safeeraser.curation.settings import BuildSettings
 
     given = [*changes]
     given += [f"images={json.dumps(str(images))}"] if images is not None else []
     given += [f"seed={seed}"] if seed is not None else []
     text, source = (read_text(file), str(file)) if file else ("", "options")
-    names: Names = wiring.names()
-    return validated(BuildSettings, text, source, given, names)
+    return validated(BuildSettings, text, source, given, wiring.names())
 
 
 def _kit(settings: BuildSettings, work: Work) -> Kit:
     from safeeraser.cli import judges, wiring
+    from safeeraser.config import RunSettings
     from safeeraser.curation.build import Kit
 
     def target() -> Target:

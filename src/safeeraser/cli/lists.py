@@ -28,8 +28,8 @@ def methods(ctx: typer.Context) -> None:
       safeeraser methods
       safeeraser methods show po+pd
     """
-    from safeeraser.config import VANILLA
     from safeeraser.objectives import METHODS, find
+    from safeeraser.records import VANILLA
 
     if ctx.invoked_subcommand is None:
         _print({VANILLA: "the model as it is, before unlearning"} | {name: find(name).formula for name in METHODS})

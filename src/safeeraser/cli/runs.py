@@ -84,7 +84,7 @@ def _run(text: str, source: str, given: list[str]) -> None:
 
 
 def _show(metrics: list[Metric], settings: RunSettings, folder: Path) -> None:
-    from safeeraser.config import VANILLA
+    from safeeraser.records import VANILLA
     from safeeraser.report import print_differences, print_table, read_differences
 
     print_table(metrics, settings.methods, stdout)

@@ -13,9 +13,8 @@ import typer
 
 from safeeraser.cli.options import Format
 from safeeraser.cli.output import say, stdout
-from safeeraser.config import VANILLA
 from safeeraser.errors import UserError, unknown
-from safeeraser.records import Split, write_text
+from safeeraser.records import VANILLA, Split, write_text
 
 if TYPE_CHECKING:
     from safeeraser.config import RunSettings

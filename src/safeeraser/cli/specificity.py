@@ -9,7 +9,7 @@ import typer
 
 from safeeraser.cli.options import Model
 from safeeraser.cli.output import say, stdout
-from safeeraser.config import VANILLA
+from safeeraser.records import VANILLA
 
 _ALL = "gqa,vizwiz,scienceqa,vqav2,pope,mmvet,mmbench"
 

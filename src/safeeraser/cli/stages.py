@@ -34,7 +34,7 @@ def unlearn(
     """
     from safeeraser import pipeline
     from safeeraser.cli import wiring
-    from safeeraser.config import VANILLA
+    from safeeraser.records import VANILLA
     from safeeraser.unlearn import unlearn as train
 
     if method == VANILLA:

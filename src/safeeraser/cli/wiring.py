@@ -29,10 +29,11 @@ from safeeraser.benchmarks import (
 from safeeraser.benchmarks.dataset import Benchmark
 from safeeraser.benchmarks.reading import Reading
 from safeeraser.cli import judges
-from safeeraser.config import VANILLA, DataSettings, Names, RunSettings, load, parse
+from safeeraser.config import DataSettings, Names, RunSettings, load, parse
 from safeeraser.errors import UserError, unknown
 from safeeraser.judges.rules.refusal import find_refusal
 from safeeraser.judges.rules.text import plain, sentences
+from safeeraser.records import VANILLA
 
 if TYPE_CHECKING:
     from safeeraser.models.load import LoadedModel
