@@ -17,8 +17,8 @@ from safeeraser.models.lora import attach, detach
 from safeeraser.models.sine import settle
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.unlearn import UnlearnSettings, unlearn
-from safeeraser.unlearn.output import Output
 from tests import tiny_random
+from tests.interruption import interrupted_at
 
 SETTINGS = UnlearnSettings(
     steps=4, batch_size=2, learning_rate=0.1, weight_decay=0.0, lora_r=2, lora_alpha=4, projector="sine"
@@ -100,7 +100,7 @@ def test_anyone_can_load_what_was_trained(tmp_path: Path, picture: Path) -> None
     torch.testing.assert_close(logits(merged.model, merged, picture), with_peft, rtol=1e-4, atol=1e-4)
 
 
-def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     examples = tiny_random.examples(tmp_path)
     settings = replace(SETTINGS, save_steps=2)
 
@@ -109,17 +109,8 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: 
         return weights(unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, "po", settings, run))
 
     straight = train("straight")
-    write = Output.log
-
-    def stop(self: Output, entry: dict[str, float]) -> None:
-        write(self, entry)
-        if entry["step"] == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Output, "log", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(3):
         train("stopped")
-    monkeypatch.setattr(Output, "log", write)
     torch.testing.assert_close(train("stopped"), straight, rtol=0, atol=0)
 
 

@@ -15,8 +15,8 @@ from safeeraser.models.lora import attach
 from safeeraser.objectives import Method, Target, Term, find, nll
 from safeeraser.unlearn import UnlearnSettings, unlearn
 from safeeraser.unlearn.gradient_mask import GradientMask, gradient_mask, salient
-from safeeraser.unlearn.output import Output
 from tests import tiny_random
+from tests.interruption import interrupted_at
 
 SETTINGS = UnlearnSettings(
     steps=3,
@@ -97,7 +97,7 @@ def test_only_salient_weights_move(tmp_path: Path) -> None:
     assert 0.05 < moved / everywhere < 0.95
 
 
-def test_a_stopped_run_goes_on_with_the_same_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_goes_on_with_the_same_mask(tmp_path: Path) -> None:
     examples = tiny_random.examples(tmp_path)
     settings = replace(SETTINGS, save_steps=1)
 
@@ -106,17 +106,8 @@ def test_a_stopped_run_goes_on_with_the_same_mask(tmp_path: Path, monkeypatch: p
         return weights(unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, "po+pd", settings, run))
 
     straight = train("straight")
-    write = Output.log
-
-    def stop(self: Output, entry: dict[str, float]) -> None:
-        write(self, entry)
-        if entry["step"] == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Output, "log", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(2):
         train("stopped")
-    monkeypatch.setattr(Output, "log", write)
     torch.testing.assert_close(train("stopped"), straight, rtol=0, atol=0)
 
 

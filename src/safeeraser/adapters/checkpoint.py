@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -18,7 +18,7 @@ from safeeraser.adapters.card import write_card
 from safeeraser.errors import UserError
 from safeeraser.folders import whole_folder
 from safeeraser.models.load import LoadedModel
-from safeeraser.models.lora import detach, projector_name, quiet_peft
+from safeeraser.models.lora import detach, projector_name, wrap
 from safeeraser.models.merging import check_changed, probe
 
 _WRAPPERS = re.compile(r"^(?:(?:base_model\.model|module|model)\.)+")
@@ -179,16 +179,9 @@ def _rank(path: Path, weights: Mapping[str, Tensor], given: int | None) -> int:
 def _adapter(model: PreTrainedModel, weights: Mapping[str, Tensor], rank: int, alpha: float) -> PeftModel:
     """The model with an adapter of these weights on it, in place."""
     projector = projector_name(model)
-    whole = [name for name in weights if not name.endswith((".lora_A", ".lora_B"))]
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,  # type: ignore[arg-type]  # PEFT annotates int and computes with any number
-        target_modules=[name.removesuffix(".lora_A") for name in weights if name.endswith(".lora_A")],
-        modules_to_save=[str(projector)] if whole else None,
-        task_type="CAUSAL_LM",
-    )
-    with quiet_peft():
-        adapted = get_peft_model(model, config)
+    targets = [name.removesuffix(".lora_A") for name in weights if name.endswith(".lora_A")]
+    has_whole = any(not name.endswith((".lora_A", ".lora_B")) for name in weights)
+    adapted = wrap(model, targets, projector if has_whole else None, rank, alpha)
     state = dict(adapted.get_base_model().named_parameters())
     for name, value in weights.items():
         state[_in_peft(name, projector)].data = value.to(model.device, torch.float32)

@@ -43,22 +43,29 @@ def attach(
     targets = language_targets(model, layers)
     if projector == "lora":
         targets = f"{targets}|{linear_targets(model, str(name))}"
-    config = LoraConfig(
-        r=r,
-        lora_alpha=alpha,  # type: ignore[arg-type]  # PEFT annotates int and computes with any number
-        lora_dropout=dropout,
-        target_modules=targets,
-        modules_to_save=[str(name)] if projector in ("full", "sine") else None,
-        task_type="CAUSAL_LM",
-    )
-    with quiet_peft():
-        adapted = get_peft_model(model, config)
+    adapted = wrap(model, targets, str(name) if projector in ("full", "sine") else None, r, alpha, dropout)
     for parameter in adapted.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
     if projector == "sine":
         modulate(adapted)
     return adapted
+
+
+def wrap(
+    model: PreTrainedModel, targets: str | list[str], whole: str | None, r: int, alpha: float, dropout: float = 0.0
+) -> PeftModel:
+    """A model with fresh LoRA on `targets` (as PEFT's `target_modules`), and a copy of the module `whole` to train."""
+    config = LoraConfig(
+        r=r,
+        lora_alpha=alpha,  # type: ignore[arg-type]  # PEFT annotates int and computes with any number
+        lora_dropout=dropout,
+        target_modules=targets,
+        modules_to_save=None if whole is None else [whole],
+        task_type="CAUSAL_LM",
+    )
+    with quiet_peft():
+        return get_peft_model(model, config)
 
 
 def detach(adapted: PeftModel) -> None:
