@@ -7,7 +7,7 @@ was, and one that is complete only prints. The stand-alone commands use the same
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from safeeraser.objectives import Method
 from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl, write_text
 from safeeraser.run_folder import RunFolder
 from safeeraser.selection import Part, choose
-from safeeraser.unlearn import UnlearnSettings, check, unlearn
+from safeeraser.unlearn import UnlearnSettings, check, check_model, unlearn
 
 Say = Callable[[str], None]
 _WARNINGS = 10  # of a benchmark, that a run shows
@@ -51,7 +51,8 @@ def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
     """Do what is not yet done of a run, write its report, and return its metrics.
 
     Raises UserError, before anything is written, where the folder belongs to other settings or other data, and where
-    one of the methods cannot be trained on the data.
+    one of the methods cannot be trained on the data. It is raised before any training where the model does not take one
+    of the methods.
     """
     folder = RunFolder(settings.folder)
     folder.check(settings)
@@ -61,6 +62,7 @@ def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
         check(benchmark.examples, benchmark.refusals, method, unlearn_settings(settings, method.name))
     folder.claim(settings, benchmark.hash)
     stages = _Run(settings, folder, _Model(kit.load, folder), say)
+    stages.check_model(kit.methods.values())
     for method in kit.methods.values():
         stages.unlearn(method, benchmark)
     for name in settings.methods:
@@ -191,6 +193,12 @@ class _Run:
     folder: RunFolder
     model: _Model
     say: Say
+
+    def check_model(self, methods: Iterable[Method]) -> None:
+        """See that the model takes every method still to be trained, before hours go into the first."""
+        for method in methods:
+            if not self.folder.adapter(method.name).exists():
+                check_model(self.model.get(), method, unlearn_settings(self.settings, method.name))
 
     def unlearn(self, method: Method, benchmark: Benchmark) -> None:
         if self.folder.adapter(method.name).exists():

@@ -35,6 +35,7 @@ def unlearn(
     from safeeraser import pipeline
     from safeeraser.cli import wiring
     from safeeraser.records import VANILLA
+    from safeeraser.unlearn import check
     from safeeraser.unlearn import unlearn as train
 
     if method == VANILLA:
@@ -43,6 +44,7 @@ def unlearn(
     kit = wiring.kit(settings)
     benchmark = wiring.read(data, layout)
     trained = pipeline.unlearn_settings(settings, method)
+    check(benchmark.examples, benchmark.refusals, kit.methods[method], trained)  # before a model is loaded for nothing
     folder = train(kit.load(None), benchmark.examples, benchmark.refusals, kit.methods[method], trained, output)
     stdout.print(str(folder), markup=False, soft_wrap=True)
 

@@ -37,13 +37,9 @@ def attach(
     through those below. With `projector` "full" the projector is trained whole, with "lora" by LoRA, with "sine" by the
     sine of a shift (`models.sine`; call `settle` before saving). Raises UserError where the model has no projector.
     """
-    name = projector_name(model)
-    if projector != "frozen" and name is None:
-        raise UserError(f"{type(model).__name__}: no projector found to train; use projector=frozen")
-    targets = language_targets(model, layers)
-    if projector == "lora":
-        targets = f"{targets}|{linear_targets(model, str(name))}"
-    adapted = wrap(model, targets, str(name) if projector in ("full", "sine") else None, r, alpha, dropout)
+    targets = adapter_targets(model, layers, projector)
+    whole = projector_name(model) if projector in ("full", "sine") else None
+    adapted = wrap(model, targets, whole, r, alpha, dropout)
     for parameter in adapted.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch.float32)
@@ -84,6 +80,17 @@ def quiet_peft() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         yield
+
+
+def adapter_targets(model: PreTrainedModel, layers: int | None = None, projector: Projector = "frozen") -> str:
+    """A pattern of all linear layers that `attach` puts LoRA on.
+
+    Raises UserError where the model lacks what is to be trained: a language model, so many layers, a projector.
+    """
+    targets, name = language_targets(model, layers), projector_name(model)
+    if projector != "frozen" and name is None:
+        raise UserError(f"{type(model).__name__}: no projector found to train; use projector=frozen")
+    return f"{targets}|{linear_targets(model, str(name))}" if projector == "lora" else targets
 
 
 def language_targets(model: PreTrainedModel, layers: int | None = None) -> str:

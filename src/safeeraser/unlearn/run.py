@@ -20,8 +20,9 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback
 from safeeraser import provenance
 from safeeraser.errors import UserError
 from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.feature_files import allowed_bytes
 from safeeraser.models.load import LoadedModel
-from safeeraser.models.lora import attach, detach
+from safeeraser.models.lora import adapter_targets, attach, detach
 from safeeraser.models.processes import processes
 from safeeraser.models.sine import settle
 from safeeraser.models.vision import VisionFeatures
@@ -61,7 +62,7 @@ def unlearn(
     the method or the number of processes, and where `output` was made with other settings.
     """
     method = _bound(method, settings)
-    check_layers(method, loaded.model, settings.lora_layers)
+    check_model(loaded, method, settings)
     rows = check(examples, refusals, method, settings)
     folder = Output(output, _inputs(loaded, examples, refusals, method, settings))
     if _on_main(folder.open):
@@ -106,10 +107,18 @@ def check(
         raise UserError(f"{method.name} has no term on the harmful answers: stop_forget_nll has nothing to watch")
     settings.share(processes().num_processes)
     check_trackers(settings.report_to)
+    allowed_bytes()
     try:
         return _rows(examples, refusals, method, settings)
     except UserError as error:
         raise UserError(f"{method.name}: {error}") from error
+
+
+def check_model(loaded: LoadedModel, method: str | Method, settings: UnlearnSettings) -> None:
+    """Raises UserError for whatever `unlearn` refuses about the model, such as a processor without a chat template."""
+    check_layers(_bound(method, settings), loaded.model, settings.lora_layers)
+    adapter_targets(loaded.model, settings.lora_layers, settings.projector)
+    ChatTokenizer.of(loaded)
 
 
 def _bound(method: str | Method, settings: UnlearnSettings) -> Method:
@@ -152,7 +161,7 @@ def _train(
     trainer = UnlearnTrainer(
         method=method,
         mask=mask,
-        vision=VisionInForward(model, chat, adapted) if weights_are_sharded() else VisionFeatures(model, chat),
+        vision=_vision(model, chat, adapted),
         model=adapted,
         args=arguments(settings, folder.checkpoints, loaded.model.device),
         train_dataset=rows[Split.TRAIN],
@@ -169,6 +178,12 @@ def _train(
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     results = _results(trainer, settings, done, time.monotonic() - start)
     _on_main(lambda: folder.finish(adapted, settle(adapted, weights), loaded.name, results))
+
+
+def _vision(model: PreTrainedModel, chat: ChatTokenizer, adapted: PeftModel) -> VisionFeatures:
+    if weights_are_sharded():
+        return VisionInForward(model, chat, adapted)
+    return VisionFeatures(model, chat, disk_bytes=allowed_bytes())
 
 
 def _on_main(action: Callable[[], _Result]) -> _Result:
