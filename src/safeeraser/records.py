@@ -10,10 +10,11 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 VANILLA = "vanilla"
 """The name of the model before unlearning, wherever models are named."""
@@ -196,36 +197,38 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
-    fields = get_type_hints(kind)
-    with path.open(encoding="utf-8", newline="\n") as file:
+    fields = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(kind).items()}
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 return
             yield _parse(line, kind, fields, f"{path}:{number}")
 
 
-def _parse(line: str, kind: type[Record], fields: dict[str, Any], place: str) -> Record:
+def _parse(line: bytes, kind: type[Record], fields: dict[str, tuple[type, ...]], place: str) -> Record:
     try:
         data = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise RecordError(f"{place}: not JSON ({error.msg})") from error
+    except (ValueError, RecursionError) as error:  # also a number of too many digits, and nesting without end
+        raise RecordError(f"{place}: not JSON ({error})") from error
     if not isinstance(data, dict):
         raise RecordError(f"{place}: expected an object, found {type(data).__name__}")
     unknown = sorted(set(data) - set(fields))
     if unknown:
         raise RecordError(f"{place}: unknown field {unknown[0]!r}; {kind.__name__} has {', '.join(fields)}")
-    try:
-        return kind(**{name: _convert(value, fields[name]) for name, value in data.items()})
-    except (TypeError, ValueError) as error:
-        raise RecordError(f"{place}: not a {kind.__name__} ({error})") from error
+    missing = [field.name for field in dataclasses.fields(kind) if field.default is MISSING and field.name not in data]
+    if missing:
+        raise RecordError(f"{place}: no field {missing[0]!r}, which every {kind.__name__} has")
+    return kind(**{name: _convert(value, fields[name], f"{place}: {name}") for name, value in data.items()})
 
 
-def _convert(value: Any, hint: Any) -> Any:
-    """JSON has no paths and no enums; every other field is what it is."""
-    if value is None:
-        return None
-    if hint in (Stream, Split, Axis):
-        return hint(value)
-    if hint == Path | None:
+def _convert(value: Any, kinds: tuple[type, ...], place: str) -> Any:
+    """A field's value, which has to be of one of its types; JSON has no paths, no enums, and 1 for 1.0."""
+    if type(value) in kinds or (type(value) is int and float in kinds):
+        return value
+    if isinstance(value, str) and kinds[0] is Path:
         return Path(value)
-    return value
+    names = [str(each) for each in kinds[0]] if issubclass(kinds[0], StrEnum) else []
+    if isinstance(value, str) and value in names:
+        return kinds[0](value)
+    wanted = names or ["null" if kind is NoneType else kind.__name__ for kind in kinds]
+    raise RecordError(f"{place} must be {' or '.join(wanted)}, not {json.dumps(value):.40}")

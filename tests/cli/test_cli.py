@@ -316,6 +316,11 @@ def test_answers_to_other_data(finished: World, tmp_path: Path) -> None:
     [
         ("{broken", ":1: not JSON"),
         ('{"example_id": "a", "sample": 0, "answer": "x", "finnish": "stop"}', ":1: unknown field 'finnish'"),
+        (
+            '{"example_id": "a", "sample": 0, "answer": null, "finish": "stop"}',
+            ":1: answer must be str, not null",
+        ),
+        ('{"example_id": "a", "answer": "x", "finish": "stop"}', ":1: no field 'sample', which every Generation has"),
     ],
 )
 def test_broken_answers(finished: World, tmp_path: Path, line: str, expected: str) -> None:

@@ -15,7 +15,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Make a multimodal LLM stop answering harmful image+text requests, without refusing everything, and prove it.",
 )
 app.command()(runs.demo)
 app.command()(runs.run)
@@ -46,7 +45,14 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Make a multimodal LLM stop answering harmful image+text requests, without refusing everything, and prove it."""
+    """Make a multimodal LLM stop answering harmful image+text requests, without refusing everything, and prove it.
+
+    \b
+    Examples:
+      safeeraser demo
+      safeeraser run run.yaml --seed 1 unlearn.steps=60
+      safeeraser unlearn --help
+    """
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from safeeraser.cli.options import Format
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
     from safeeraser.records import Example, Generation, Verdict
 
 app = typer.Typer(
-    help="Hold judges against labels by people, and correct rates for their errors.",
+    help="""Hold judges against labels by people, and correct rates for their errors.
+
+    \b
+    Examples:
+      safeeraser calibrate draw --run runs/demo --count 120 --output labels.html
+      safeeraser calibrate figures labels.jsonl --run runs/demo
+    """,
     rich_markup_mode=None,
     no_args_is_help=True,
 )
@@ -40,6 +47,7 @@ def draw(
     output: Annotated[Path, typer.Option("--output", help="What to fill in: a table (.csv) or a page (.html).")],
     run: Runs = None,
     data: DataFolder = None,
+    layout: Format = "released",
     generations: Generations = None,
     verdicts: Verdicts = None,
     judge: JudgeName = None,
@@ -59,7 +67,7 @@ def draw(
     from safeeraser.judges.calibration.sample import draw as choose
     from safeeraser.judges.calibration.sheet import write_sheet
 
-    populations = _populations(list(_sources(run, data, generations, verdicts)), judge)
+    populations = _populations(list(_sources(run, data, layout, generations, verdicts)), judge)
     if len(populations) > 1:
         raise UserError(f"verdicts of several judges: {', '.join(populations)}; choose one with --judge")
     (population,) = populations.values()
@@ -73,6 +81,7 @@ def figures(
     labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Answers that somebody labelled (.jsonl or .csv).")],
     run: Runs = None,
     data: DataFolder = None,
+    layout: Format = "released",
     generations: Generations = None,
     verdicts: Verdicts = None,
     judge: JudgeName = None,
@@ -91,7 +100,7 @@ def figures(
     from safeeraser.judges.labels import read_labels
 
     labelled = read_labels(labels)
-    populations = _populations(list(_sources(run, data, generations, verdicts)), judge)
+    populations = _populations(list(_sources(run, data, layout, generations, verdicts)), judge)
     if stale := max(changed(population, labelled) for population in populations.values()):
         raise UserError(f"{labels}: {stale} labels are on other answers than those given")
     found = [calibrate(name, population, labelled, seed=seed) for name, population in populations.items()]
@@ -103,7 +112,11 @@ def figures(
 
 
 def _sources(
-    run: Path | None, data: Path | None, generations: list[Path] | None, verdicts: list[Path] | None
+    run: Path | None,
+    data: Path | None,
+    layout: str,
+    generations: list[Path] | None,
+    verdicts: list[Path] | None,
 ) -> Iterator[_Source]:
     """Each model's name (its file's), with the examples, its answers and all verdicts on them."""
     from safeeraser.cli import wiring
@@ -122,7 +135,7 @@ def _sources(
     else:
         if data is None or not generations or len(generations) != len(verdicts or []):
             raise UserError("give --run, or --data with a --generations and a --verdicts for each model")
-        benchmark = wiring.read(data)
+        benchmark = wiring.read(data, layout)
         files = list(zip(generations, verdicts or [], strict=True))
     for answers, said in files:
         yield answers.stem, list(benchmark.examples), read_jsonl(answers, Generation), read_jsonl(said, Verdict)

@@ -18,7 +18,17 @@ from safeeraser.cli.options import AnyFolder, Format
 from safeeraser.cli.output import FINDINGS, print_counts, progress, say, stdout
 from safeeraser.records import Split
 
-app = typer.Typer(help="Build, check, clean and look at benchmarks.", rich_markup_mode=None)
+app = typer.Typer(
+    help="""Build, check, clean and look at benchmarks.
+
+    \b
+    Examples:
+      safeeraser data build data/icons
+      safeeraser data check data/icons
+    """,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
 app.command()(building.build)
 app.command()(building.prompts)
 

@@ -14,14 +14,12 @@ from safeeraser.cli.output import stdout
 if TYPE_CHECKING:
     from safeeraser.objectives import Method
 
-methods_app = typer.Typer(
-    help="List the methods; `methods show NAME` explains one.", rich_markup_mode=None, invoke_without_command=True
-)
+methods_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
 
 @methods_app.callback()
 def methods(ctx: typer.Context) -> None:
-    """List the methods of unlearning; `methods show NAME` explains one.
+    """List the methods; `methods show NAME` explains one.
 
     \b
     Examples:

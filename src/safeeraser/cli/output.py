@@ -72,8 +72,14 @@ class Commands(TyperGroup):
         except Exception as error:
             if not _is_the_users(error):
                 raise
-            stderr.print(Text(f"error: {error}", style="red"), soft_wrap=True)
+            stderr.print(Text(f"error: {_message(error)}", style="red"), soft_wrap=True)
             raise typer.Exit(getattr(error, "exit_code", USER_ERROR)) from error
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"  # without the system's number
+    return str(error)
 
 
 def _is_the_users(error: Exception) -> bool:
