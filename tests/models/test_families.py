@@ -15,6 +15,7 @@ from safeeraser.errors import UserError
 from safeeraser.models.chat import Chat, ChatError, ChatTokenizer, pad
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import Projector, attach, language_targets, projector_name
+from safeeraser.models.merging import merged
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Target, find
 from safeeraser.unlearn.rows import TrainingRows
@@ -198,6 +199,25 @@ class FamilyTests:
         before = _logits(loaded, VisionFeatures(loaded.model, chat), rows)[0]
         torch.testing.assert_close(again, before, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(model.state_dict(), loaded.model.state_dict(), rtol=0, atol=0)
+
+    def test_an_adapter_saved_and_merged_gives_equal_logits(
+        self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path], tmp_path: Path
+    ) -> None:
+        rows = [chat.answered(QUESTION, images[0], ANSWER), chat.answered("Hello there", None, ANSWER)]
+        trained, fresh = (families.FAMILIES[self.name]() for _ in "ab")
+        adapted = attach(trained.model, r=2, alpha=4, dropout=0.0, projector="full").eval()
+        noise = torch.Generator().manual_seed(1)
+        for parameter in (each for each in adapted.parameters() if each.requires_grad):
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=noise)
+        adapted.save_pretrained(str(tmp_path))
+        model = merged(fresh.model, fresh.processor, tmp_path)
+        again = LoadedModel(model, fresh.processor, "again")
+        found = _logits(again, VisionFeatures(model, chat), rows)
+        expected = _logits(trained, VisionFeatures(trained.model, chat), rows)
+        plain = _logits(loaded, VisionFeatures(loaded.model, chat), rows)
+        for one, other, before in zip(found, expected, plain, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+            assert (one - before).abs().max() > 1e-3
 
 
 class TestLlava(FamilyTests):
