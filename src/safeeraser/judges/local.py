@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
@@ -41,8 +42,8 @@ class LocalChat:
         self._source = _source(name_or_path)
         self._revision = revision
         self._batch_size = batch_size
-        self._config = _config(self._source, revision)
-        self.identity = f"{name_or_path}:{_weights(self._source, self._config)}"
+        self._config = read_config(self._source, revision)
+        self.identity = f"{name_or_path}:{weights_id(self._source, self._config)}"
 
     @property
     def sees(self) -> bool:
@@ -151,14 +152,13 @@ def _source(name_or_path: str) -> str:
     return str(embedded.path())
 
 
-def _config(source: str, revision: str | None) -> Any:
-    try:
+def read_config(source: str, revision: str | None) -> Any:
+    """The configuration of a model by folder or hub id. Raises UserError where there is none."""
+    with _refused(source):
         return AutoConfig.from_pretrained(source, revision=revision)
-    except (OSError, ValueError) as error:  # how transformers says that there is no model it knows
-        raise UserError(f"judge model {source}: {error}") from error
 
 
-def _weights(source: str, config: Any) -> str:
+def weights_id(source: str, config: Any) -> str:
     """Which weights these are: a folder's by their content, the hub's by their commit; 8 hex digits."""
     files = sorted(Path(source).glob("*.safetensors"))
     if files:
@@ -166,15 +166,28 @@ def _weights(source: str, config: Any) -> str:
     return str(getattr(config, "_commit_hash", None) or "unknown")[:8]
 
 
-def _load(source: str, revision: str | None, sees: bool) -> tuple[Any, Any]:
-    try:
-        if sees:
-            loaded = load(source, revision=revision)
-            return loaded.model, loaded.processor
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        precision = torch.bfloat16 if native_bfloat16(device) else torch.float32
+def text_model(source: str, revision: str | None) -> tuple[Any, Any]:
+    """A model that takes text only, ready to use, and its tokenizer. Raises UserError where it cannot be loaded."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = torch.bfloat16 if native_bfloat16(device) else torch.float32
+    with _refused(source):
         model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=precision, revision=revision)
         return model.to(device).eval(), AutoTokenizer.from_pretrained(source, revision=revision)
+
+
+def _load(source: str, revision: str | None, sees: bool) -> tuple[Any, Any]:
+    if not sees:
+        return text_model(source, revision)
+    with _refused(source):
+        loaded = load(source, revision=revision)
+        return loaded.model, loaded.processor
+
+
+@contextmanager
+def _refused(source: str) -> Iterator[None]:
+    """What transformers says where there is no such model, or none that it knows, as a user's error."""
+    try:
+        yield
     except UserError:
         raise
     except (OSError, ValueError) as error:
