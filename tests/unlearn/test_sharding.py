@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate.commands.config.config_args import ClusterConfig
+from accelerate.commands.launch import launch_command_parser
 
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.lora import attach
@@ -61,6 +62,16 @@ def test_what_accelerate_launch_was_asked_for(
 def test_launch_files_are_read_by_accelerate_and_explained(path: Path) -> None:
     assert ClusterConfig.from_yaml_file(yaml_file=str(path)).num_processes == 2  # unknown keys are an error
     assert f"configs/accelerate/{path.name}" in (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_what_launch_files_say_of_sharding_are_options_of_accelerate(path: Path) -> None:
+    """It takes any key there without a word, so that a misspelt one would have no effect."""
+    file = ClusterConfig.from_yaml_file(yaml_file=str(path))
+    known = vars(launch_command_parser().parse_args(["script.py"]))
+    assert {*file.fsdp_config, *file.deepspeed_config} <= known.keys()
+    assert bool(file.fsdp_config) == path.name.startswith("fsdp")
+    assert bool(file.deepspeed_config) == path.name.startswith("zero")
 
 
 def test_there_are_launch_files() -> None:
