@@ -44,7 +44,7 @@ class RunSettings(Settings):
     data: DataSettings = DataSettings()
     methods: Annotated[tuple[_Method, ...], AfterValidator(_each_once)] = (VANILLA, "po", "po+pd")
     unlearn: UnlearningSettings = UnlearningSettings()
-    methods_settings: dict[_Method, UnlearningSettings] = Field(default_factory=dict)
+    methods_settings: dict[_Method, UnlearningSettings] = Field(default={})
     generate: GenerationSettings = GenerationSettings()
     limits: Limits = Limits()
     judge: JudgeSettings = JudgeSettings()

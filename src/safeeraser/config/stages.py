@@ -91,7 +91,7 @@ class UnlearningSettings(Settings):
     projector: Literal["frozen", "full", "lora", "sine"] = "frozen"
     preset: Literal["clean", "paper"] = "clean"
     first_token_weight: float = Field(default=1.0, gt=0)
-    options: dict[str, Annotated[float, Field(strict=True)]] = Field(default_factory=dict)
+    options: dict[str, Annotated[float, Field(strict=True)]] = Field(default={})
     save_steps: int | None = Field(default=None, ge=1)
     limit: int | None = Field(default=None, ge=1)
     gradient_checkpointing: bool = False
