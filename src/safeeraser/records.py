@@ -6,8 +6,10 @@ Standard library only: every other module may import this one, and it imports no
 from __future__ import annotations
 
 import dataclasses
+import glob
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass
@@ -18,6 +20,9 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 VANILLA = "vanilla"
 """The name of the model before unlearning, wherever models are named."""
+
+_SCRATCH_LETTERS = 8  # that tempfile puts behind a prefix
+_HALVES = re.compile("[\ud800-\udfff]")
 
 Record = TypeVar("Record", "Example", "Generation", "Likelihood", "Verdict", "Metric")
 
@@ -161,7 +166,7 @@ def write_jsonl(path: Path, records: Iterable[Record]) -> None:
 
 
 def read_jsonl(path: Path, kind: type[Record]) -> list[Record]:
-    """Read a record file. A last line without its line break was cut by a kill and is left out.
+    """Read a record file. A last line that is no whole JSON and has no line break was cut by a kill and is left out.
 
     Raises RecordError with file, line and field where a line is not a record of this kind.
     """
@@ -169,7 +174,11 @@ def read_jsonl(path: Path, kind: type[Record]) -> list[Record]:
 
 
 def repair_jsonl(path: Path) -> None:
-    """Cut a half-written last line off a record file, so that appending starts on a line of its own."""
+    """Cut a half-written last line off a record file, so that appending starts on a line of its own.
+
+    Copies that a kill left beside it go too, so this is for who alone writes the file.
+    """
+    remove_scratch(path)
     if not path.exists():
         return
     content = path.read_bytes()
@@ -177,6 +186,17 @@ def repair_jsonl(path: Path) -> None:
     if whole != len(content):
         with path.open("r+b") as file:
             file.truncate(whole)
+
+
+def remove_scratch(path: Path) -> None:
+    """Remove what kills have left of `write_text` to this file; for who alone writes it."""
+    for scratch in path.parent.glob(f".{glob.escape(path.name)}.{'?' * _SCRATCH_LETTERS}"):
+        scratch.unlink(missing_ok=True)
+
+
+def whole_text(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair: JSON may hold one, but no file and no model takes it."""
+    return _HALVES.sub("\ufffd", text)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -200,9 +220,18 @@ def _read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
     fields = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(kind).items()}
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
+            if not line.endswith(b"\n") and not _is_whole(line):
                 return
             yield _parse(line, kind, fields, f"{path}:{number}")
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line without its break is a whole one, as of an editor that leaves the last break out."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _parse(line: bytes, kind: type[Record], fields: dict[str, tuple[type, ...]], place: str) -> Record:
@@ -223,6 +252,8 @@ def _parse(line: bytes, kind: type[Record], fields: dict[str, tuple[type, ...]],
 
 def _convert(value: Any, kinds: tuple[type, ...], place: str) -> Any:
     """A field's value, which has to be of one of its types; JSON has no paths, no enums, and 1 for 1.0."""
+    if type(value) is str:
+        value = whole_text(value)
     if type(value) in kinds or (type(value) is int and float in kinds):
         return value
     if isinstance(value, str) and kinds[0] is Path:
