@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from safeeraser.models.embedded.cache import built_once, cache_folder
 
@@ -77,6 +78,48 @@ def test_an_error_leaves_nothing_and_the_next_call_succeeds(tmp_path, error):
         built_once(tmp_path / "folder", fail)
     assert {file.name for file in tmp_path.iterdir()} <= {"folder.lock"}
     assert (built_once(tmp_path / "folder", _write("whole")) / "file").read_text() == "whole"
+
+
+def _aged(folder: Path, days: float) -> Path:
+    then = time.time() - days * 24 * 3600
+    os.utime(folder, (then, then))
+    return folder
+
+
+def test_a_build_removes_what_other_versions_left_a_week_ago(tmp_path):
+    def present(name: str, days: float) -> Path:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+        return _aged(tmp_path / name, days)
+
+    gone = [present(name, 8) for name in ("tiny-0123456789ab", "tiny-0123456789ac.partial")]
+    kept = [
+        present("tiny-0123456789ad", 6),
+        *(present(name, 8) for name in ("tiny-base-0123456789ab", "tiny-x", "other")),
+    ]
+    built = built_once(tmp_path / "tiny-fedcba987654", _write("new"))
+    assert [folder.exists() for folder in gone] == [False, False]
+    assert all((folder / "file").read_text() == folder.name for folder in kept)
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {
+        built.name,
+        *(folder.name for folder in kept),
+    }
+
+
+def test_what_is_asked_for_stays(tmp_path):
+    old = _aged(built_once(tmp_path / "tiny-0123456789ab", _write("old")), 8)
+    assert built_once(old, _write("never")) == old
+    built_once(tmp_path / "tiny-fedcba987654", _write("new"))
+    assert (old / "file").read_text() == "old"
+
+
+def test_what_another_process_is_building_stays(tmp_path):
+    building = tmp_path / "tiny-0123456789ab.partial"
+    building.mkdir()
+    _aged(building, 8)
+    with FileLock(tmp_path / "tiny-0123456789ab.lock", is_singleton=False):
+        built_once(tmp_path / "tiny-fedcba987654", _write("new"))
+    assert building.exists()
 
 
 @_posix

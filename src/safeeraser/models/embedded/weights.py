@@ -11,6 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration, PreTrainedConfig, PreTrainedModel
 
+from safeeraser.models.lora import quiet_peft
+
 MANIFEST = "manifest.json"
 
 Model = TypeVar("Model", bound=PreTrainedModel)
@@ -52,7 +54,8 @@ def apply(model: LlavaForConditionalGeneration, folder: Path) -> LlavaForConditi
     """
     _verify(folder)
     model.model.multi_modal_projector.load_state_dict(load_file(folder / "projector.safetensors"))
-    adapted = PeftModel.from_pretrained(model, str(folder / "adapter"))
+    with quiet_peft():
+        adapted = PeftModel.from_pretrained(model, str(folder / "adapter"))
     stored = load_file(folder / "adapter" / "adapter_model.safetensors")
     # peft only warns here, and would merge freshly initialised matrices, that is: change nothing
     if stored.keys() != get_peft_model_state_dict(adapted).keys():
