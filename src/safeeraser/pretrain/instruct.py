@@ -13,6 +13,7 @@ from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
 
+from safeeraser.benchmarks.icons.draw import SHARES
 from safeeraser.models.chat import Chat, ChatTokenizer
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import attach
@@ -34,6 +35,7 @@ class Round:
     lora_rate: float
     projector_rate: float
     seed: int
+    shares: tuple[int, int, int] = SHARES  # of lessons with one, two and three objects
 
 
 def instruct(loaded: LoadedModel, rounds: Sequence[Round]) -> PeftModel:
@@ -60,7 +62,9 @@ def _train(loaded: LoadedModel, adapted: PeftModel, lora: list[nn.Parameter], th
     chat = ChatTokenizer.of(loaded)
     vision = VisionFeatures(loaded.model, chat, limit_bytes=0)
     with TemporaryDirectory() as folder, ProgressBar(title, this.steps) as bar:
-        stream = lessons(Path(folder), this.seed, visual=this.visual, instructions=this.instructions)
+        stream = lessons(
+            Path(folder), this.seed, visual=this.visual, instructions=this.instructions, shares=this.shares
+        )
         for _ in range(this.steps):
             batch = [
                 [chat.answered(each.question, each.image, each.answer) for each in lesson]

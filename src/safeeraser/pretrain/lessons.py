@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from safeeraser.benchmarks.icons import vocabulary
-from safeeraser.benchmarks.icons.draw import Picture, draw
+from safeeraser.benchmarks.icons.draw import SHARES, Picture, draw
 from safeeraser.benchmarks.icons.vocabulary import Icon, Pair
 from safeeraser.records import Example, Split, Stream
 
@@ -24,10 +24,13 @@ _TEXT = 0.06  # the share of lessons without a picture
 _TEXT_QUESTIONS = 6
 
 
-def lessons(folder: Path, seed: int, *, visual: int, instructions: int) -> Iterator[Lesson]:
+def lessons(
+    folder: Path, seed: int, *, visual: int, instructions: int, shares: tuple[int, int, int] = SHARES
+) -> Iterator[Lesson]:
     """An endless stream of lessons, each with a picture of its own in `folder`, the same for the same seed.
 
     Besides name, kind and care a lesson has `visual` questions about colour, count and position, and `instructions`.
+    `shares` are the odds of one, two and three objects in a picture.
     """
     rng = random.Random(seed)
     number = 0
@@ -37,7 +40,7 @@ def lessons(folder: Path, seed: int, *, visual: int, instructions: int) -> Itera
             yield [_example(f"text/{number}/{place}", pair, None) for place, pair in enumerate(pairs)]
         else:
             icon = rng.choice(vocabulary.icons())
-            picture = draw(icon.icon, rng)
+            picture = draw(icon.icon, rng, shares)
             path = folder / f"{number}.png"
             picture.image.save(path)
             pairs = _pairs(icon, picture, rng, visual, instructions)

@@ -25,6 +25,16 @@ ALIGN_PICTURES = 100
 ROUNDS = (
     Round(steps=540, batch_size=12, visual=2, instructions=2, lora_rate=8e-4, projector_rate=3e-4, seed=2),
     Round(steps=400, batch_size=16, visual=1, instructions=1, lora_rate=6e-4, projector_rate=2e-4, seed=3),
+    Round(
+        steps=600,
+        batch_size=16,
+        visual=1,
+        instructions=1,
+        lora_rate=5e-4,
+        projector_rate=2e-4,
+        seed=4,
+        shares=(5, 1, 1),
+    ),
 )
 SEED = 2  # of whatever torch draws itself
 

@@ -22,6 +22,7 @@ COLOURS = {
     "white": (250, 250, 250),
 }
 COUNTS = ("One", "Two", "Three")
+SHARES = (10, 1, 1)  # of the pictures, that show one, two and three objects
 _SHIFT = 12
 _POSITIONS = {
     "In the middle": (0, 0),
@@ -43,10 +44,13 @@ class Picture:
     position: str | None
 
 
-def draw(icon: str, rng: random.Random) -> Picture:
-    """Draw `icon` (a Font Awesome solid name) at 84 x 84 pixels; equal `rng` states give equal pixels."""
+def draw(icon: str, rng: random.Random, shares: tuple[int, int, int] = SHARES) -> Picture:
+    """Draw `icon` (a Font Awesome solid name) at 84 x 84 pixels; equal `rng` states give equal pixels.
+
+    `shares` are the odds of one, two and three objects.
+    """
     colour = rng.choice(list(COLOURS))
-    count = rng.choices((1, 2, 3), weights=(10, 1, 1))[0]
+    count = rng.choices((1, 2, 3), weights=shares)[0]
     position = rng.choice(list(_POSITIONS)) if count == 1 else None
     canvas = _background(COLOURS[colour], rng)
     places = _PLACES_OF_MANY[count] if position is None else (_POSITIONS[position],)
