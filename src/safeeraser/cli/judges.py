@@ -83,10 +83,30 @@ def _llama_guard(settings: JudgeSettings, _: Sequence[str]) -> Judge:
     return judge_with(chat, interview(images=images), model)
 
 
+def _fluency(settings: JudgeSettings, refusals: Sequence[str]) -> Judge:
+    """With the language model of `tiny`, or with one of the user's own and a threshold for it."""
+    from safeeraser.judges import fluency
+
+    if settings.model is None:
+        if settings.revision is not None:
+            raise UserError("judge.revision: only with model")
+        reference = fluency.smollm2(batch_size=settings.batch_size)
+    elif settings.threshold is None:
+        raise UserError(f"judge.threshold: needed with model: {fluency.THRESHOLD:g} nats belong to SmolLM2")
+    else:
+        reference = fluency.pretrained(settings.model, revision=settings.revision, batch_size=settings.batch_size)
+    return fluency.fluency_judge(reference, refusals, threshold=settings.threshold or fluency.THRESHOLD)
+
+
 KINDS = {
     "rules": Kind(
         about=f"{NAME}: word rules for short answers; no model, no network",
         make=lambda _, refusals: rules_judge(refusals),
+    ),
+    "rules+fluency": Kind(
+        about=f"{NAME}, and a language model that tells word salad: that of `tiny`, or model with threshold",
+        make=_fluency,
+        takes=("model", "threshold", *_WEIGHTS),
     ),
     "endpoint": Kind(
         about="a model on any OpenAI-compatible server, with our prompts",

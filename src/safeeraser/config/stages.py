@@ -129,6 +129,7 @@ class JudgeSettings(Settings):
     name: Annotated[str, known("judges", "judge")] = "rules"
     model: str | None = None
     revision: str | None = None
+    threshold: float | None = Field(default=None, gt=0)
     images: bool = False
     max_tokens: int = Field(default=256, ge=1)
     temperature: float | None = Field(default=0.0, ge=0)
