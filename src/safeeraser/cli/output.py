@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
+from safeeraser.benchmarks.safe_text import plain
 from safeeraser.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ stderr = Console(stderr=True, highlight=False)
 
 
 def say(message: str) -> None:
-    """A line about what is going on. Printed as it is: nothing in it is taken for markup."""
-    stderr.print(Text(message), soft_wrap=True)
+    """A line about what is going on. Nothing in it is taken for markup, and it moves no cursor."""
+    stderr.print(Text(plain(message)), soft_wrap=True)
 
 
 def print_counts(counts: Mapping[str, int]) -> None:
@@ -72,7 +73,7 @@ class Commands(TyperGroup):
         except Exception as error:
             if not _is_the_users(error):
                 raise
-            stderr.print(Text(f"error: {_message(error)}", style="red"), soft_wrap=True)
+            stderr.print(Text(plain(f"error: {_message(error)}"), style="red"), soft_wrap=True)
             raise typer.Exit(getattr(error, "exit_code", USER_ERROR)) from error
 
 

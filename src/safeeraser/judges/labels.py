@@ -12,7 +12,7 @@ from typing import Any
 from safeeraser.errors import UserError
 from safeeraser.judges.base import AXES
 from safeeraser.judges.tables import read_table
-from safeeraser.records import Axis, Example, Generation, Split, Stream
+from safeeraser.records import Axis, Example, Generation, Split, Stream, whole_text
 
 _OPTIONAL = ("category", "keyword", "kind", "partner", "subset")
 
@@ -106,7 +106,7 @@ def _parse(data: dict[str, Any], name: str) -> Labelled:
 def _text(data: Mapping[str, Any], field: str) -> str:
     if not isinstance(data[field], str):
         raise TypeError(f"{field}: expected text, found {type(data[field]).__name__}")
-    return str(data[field])
+    return whole_text(data[field])
 
 
 def _labels(labels: Any, stream: Stream) -> Iterator[tuple[Axis, int]]:
