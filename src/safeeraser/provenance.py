@@ -37,6 +37,11 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def answer_hash(answer: str) -> str:
+    """What tells a model's answer from another: the first 12 hex digits of its sha256."""
+    return hashlib.sha256(answer.encode(errors="replace")).hexdigest()[:12]
+
+
 def file_hash(path: Path) -> str:
     """sha256 of a file, 16 hex digits."""
     with path.open("rb") as file:

@@ -14,7 +14,7 @@ from safeeraser.config import RunSettings, first_difference
 from safeeraser.errors import UserError, unknown
 from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, judge_file
-from safeeraser.metrics import Column, Protocol, join, measured
+from safeeraser.metrics import Column, Protocol, join, measured, stale
 from safeeraser.records import Example, Generation, Split, Stream, Verdict, read_jsonl
 from safeeraser.run_folder import RunFolder
 from safeeraser.selection import Part, choose
@@ -60,11 +60,15 @@ class FinishedRun:
     judge: str
 
     def judged(self, model: str) -> Judged:
-        """One model's answers with their verdicts. Raises ResultsError for a model that the run lacks."""
+        """One model's answers with their verdicts.
+
+        Raises ResultsError for a model that the run lacks, and for verdicts on other answers.
+        """
         if model not in self.settings.methods:
             raise ResultsError(f"{self.folder.root}: {unknown('model', model, self.settings.methods)}")
         answers = read_jsonl(self.folder.generations(model), Generation)
         verdicts = by_one_judge(read_jsonl(self.folder.verdicts(model), Verdict), self.judge)
+        same_answers(answers, verdicts, self.folder.verdicts(model))
         return Judged(self.examples, tuple(answers), tuple(verdicts))
 
 
@@ -142,6 +146,18 @@ def choose_judge(verdicts: Iterable[Verdict], wanted: str | None, place: str) ->
 def by_one_judge(verdicts: Iterable[Verdict], judge: str) -> list[Verdict]:
     """The verdicts of one judge."""
     return [verdict for verdict in verdicts if verdict.judge == judge]
+
+
+def same_answers(answers: Iterable[Generation], verdicts: Iterable[Verdict], place: Path) -> None:
+    """Raise ResultsError where a verdict of the file `place` is about another answer than the one that is there now."""
+    others = stale(answers, verdicts)
+    if others:
+        first = others[0]
+        raise ResultsError(
+            f"{place}: {first.example_id}, sample {first.sample}, {first.axis}: answer_hash: {first.answer_hash!r} is "
+            f"that of another answer; {len(others)} such verdicts. `safeeraser judge` (for a run, `safeeraser report`) "
+            "judges those answers again"
+        )
 
 
 def same_but_for_the_seed(runs: Sequence[FinishedRun]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,9 +10,15 @@ import pytest
 from typer.testing import CliRunner
 
 from safeeraser.cli import app
-from safeeraser.records import Example, Stream
+from safeeraser.metrics import ScoreError, join
+from safeeraser.provenance import answer_hash
+from safeeraser.records import Axis, Example, Generation, Stream, read_jsonl, write_jsonl
 from tests.benchmarks import small
+from tests.endpoint.fake_server import completion, serving
+from tests.judges.asked import task
+from tests.judges.asked import verdict as reply
 from tests.metrics import fake_runs
+from tests.metrics.records import example, generation, verdict
 from tests.metrics.test_results import answered
 
 
@@ -123,3 +130,34 @@ def test_what_does_not_fit_together(runs: list[Path], data: Path, tmp_path: Path
     assert "with itself" in refused(runs[0], "--compare", "po", "po")
     assert "did you mean 'paper'" in refused(runs[0], "--protocol", "papers")
     assert "not a run's folder" in refused(tmp_path / "none")
+
+
+def test_verdicts_on_other_answers_are_refused(data: Path, tmp_path: Path) -> None:
+    root = fake_runs.write(tmp_path / "run", data)
+    answers, verdicts = root / "generations/po.jsonl", root / "verdicts/po.jsonl"
+    first, *others = read_jsonl(answers, Generation)
+    write_jsonl(answers, [dataclasses.replace(first, answer="Something else."), *others])
+    from_run = refused(root)
+    from_files = refused("--data", data, "--generations", answers, "--verdicts", verdicts)
+    for said in (from_run, from_files):
+        assert f"{verdicts}: {first.example_id}, sample 0, " in said
+        assert "answer_hash: " in said
+        assert "3 such verdicts" in said
+
+
+def test_joining_looks_at_the_answer_too() -> None:
+    about = dataclasses.replace(verdict("a"), answer_hash=answer_hash("an answer"))
+    assert join([example("a")], [generation("a")], [about])
+    with pytest.raises(ScoreError, match=r"answer_hash is that of another answer .*\('a', 0, 'unsafe'\)"):
+        join([example("a")], [generation("a", answer="another")], [about])
+
+
+def test_an_answer_file_is_judged_with_the_keys_of_the_judge(data: Path, tmp_path: Path) -> None:
+    options = ["--answers", answered(data, tmp_path), "--data", data, "--judge", "endpoint"]
+    with serving(lambda body: completion(reply(task(body)[0], task(body)[0] is Axis.REFUSAL))) as server:
+        text = scored(*options, f"url={server.url}", "model=judge")
+        assert server.bodies
+    assert line(text, "SARR ↓")[2:4] == ["8", "100.0%"]
+    assert "model is needed" in refused(*options)
+    assert "did you mean 'url'" in refused(*options, "urll=x", "model=judge")
+    assert "leave out --judge and KEY=VALUE" in refused(*options, "--config", tmp_path / "run.yaml")

@@ -52,7 +52,7 @@ def judge(
     from safeeraser.judges.run import check_failures, describe_failures, judge_file
     from safeeraser.records import Generation, read_jsonl
 
-    make = judges.find(_chosen(judge, given, config))
+    make = judges.find(judge_settings(judge, given, config))
     benchmark = wiring.read(data, layout)
     tally = judge_file(make(benchmark.refusals), benchmark.examples, read_jsonl(generations, Generation), output)
     say(f"{tally.judged_now} of {tally.answers} answers judged now: {output}")
@@ -79,18 +79,18 @@ def agreement(
     from safeeraser.cli import judges
     from safeeraser.judges import agreement as compare
     from safeeraser.judges.labels import read_labels
+    from safeeraser.report.table import visible
 
-    found = compare.agreement(judges.find(_chosen(judge, given, config))(()), read_labels(labels))
+    found = compare.agreement(judges.find(judge_settings(judge, given, config))(()), read_labels(labels))
     stdout.print(compare.to_markdown(found), markup=False, soft_wrap=True)
     for read, verdict in (pair for each in found for pair in each.differences):
-        line = (
-            f"{verdict.axis}: judge {verdict.value:g}, people {read.labels[verdict.axis]}: {read.generation.answer!r}"
-        )
-        stdout.print(f"{line} ({verdict.reason!r})", markup=False, soft_wrap=True)
+        answer, why = visible(read.generation.answer), visible(verdict.reason or "no reason")
+        opinions = f"judge {verdict.value:g}, people {read.labels[verdict.axis]}"
+        stdout.print(f"{verdict.axis}: {opinions}: '{answer}' ({why})", markup=False, soft_wrap=True)
 
 
-def _chosen(judge: str | None, given: list[str] | None, config: Path | None) -> RunSettings:
-    """Settings that say who judges: from a run's configuration, or from options."""
+def judge_settings(judge: str | None, given: list[str] | None, config: Path | None) -> RunSettings:
+    """Settings that say who judges: from a run's configuration, or from a name and KEY=VALUE."""
     from safeeraser.cli import wiring
     from safeeraser.config import load
 

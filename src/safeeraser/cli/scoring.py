@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from safeeraser.cli.judging import judge_settings
 from safeeraser.cli.options import Format
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError, unknown
@@ -29,12 +30,17 @@ Compare = Annotated[
 ]
 JudgeName = Annotated[
     str | None,
-    typer.Option("--judge", help="Who judges the answer file (rules if not given), or whose verdicts count."),
+    typer.Option("--judge", help="Who judges the answer file (rules if not given); else whose verdicts count."),
 ]
 
 
 def score(
-    runs: Annotated[list[Path] | None, typer.Argument(metavar="[RUN]...", help="Folders of finished runs.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN|KEY=VALUE]...", help="Folders of finished runs; with --answers, settings of the judge."
+        ),
+    ] = None,
     compare: Compare = None,
     seeds: Annotated[bool, typer.Option("--seeds", help="Put RUNs that differ only in their seed together.")] = False,
     answers: Annotated[Path | None, typer.Option("--answers", help="Answers in the authors' layout.")] = None,
@@ -54,8 +60,9 @@ def score(
     """Turn verdicts into metrics with 95% intervals; compare models, put seeds together.
 
     The models of a RUN stand side by side, with their differences from vanilla. An answer file in the authors' layout
-    is judged first, by --judge or the judge of a --config; its verdicts are kept where --verdicts names a file. Of
-    --generations only questions with an answer count as asked. docs/metrics.md explains the figures.
+    is judged first, by --judge with its KEY=VALUE as for `safeeraser judge`, or by the judge of a --config; its
+    verdicts are kept where --verdicts names a file. Of --generations only questions with an answer count as asked.
+    docs/metrics.md explains the figures.
 
     \b
     Examples:
@@ -65,18 +72,20 @@ def score(
       safeeraser score --compare runs/one runs/other
       safeeraser score --seeds runs/seed-1 runs/seed-2 runs/seed-3
       safeeraser score --answers all_val.json --data SafeEraser --protocol paper
+      safeeraser score --answers all_val.json --data SafeEraser --judge endpoint url=http://localhost:8000/v1 model=m
     """
-    given = {"--seeds": seeds, "--compare": compare, "--answers": answers, "--generations": generations}
-    _one_of(given, runs or [])
+    keys = [each for each in given or [] if answers and "=" in each]
+    runs = [Path(each) for each in given or [] if each not in keys]
+    _one_of({"--seeds": seeds, "--compare": compare, "--answers": answers, "--generations": generations}, runs)
     counting = _protocol(protocol)
     if seeds:
-        content = _seeds(_reader(data, judge), runs or [], counting)
+        content = _seeds(_reader(data, judge), runs, counting)
     elif compare is not None:
-        content = _compare(_reader(data, judge), runs or [], compare, counting)
+        content = _compare(_reader(data, judge), runs, compare, counting)
     elif runs:
         content = _run(_reader(data, judge), runs, counting)
     elif answers is not None:
-        judging = _judging(judge, config)
+        judging = judge_settings(judge, keys, config)
         judged, tally = _answers(answers, _needed("--data", data), split, judging, verdicts)
         content = _show(judged if counting.scores_own_answers else _without_own(judged), name, counting)
     else:
@@ -220,25 +229,14 @@ def _show_seeds(combined: Sequence[Combined], models: Sequence[str], seeds: Sequ
 def _from_files(data: Path, generations: Path, verdicts: Path, layout: str, judge: str | None) -> Judged:
     from safeeraser.cli import wiring
     from safeeraser.records import Generation, Verdict, read_jsonl
-    from safeeraser.results import Judged, by_one_judge, choose_judge
+    from safeeraser.results import Judged, by_one_judge, choose_judge, same_answers
 
     answers, every = read_jsonl(generations, Generation), read_jsonl(verdicts, Verdict)
     answered = {answer.example_id for answer in answers}
     examples = [example for example in wiring.read(data, layout).examples if example.id in answered]
     counted = by_one_judge(every, choose_judge(every, judge, str(verdicts))) if every else []
+    same_answers(answers, counted, verdicts)
     return Judged(examples, answers, counted)
-
-
-def _judging(judge: str | None, config: Path | None) -> RunSettings:
-    """Settings that say who judges, and how much of it may fail."""
-    from safeeraser.cli import wiring
-    from safeeraser.config import load
-
-    if judge is not None and config is not None:
-        raise UserError("--config says who judges: leave out --judge")
-    if config is not None:
-        return load(config, names=wiring.names())
-    return wiring.settings("judge", [], seed=None, **{"judge.name": judge or "rules"})
 
 
 def _answers(file: Path, data: Path, split: Split, judging: RunSettings, verdicts: Path | None) -> tuple[Judged, Tally]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from safeeraser.errors import UserError
 from safeeraser.judges.base import Asked, Judge
+from safeeraser.provenance import answer_hash
 from safeeraser.records import Axis, Example, Generation, Verdict, append_jsonl, read_jsonl, repair_jsonl, write_jsonl
 
 _VERDICTS_PER_WRITE = 1_024
@@ -74,7 +74,7 @@ def judge_file(judge: Judge, examples: Iterable[Example], generations: Iterable[
     ]
     if todo:
         _write(judge, todo, output)
-        _put_in_order(judge, answers, output)
+    _put_in_order(judge, answers, output)  # also where a kill came just before it
     return _tally(judge, answers, len(todo), _read(output))
 
 
@@ -93,11 +93,6 @@ def describe_failures(tally: Tally) -> str:
     """How many verdicts are missing, and why."""
     causes = ", ".join(f"{count} {cause}" for cause, count in sorted(tally.failures.items()))
     return f"{sum(tally.unscored.values())} verdicts unscored ({tally.failed:.1%}: {causes})"
-
-
-def answer_hash(answer: str) -> str:
-    """What tells an answer from another: the first 12 hex digits of its sha256."""
-    return hashlib.sha256(answer.encode(errors="replace")).hexdigest()[:12]
 
 
 def _check(asked: dict[str, Example], answers: Sequence[Generation]) -> None:

@@ -4,7 +4,7 @@ An answer that was not judged is unscored: counted as such and kept out of every
 The protocol `paper` alone does otherwise, where the authors' published code does (docs/metrics.md).
 """
 
-from safeeraser.metrics.answers import Answer, ScoreError, join
+from safeeraser.metrics.answers import Answer, ScoreError, join, stale
 from safeeraser.metrics.measures import MEASURES, Measure
 from safeeraser.metrics.protocols import PAPER, PROTOCOLS, STRICT, Deviation, Protocol
 from safeeraser.metrics.rouge import rouge_l
@@ -26,5 +26,6 @@ __all__ = [
     "measured",
     "rouge_l",
     "score",
+    "stale",
     "summarise",
 ]

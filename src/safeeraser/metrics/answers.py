@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from safeeraser.errors import UserError
+from safeeraser.provenance import answer_hash
 from safeeraser.records import Axis, Example, Generation, Verdict
 from safeeraser.selection import Part, choose
 
@@ -36,8 +37,8 @@ def join(
 ) -> dict[Part, list[Answer]]:
     """The answers of each part: each of its examples, by id, times each sample number seen in that part.
 
-    Raises ScoreError for an example, answer or verdict that is there twice, a verdict without its answer, an answer to
-    an unknown question, and a value outside 0..1.
+    Raises ScoreError for an example, answer or verdict that is there twice, a verdict without its answer or about
+    another one, an answer to an unknown question, and a value outside 0..1.
     """
     _check(examples, generations, verdicts)
     texts = {(item.example_id, item.sample): item.answer for item in generations}
@@ -57,6 +58,19 @@ def join(
     return answers
 
 
+def stale(generations: Iterable[Generation], verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The verdicts that are about another answer than the one with their example and sample, by its hash.
+
+    A verdict without a hash, as older files have it, cannot be told from one that fits.
+    """
+    hashes = {(item.example_id, item.sample): answer_hash(item.answer) for item in generations}
+    return [
+        item
+        for item in verdicts
+        if item.answer_hash not in (None, hashes.get((item.example_id, item.sample), item.answer_hash))
+    ]
+
+
 def _check(examples: Sequence[Example], generations: Sequence[Generation], verdicts: Sequence[Verdict]) -> None:
     ids = [example.id for example in examples]
     answers = [(item.example_id, item.sample) for item in generations]
@@ -68,6 +82,8 @@ def _check(examples: Sequence[Example], generations: Sequence[Generation], verdi
     _none("verdicts that are there twice (example, sample, axis)", _twice(judged))
     _none("answers to questions that are not among the examples", [key for key in answers if key[0] not in known])
     _none("verdicts without their answer", [key for key in judged if key[:2] not in answered])
+    others = [(item.example_id, item.sample, item.axis.value) for item in stale(generations, verdicts)]
+    _none("verdicts whose answer_hash is that of another answer (example, sample, axis)", others)
     _none("verdicts outside 0..1", [(item.example_id, item.sample, item.axis.value, item.value) for item in wild])
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from safeeraser.errors import UserError
-from safeeraser.judges.run import answer_hash
-from safeeraser.provenance import text_hash
+from safeeraser.provenance import answer_hash, text_hash
 from safeeraser.records import Axis, Example, Generation, Verdict
 
 Key = tuple[str, str, int]
