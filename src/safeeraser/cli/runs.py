@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,6 @@ from safeeraser.cli.output import say, stdout
 
 if TYPE_CHECKING:
     from safeeraser.config import RunSettings
-    from safeeraser.records import Metric
 
 Output = Annotated[Path | None, typer.Option("--output", help="The run's folder.")]
 
@@ -72,7 +72,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's f
 
     place = RunFolder(folder)
     settings = wiring.stored(place)
-    _show(pipeline.report_again(settings, wiring.kit(settings), place, say), settings, folder)
+    _finish(lambda: pipeline.report_again(settings, wiring.kit(settings), place, say), settings, folder)
 
 
 def _run(text: str, source: str, given: list[str]) -> None:
@@ -80,13 +80,25 @@ def _run(text: str, source: str, given: list[str]) -> None:
     from safeeraser.cli import wiring
 
     settings = config.parse(text, source, given, wiring.names())
-    _show(pipeline.run(settings, wiring.kit(settings), say), settings, settings.folder)
+    _finish(lambda: pipeline.run(settings, wiring.kit(settings), say), settings, settings.folder)
 
 
-def _show(metrics: list[Metric], settings: RunSettings, folder: Path) -> None:
+def _finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> None:
+    """Do the work and print what it comes to; where too many verdicts are missing, the table comes first."""
+    from safeeraser.judges.run import FailureLimitError
+
+    try:
+        work()
+    except FailureLimitError:
+        _show(settings, folder)
+        raise
+    _show(settings, folder)
+
+
+def _show(settings: RunSettings, folder: Path) -> None:
     from safeeraser.records import VANILLA
-    from safeeraser.report import print_differences, print_table, read_differences
+    from safeeraser.report import print_differences, print_table, read_differences, read_metrics
 
-    print_table(metrics, settings.methods, stdout)
+    print_table(read_metrics(folder), settings.methods, stdout)
     print_differences(read_differences(folder), f"Difference from {VANILLA}", stdout)
     say(f"the whole report: {folder / 'report.md'}")

@@ -16,7 +16,7 @@ from safeeraser.report.terminal import print_differences, print_table
 from safeeraser.statistics import Difference
 
 REPORT = "report.json"
-__all__ = ["print_differences", "print_table", "read_differences", "write"]
+__all__ = ["print_differences", "print_table", "read_differences", "read_metrics", "write"]
 
 
 def write(
@@ -46,7 +46,15 @@ def write(
     write_text(folder / "report.md", compose(folder, metrics, models, provenance, examples, answers or {}, differences))
 
 
+def read_metrics(folder: Path) -> list[Metric]:
+    """The metrics that a run's report.json holds, as they were when it was written."""
+    return [Metric(**item) for item in _content(folder)["metrics"]]
+
+
 def read_differences(folder: Path) -> list[Difference]:
     """The differences that a run's report.json holds, as they were when it was written."""
-    content = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    return [Difference(**item) for item in content["differences"]]
+    return [Difference(**item) for item in _content(folder)["differences"]]
+
+
+def _content(folder: Path) -> Any:
+    return json.loads((folder / REPORT).read_text(encoding="utf-8"))
