@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Generic
 
 from safeeraser.errors import UserError
-from safeeraser.records import Record, append_jsonl, read_jsonl, repair_jsonl, write_jsonl, write_text
+from safeeraser.records import Record, append_jsonl, read_jsonl, remove_scratch, repair_jsonl, write_jsonl, write_text
 
 
 class RecordFile(Generic[Record]):
@@ -49,6 +49,7 @@ class RecordFile(Generic[Record]):
 
 def _claim(path: Path, meta: Mapping[str, Any]) -> None:
     sidecar = path.with_name(path.name + ".meta.json")
+    remove_scratch(sidecar)
     if not sidecar.exists():
         if path.exists():
             raise UserError(f"{path}: made with unknown settings ({sidecar.name} is missing)")

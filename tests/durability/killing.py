@@ -1,0 +1,112 @@
+"""Commands that are killed on the way and started again, as real processes.
+
+Two ways to die: by SIGKILL at a moment of the command's whole life, loading included; and by the kernel in the middle
+of a write, where a file would grow beyond a size (the default action of SIGXFSZ: as sudden, and to the byte).
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Command = Callable[[Path], Sequence[object]]
+"""The arguments of a command that writes its files into a folder."""
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["safeeraser.pipeline", "safeeraser.cli.wiring"])  # the imports, once for all
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder, hidden ones included, with its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- in the middle of a write --------------------------------------------------------------------------------------
+
+
+def run_until_size(arguments: Sequence[object], largest: int | None = None) -> int | None:
+    """The exit code of a command that dies where it would write beyond byte `largest` of a file."""
+    process = _processes.Process(target=_command, args=([str(each) for each in arguments], largest))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def _command(arguments: list[str], largest: int | None) -> None:
+    from safeeraser.cli import app  # noqa: PLC0415  there already: this process is a copy of one that has imported it
+
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    if largest is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    app(arguments, prog_name="safeeraser")
+
+
+# --- at any moment -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Kills:
+    """The size of the output at each kill, and how often the command was started."""
+
+    sizes: list[int] = field(default_factory=list)
+    starts: int = 0
+
+    @property
+    def mid_way(self) -> int:
+        """Kills that found the output begun."""
+        return sum(size > 0 for size in self.sizes)
+
+
+def run_killed(command: Command, output: str, folder: Path, *, kills: int, seed: int) -> Kills:
+    """Run a command once without a kill, then again and again with SIGKILL at random moments of as long a life.
+
+    Whenever it has ended, its files have to be those of the first run; it goes on until there were so many kills.
+    """
+    whole = folder / "whole"
+    begin = time.monotonic()
+    assert _end(_start(command(whole))) == 0
+    life, rng, found = time.monotonic() - begin, random.Random(seed), Kills()
+    for number in itertools.takewhile(lambda _: len(found.sizes) < kills, itertools.count()):
+        place = folder / str(number)
+        while (
+            ended := _end(_start(command(place)), rng.uniform(0, life) if len(found.sizes) < kills else None)
+        ) is None:
+            found.sizes.append(_size(place / output))
+        found.starts += 1
+        assert ended == 0
+        assert files(place) == files(whole)
+    found.starts += len(found.sizes)
+    return found
+
+
+def _start(arguments: Sequence[object]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "safeeraser", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _end(process: subprocess.Popen[bytes], seconds: float | None = None) -> int | None:
+    """The exit code; None for a process that had not ended by then, and was killed."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
