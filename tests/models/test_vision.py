@@ -46,6 +46,28 @@ def test_the_tower_sees_each_picture_once(loaded: LoadedModel, images: list[Path
     loaded.model.model.vision_tower.register_forward_hook(lambda _tower, args, _out: seen.append(len(args[0])))
     for _ in range(3):
         vision.inputs([images[0], *images])
+    assert seen == [1] * len(images)
+
+
+def test_kept_features_depend_on_the_picture_alone(loaded: LoadedModel, images: list[Path]) -> None:
+    tiny_random.round_by_batch(loaded)
+
+    def projected(size: int) -> torch.Tensor:
+        vision = VisionFeatures(loaded.model, ChatTokenizer.of(loaded))
+        for start in range(0, len(images), size):
+            vision.inputs(images[start : start + size])
+        return torch.stack(list(vision.inputs(images)["mm_encoder_outputs"]["image"].pooler_output))
+
+    whole = projected(len(images))
+    assert torch.equal(projected(1), whole)
+    assert torch.equal(projected(4), whole)
+
+
+def test_features_not_to_be_kept_are_worked_out_together(loaded: LoadedModel, images: list[Path]) -> None:
+    vision = VisionFeatures(loaded.model, ChatTokenizer.of(loaded), limit_bytes=0)
+    seen: list[int] = []
+    loaded.model.model.vision_tower.register_forward_hook(lambda _tower, args, _out: seen.append(len(args[0])))
+    vision.inputs(images)
     assert seen == [len(images)]
 
 

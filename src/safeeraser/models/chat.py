@@ -114,6 +114,10 @@ class ChatTokenizer:
         inputs = [self._processed.pop(image) if image in self._processed else self._process(image) for image in images]
         return {name: _concatenated([each[name] for each in inputs]) for name in inputs[0] if name not in _OF_THE_TEXT}
 
+    def drop_pixels(self, image: Path) -> None:
+        """Let go of what is kept of a picture for `pixels`, where it will not be asked for."""
+        self._processed.pop(image, None)
+
     def _process(self, image: Path) -> dict[str, Any]:
         with Image.open(image) as file:
             picture = file.convert("RGB")
