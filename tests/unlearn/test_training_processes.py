@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -27,8 +28,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
     started = [_start(rank, two, port) for port in [_free_port()] for rank in (0, 1)]
     (one / "pictures").mkdir()
-    worker.train(one, one / "pictures")
-    errors = [process.communicate(timeout=300)[1] for process in started]
+    multipliers = worker.train(one, one / "pictures")
+    (one / "process-0.json").write_text(json.dumps({"multipliers": multipliers}))
+    errors = [process.communicate(timeout=900)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], "\n".join(errors)
     assert "unlearn po" in errors[0]
     assert "unlearn po" not in errors[1], "only the main process shows how far it is"
@@ -51,7 +53,7 @@ def _free_port() -> int:
         return port
 
 
-@pytest.mark.parametrize("name", ["pd", "kl", "rmu"])
+@pytest.mark.parametrize("name", ["pd", "kl", "rmu", "pdu"])
 def test_losses_rates_and_adapter_are_equal(folders: tuple[Path, Path], name: str) -> None:
     one, two = (_log(folder / name) for folder in folders)
     assert [entry["step"] for entry in two] == [1, 2, 3]
@@ -69,11 +71,27 @@ def test_the_manifest_counts_what_all_processes_did(folders: tuple[Path, Path]) 
     assert two["tokens_per_step"] == one["tokens_per_step"]
 
 
+def test_dual_ascent_agrees_in_all_processes(folders: tuple[Path, Path]) -> None:
+    """Each process sees other rows, so the multiplier has to follow the loss of all of them."""
+    one, two = folders
+    alone, *shared = (_seen(folder, rank)["multipliers"] for folder, rank in ((one, 0), (two, 0), (two, 1)))
+    assert len(alone) == 3
+    assert len({1.0, *alone}) == 4, "it moves at every step"
+    assert shared[0] == shared[1] == pytest.approx(alone, rel=1e-5, abs=1e-5)
+    assert alone[:2] == pytest.approx([entry["retain_weight"] for entry in _log(two / "pdu")[1:]], rel=1e-5)
+
+
 def test_each_process_draws_its_own_dropout(folders: tuple[Path, Path]) -> None:
     """With equal draws the parts of a step would be thinned alike."""
-    seen = [json.loads((folders[1] / f"process-{rank}.json").read_text()) for rank in (0, 1)]
+    seen = [_seen(folders[1], rank) for rank in (0, 1)]
     assert [each["processes"] for each in seen] == [2, 2]
     assert seen[1]["seed"] == seen[0]["seed"] + 1 == UnlearnSettings(steps=1).seed + 1
+
+
+def _seen(folder: Path, rank: int) -> dict[str, Any]:
+    """What a process wrote about itself."""
+    found: dict[str, Any] = json.loads((folder / f"process-{rank}.json").read_text())
+    return found
 
 
 def _log(folder: Path) -> list[dict[str, float]]:
