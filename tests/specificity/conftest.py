@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE / "harness"))  # last, so that an installed lmms-eval comes first
+REAL = find_spec("lmms_eval") is not None
+if not REAL:
+    sys.path.append(str(HERE / "harness"))
+
+
+def pytest_report_header() -> str:
+    """Which of the two the tests are about to use."""
+    return f"lmms-eval: {'the installed one' if REAL else 'the stand-in of tests/specificity/harness'}"
 
 
 @pytest.fixture

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import lmms_eval
 import pytest
+import tenacity
 import torch
 from lmms_eval import evaluator
-from lmms_eval.api.instance import Instance
+from lmms_eval.api.instance import Instance, unwrap_generation_output
 from lmms_eval.api.model import lmms
+from lmms_eval.tasks import TaskManager
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -21,12 +25,13 @@ from safeeraser.generate.engine import Engine
 from safeeraser.generate.settings import GenerateSettings, Request
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel, load
-from safeeraser.specificity import SpecificitySettings, evaluate, extra, find, plugin
+from safeeraser.specificity import TASKS, SpecificitySettings, evaluate, extra, find, plugin
 from safeeraser.specificity.model import SafeEraserModel
 from tests import tiny_random
 from tests.pipeline import world
 from tests.pipeline.world import World
 
+COLOURS = {"red": (200, 10, 10), "blue": (10, 10, 200)}  # of the task's pictures
 KEYWORDS = {"max_new_tokens": 6, "temperature": 0, "do_sample": False, "until": ["\n\n"]}
 
 
@@ -68,20 +73,25 @@ def test_answers_end_at_the_task_s_stops(model: Any) -> None:
     assert cut == whole[: whole.index(stop)]
 
 
-def test_likelihoods_are_sums_over_the_continuation(model: Any, folder: Path) -> None:
+def test_losses_are_sums_over_the_continuation(model: Any, folder: Path) -> None:
     """By hand, one text at a time, without the end of the turn; what the model would say first is greedy."""
     loaded = load(str(folder), dtype="float32")
     question, letter = greedy_letter(loaded)
     texts = [" A kettle", letter, f"{letter}{letter}~~"]
-    found = model.loglikelihood([request(model, 0, question, [], text) for text in texts])
-    for text, (nats, _) in zip(texts, found, strict=True):
+    found = losses(model, [request(model, 0, question, [], text) for text in texts])
+    for text, (loss, _) in zip(texts, found, strict=True):
         chat = ChatTokenizer.of(loaded).answered(question, None, text.lstrip())
         logits = logprobs(loaded, chat.ids)
         places = range(chat.prompt_length, len(chat.ids) - 1)
-        assert nats == pytest.approx(sum(float(logits[at - 1, chat.ids[at]]) for at in places), abs=1e-3)
+        assert -loss == pytest.approx(sum(float(logits[at - 1, chat.ids[at]]) for at in places), abs=1e-3)
     assert [greedy for _, greedy in found] == [False, True, False]
     from_document = request(model, 1, question, [], lambda _: "A kettle")
-    assert model.loglikelihood([from_document])[0] == pytest.approx(found[0], abs=1e-3)
+    assert losses(model, [from_document])[0] == pytest.approx(found[0], abs=1e-3)
+
+
+def losses(model: Any, requests: list[Any]) -> list[tuple[float, bool]]:
+    """As lmms-eval takes them: a loss is what it calls a likelihood."""
+    return [unwrap_generation_output(each)[0] for each in model.loglikelihood(requests)]
 
 
 def logprobs(loaded: LoadedModel, ids: Sequence[int]) -> torch.Tensor:
@@ -104,7 +114,7 @@ def greedy_letter(loaded: LoadedModel) -> tuple[str, str]:
 def test_a_picture_changes_what_is_likely(model: Any) -> None:
     red, blue = (Image.new("RGB", (28, 28), colour) for colour in ("red", "blue"))
     requests = [request(model, number, "What?", pictures, "red") for number, pictures in enumerate([[red], [blue], []])]
-    assert len({round(nats, 4) for nats, _ in model.loglikelihood(requests)}) == 3
+    assert len({round(loss, 4) for loss, _ in losses(model, requests)}) == 3
 
 
 @pytest.mark.parametrize(
@@ -151,11 +161,85 @@ def test_both_models_are_scored_and_nothing_twice(
         evaluate(adapters, find(["colours"]), settings, tmp_path / "out")
 
 
-def test_an_unknown_task(folder: Path, task: Path, tmp_path: Path) -> None:
+def test_the_likeliest_choice_is_the_answer(folder: Path, task: Path, tmp_path: Path) -> None:
+    """Question by question, by the model's own losses."""
+    model = SafeEraserModel(str(folder), batch_size=2)
+    chosen = {}
+    for number, doc in enumerate(map(json.loads, (task / "docs.jsonl").read_text().splitlines())):
+        picture = [Image.new("RGB", (28, 28), COLOURS[doc["answer"]])] if doc["pictured"] else []
+        asked = [request(model, number, doc["question"], picture, f" {choice}") for choice in doc["choices"]]
+        found = [loss for loss, _ in losses(model, asked)]
+        chosen[number] = float(doc["choices"][found.index(min(found))] == doc["answer"])
+    settings = SpecificitySettings(model=str(folder), include=task, batch_size=2)
+    (made,) = evaluate({"vanilla": None}, find(["colours_choice"]), settings, tmp_path)["vanilla"]
+    assert made.each == chosen
+
+
+def test_only_so_many_documents(folder: Path, task: Path, tmp_path: Path) -> None:
+    settings = SpecificitySettings(model=str(folder), include=task, limit=2)
+    (made,) = evaluate({"vanilla": None}, find(["colours"]), settings, tmp_path)["vanilla"]
+    assert (made.n, sorted(made.each)) == (2, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("colour", "lmms-eval has no task colour; did you mean colours.*--include-path"),
+        ("colours_all", "colours_all: a group of lmms-eval's tasks"),
+    ],
+)
+def test_what_is_no_task(name: str, said: str, folder: Path, task: Path, tmp_path: Path) -> None:
     settings = SpecificitySettings(model=str(folder), include=task)
-    with pytest.raises(UserError, match="no task colour_names; --include-path"):
-        evaluate({"vanilla": None}, find(["colours", "colour_names"]), settings, tmp_path)
+    with pytest.raises(UserError, match=said):
+        evaluate({"vanilla": None}, find(["colours", name]), settings, tmp_path)
     assert list(tmp_path.glob("vanilla/*")) == []
+
+
+def test_no_folder_of_tasks(folder: Path, tmp_path: Path) -> None:
+    settings = SpecificitySettings(model=str(folder), include=tmp_path / "tasks")
+    with pytest.raises(UserError, match="tasks: no such folder"):
+        evaluate({"vanilla": None}, find(["colours"]), settings, tmp_path)
+
+
+def test_no_key_for_the_judge_of_a_task(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(UserError, match=r"mmvet, mmbench_en_dev: .*OPENAI_API_KEY, which is not set"):
+        evaluate({"vanilla": None}, find(["gqa", "mmvet", "mmbench"]), SpecificitySettings(model=str(folder)), tmp_path)
+
+
+def test_a_changed_task_is_not_taken_for_the_old_one(
+    folder: Path, task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = shutil.copytree(task, tmp_path / "own")
+    monkeypatch.chdir(own)
+    settings = SpecificitySettings(model=str(folder), include=own, limit=1)
+    evaluate({"vanilla": None}, find(["colours"]), settings, tmp_path / "out")
+    file = own / "colours.yaml"
+    file.write_text(file.read_text().replace("max_new_tokens: 4", "max_new_tokens: 5"))
+    with pytest.raises(UserError, match="made with"):
+        evaluate({"vanilla": None}, find(["colours"]), settings, tmp_path / "out")
+
+
+def test_what_lmms_eval_hides_in_a_retry_is_shown(
+    folder: Path, task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @tenacity.retry(stop=tenacity.stop_after_attempt(1))
+    def fails(**_: object) -> None:
+        raise ConnectionError("the Hub is not there")
+
+    monkeypatch.setattr(evaluator, "simple_evaluate", fails)
+    settings = SpecificitySettings(model=str(folder), include=task)
+    with pytest.raises(ConnectionError, match="the Hub is not there"):
+        evaluate({"vanilla": None}, find(["colours"]), settings, tmp_path)
+
+
+@pytest.mark.skipif("harness" in str(lmms_eval.__file__), reason="the stand-in has no tasks of its own")
+def test_the_paper_s_seven_are_tasks_of_lmms_eval_and_have_these_metrics() -> None:
+    index = TaskManager(include_path=None, model_name=plugin.NAME).task_index
+    for task in TASKS.values():
+        assert index[task.name]["type"] == "task"
+        file = Path(index[task.name]["yaml_path"])
+        assert f"metric: {task.metric}" in file.read_text()
 
 
 def test_the_command_prints_both_side_by_side(finished: World, task: Path, tmp_path: Path) -> None:

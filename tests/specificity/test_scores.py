@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from safeeraser.errors import UserError
-from safeeraser.specificity import TASKS, Score, Task, differences, find, overall, scores
+from safeeraser.specificity import PAPER, TASKS, Score, Task, differences, find, overall, scores
 from safeeraser.specificity.table import print_scores
 
 
@@ -57,8 +57,55 @@ def test_documents_have_scores_of_their_own_where_the_metric_is_one_number() -> 
     metrics = {"exact_match,none": 0.5}
     numbers = [{"doc_id": 3, "exact_match": 1.0}, {"doc_id": 7, "exact_match": 0.0}]
     assert scores(report("gqa", metrics, numbers), find(["gqa"]))[0].each == {3: 1.0, 7: 0.0}
-    things = [{"doc_id": 3, "exact_match": {"score": 1.0}}]
+    things = [{"doc_id": 3, "exact_match": {"answer": "no"}}]
     assert scores(report("gqa", metrics, things), find(["gqa"]))[0].each == {}
+
+
+def test_records_with_a_score_count_too_and_the_interval_is_wilson_s() -> None:
+    records = [{"doc_id": doc, "pope_accuracy": {"score": right}} for doc, right in enumerate((1.0, 1.0, 1.0, 0.0))]
+    (made,) = scores(report("pope", {"pope_accuracy,none": 0.75}, records), find(["pope"]))
+    assert (made.value, made.n, made.each) == (0.75, 4, {0: 1.0, 1: 1.0, 2: 1.0, 3: 0.0})
+    assert (made.low, made.high) == pytest.approx((0.300642, 0.954413), abs=1e-6)
+
+
+def test_scores_that_the_metric_is_not_the_mean_of_are_no_documents_scores() -> None:
+    samples = [{"doc_id": 0, "f1": 1.0}, {"doc_id": 1, "f1": 0.0}]
+    (made,) = scores(report("gqa", {"f1,none": 0.8}, samples), {"gqa": Task(name="gqa", metric="f1")})
+    assert (made.value, made.each, made.n) == (0.8, {}, 4)
+
+
+def test_what_the_judge_left_out_is_unscored_and_not_wrong() -> None:
+    """lmms-eval counts it as 0, so that its own figure would be 40."""
+    given = [(1.0, "judge"), (0.6, "judge"), (0.0, ""), (0.0, "")]
+    samples = [
+        {"doc_id": doc, "gpt_eval_score": {"score": value, "eval_model": model}}
+        for doc, (value, model) in enumerate(given)
+    ]
+    (made,) = scores(report("mmvet", {"gpt_eval_score,none": 40.0}, samples), find(["mmvet"]))
+    assert (made.value, made.n, made.unscored) == (pytest.approx(0.8), 2, 2)
+    (none,) = scores(report("mmvet", {"gpt_eval_score,none": 0.0}, samples[2:]), find(["mmvet"]))
+    assert (none.value, none.low, none.high, none.n, none.unscored) == (None, None, None, 0, 2)
+    assert overall([made, none]) is None
+
+
+def test_a_metric_without_a_known_best_is_shown_as_it_is_and_has_no_part_in_the_mean() -> None:
+    (made,) = scores(report("mme", {"perception,none": 1200.5, "perception_stderr,none": 10.0}), find(["mme"]))
+    assert (made.value, made.share) == (1200.5, False)
+    assert overall([made]) is None
+    console = Console(file=io.StringIO(), width=120, color_system=None)
+    print_scores({"vanilla": [made]}, console)
+    assert "1200 [1181–1220]" in console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
+
+
+def test_very_many_documents_need_no_resampling() -> None:
+    """n = 40,000: Student's interval is the normal one, worked by hand."""
+    before, after = score([0.5, 1.0] * 20_000), score([0.5, 0.5] * 20_000)
+    (change,) = differences([before], [after])
+    half = 1.959964 * 0.25 / 200
+    assert (change.low, change.high) == pytest.approx((-0.25 - half, -0.25 + half), abs=1e-6)
+    samples = [{"doc_id": doc, "exact_match": value} for doc, value in before.each.items()]
+    (made,) = scores(report("gqa", {"exact_match,none": 0.75}, samples), find(["gqa"]))
+    assert (made.low, made.high) == pytest.approx((0.75 - half, 0.75 + half), abs=1e-6)
 
 
 def test_differences_are_on_the_documents_that_both_have() -> None:
@@ -76,7 +123,7 @@ def test_the_mean_over_tasks() -> None:
 
 
 def test_the_paper_s_seven() -> None:
-    assert list(TASKS) == ["gqa", "vizwiz", "scienceqa", "vqav2", "pope", "mmvet", "mmbench"]
+    assert list(PAPER) == ["gqa", "vizwiz", "scienceqa", "vqav2", "pope", "mmvet", "mmbench"]
     assert find(["pope", "mine"]) == {"pope": TASKS["pope"], "mine": Task(name="mine")}
     with pytest.raises(UserError, match="pope given twice"):
         find(["pope", "gqa", "pope"])

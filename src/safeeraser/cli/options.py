@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from safeeraser.records import Example
+from safeeraser.errors import UserError
+from safeeraser.records import VANILLA, Example
 from safeeraser.selection import Part, choose
 
 Overrides = Annotated[
@@ -20,6 +21,10 @@ Format = Annotated[
     str, typer.Option("--format", help="The benchmark's layout, or whose it is; `safeeraser benchmarks` lists them.")
 ]
 Model = Annotated[str, typer.Option("--model", help="tiny, a folder, or a hub id.")]
+Adapters = Annotated[
+    list[Path] | None,
+    typer.Option("--adapter", help="Adapter to compare with the model before; several if repeated."),
+]
 Dtype = Annotated[str, typer.Option("--dtype", help="Precision of the weights: auto, float32, bfloat16, float16, nf4.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Ask at most so many examples of each part.")]
@@ -40,3 +45,16 @@ def overrides(given: list[str] | None, *, seed: int | None, limit: int | None, o
 def chosen(examples: tuple[Example, ...], parts: list[Part] | None, limit: int | None, seed: int) -> list[Example]:
     """The examples of the parts named, each within the limit; the same as a run with these settings asks."""
     return [example for part in parts or Part for example in choose(examples, part, limit, seed)]
+
+
+def named(adapters: list[Path] | None) -> dict[str, Path | None]:
+    """The model before, and adapters under the names of their methods: a run keeps them in models/<method>/adapter."""
+    found: dict[str, Path | None] = {VANILLA: None}
+    for path in adapters or []:
+        name = path.resolve().parent.name if path.name == "adapter" else path.resolve().name
+        if name in found:
+            raise UserError(f"--adapter {path}: a second one of the name {name}")
+        if not path.is_dir():
+            raise UserError(f"--adapter {path}: no such folder")
+        found[name] = path
+    return found

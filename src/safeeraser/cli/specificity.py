@@ -7,19 +7,15 @@ from typing import Annotated
 
 import typer
 
-from safeeraser.cli.options import Model
+from safeeraser.cli.options import Adapters, Model, named
 from safeeraser.cli.output import say, stdout
-from safeeraser.records import VANILLA
 
 _ALL = "gqa,vizwiz,scienceqa,vqav2,pope,mmvet,mmbench"
 
 
 def specificity(
     output: Annotated[Path, typer.Option("--output", help="Folder for what lmms-eval reports, a file a task.")],
-    adapter: Annotated[
-        list[Path] | None,
-        typer.Option("--adapter", help="Adapter to compare with the model before; several if repeated."),
-    ] = None,
+    adapter: Adapters = None,
     model: Model = "tiny",
     tasks: Annotated[str, typer.Option("--tasks", help="Benchmarks, or any tasks of lmms-eval, with commas.")] = _ALL,
     limit: Annotated[
@@ -45,19 +41,5 @@ def specificity(
     extra.require()
     found = lmms.find([name.strip() for name in tasks.split(",") if name.strip()])
     settings = lmms.SpecificitySettings(model=model, limit=limit, batch_size=batch_size, include=include_path)
-    adapters = {VANILLA: None, **_named(adapter or [])}
-    print_scores(lmms.evaluate(adapters, found, settings, output), stdout)
+    print_scores(lmms.evaluate(named(adapter), found, settings, output), stdout)
     say(f"what lmms-eval reported: {output}")
-
-
-def _named(adapters: list[Path]) -> dict[str, Path | None]:
-    """Adapters under the names of their methods: a run keeps them in models/<method>/adapter."""
-    from safeeraser.errors import UserError
-
-    named: dict[str, Path | None] = {}
-    for path in adapters:
-        name = path.resolve().parent.name if path.name == "adapter" else path.name
-        if name in named or name == VANILLA:
-            raise UserError(f"--adapter {path}: a second one of the name {name}")
-        named[name] = path
-    return named

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lmms_eval.api.instance import Instance
+from lmms_eval.api.instance import GenerationResult, Instance
 from lmms_eval.api.model import lmms
 from PIL import Image
 
@@ -87,12 +87,17 @@ class SafeEraserModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
                     progress.advance(len(batch))
         return answers
 
-    def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
-        """Of each request, its continuation's log-probability in nats, and whether greedy decoding would give it."""
-        found: list[tuple[float, bool]] = []
+    def loglikelihood(self, requests: Sequence[Instance]) -> list[GenerationResult]:
+        """Of each request, the loss of its continuation (summed, in nats), and whether greedy decoding would give it.
+
+        A loss in spite of the name: of several choices lmms-eval takes the one with the least (its issue 370). In the
+        wrapping of a generation, for it makes text of a bare pair.
+        """
+        found: list[GenerationResult] = []
         with ProgressBar("lmms-eval loglikelihood", len(requests)) as progress:
             for batch in self._batches(requests, range(len(requests))):
-                found += self._continuations(batch, [self._continuation(requests[each.place]) for each in batch])
+                texts = [self._continuation(requests[each.place]) for each in batch]
+                found += [GenerationResult(text=pair) for pair in self._continuations(batch, texts)]
                 progress.advance(len(batch))
         return found
 
@@ -169,7 +174,7 @@ class SafeEraserModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
         chosen = logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
         greedy = logits.argmax(-1) == targets
         rows = [mask.nonzero()[:-1, 0] for mask in scored]
-        return [(float(chosen[row, places].sum()), bool(greedy[row, places].all())) for row, places in enumerate(rows)]
+        return [(-float(chosen[row, places].sum()), bool(greedy[row, places].all())) for row, places in enumerate(rows)]
 
 
 def _example(question: _Question) -> Example:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tenacity import RetryError
 
 from safeeraser import provenance
 from safeeraser.errors import UserError
 from safeeraser.records import write_text
 from safeeraser.specificity import extra
 from safeeraser.specificity.scores import Score, scores
-from safeeraser.specificity.tasks import Task
+from safeeraser.specificity.tasks import Task, require_key
 
 _WEIGHTS = "adapter_model.safetensors"
+_DEFINITIONS = ("*.yaml", "*_yaml", "*.py")  # the files of a folder of tasks that say what the tasks are
+_KEPT = ("results", "n-samples", "samples", "versions", "lmms_eval_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,74 +43,114 @@ def evaluate(
     """The scores of each model on each task; `adapters` gives a model's adapter by the name to show it under.
 
     `output`/<model>/<task>.json holds what lmms-eval reported. A task whose file is there is not done again.
-    Raises UserError where lmms-eval is not installed, does not know a task, or `output` is of other settings.
+    Raises UserError, before a model is loaded, where lmms-eval is not installed, does not know a task or lacks the key
+    of a task's judge, where a folder is not there, and where `output` is of other settings.
     """
     extra.require()
-    found = {}
-    for name, adapter in adapters.items():
-        asked = _Asked(settings, adapter)
-        reports = {task: output / name / f"{task}.json" for task in tasks}
-        missing = {task: tasks[task] for task, path in reports.items() if not asked.done(path)}
-        if missing:
-            asked.run(missing, reports)
-        found[name] = [
-            score for task, path in reports.items() for score in scores(_read(path)["report"], {task: tasks[task]})
-        ]
-    return found
+    if settings.include is not None and not settings.include.is_dir():
+        raise UserError(f"{settings.include}: no such folder of tasks")
+    reports = {name: _reports(settings, adapter, tasks, output / name) for name, adapter in adapters.items()}
+    missing = {name: [report for report in each if not report.done()] for name, each in reports.items()}
+    if any(missing.values()):
+        manager = _manager(settings, [report.task for each in missing.values() for report in each])
+        for name, adapter in adapters.items():
+            _evaluate(settings, adapter, missing[name], manager)
+    return {name: [report.score() for report in each] for name, each in reports.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    settings: SpecificitySettings
-    adapter: Path | None
+class _Report:
+    """The file of a model and a task; `meta` are the settings that it depends on."""
 
-    @property
-    def meta(self) -> dict[str, Any]:
-        """What a report depends on, as it stands in its file; an adapter counts by its content."""
-        return {
-            "model": self.settings.model,
-            "adapter": None if self.adapter is None else provenance.file_hash(self.adapter / _WEIGHTS),
-            "limit": self.settings.limit,
-            "seed": self.settings.seed,
-        }
+    path: Path
+    name: str
+    task: Task
+    meta: Mapping[str, Any]
 
-    def done(self, path: Path) -> bool:
-        if not path.exists():
+    def done(self) -> bool:
+        if not self.path.exists():
             return False
-        if (found := _read(path)["meta"]) != self.meta:
-            raise UserError(f"{path}: made with {found}, not {self.meta}; choose another --output")
+        if (found := self._read()["meta"]) != self.meta:
+            raise UserError(f"{self.path}: made with {found}, not {self.meta}; choose another --output")
         return True
 
-    def run(self, tasks: Mapping[str, Task], reports: Mapping[str, Path]) -> None:
-        """Load the model once and write a report a task, as soon as it is there."""
-        from lmms_eval.evaluator import simple_evaluate  # noqa: PLC0415  an optional extra, and slow to import
-        from lmms_eval.tasks import TaskManager  # noqa: PLC0415
+    def write(self, report: Mapping[str, Any]) -> None:
+        kept = {key: report[key] for key in _KEPT if key in report}
+        content = {"meta": self.meta, "versions": provenance.versions(), "report": kept}
+        write_text(self.path, json.dumps(content, default=str) + "\n")
 
-        from safeeraser.specificity.model import SafeEraserModel  # noqa: PLC0415  needs the extra
-        from safeeraser.specificity.plugin import NAME  # noqa: PLC0415
+    def score(self) -> Score:
+        (found,) = scores(self._read()["report"], {self.name: self.task})
+        return found
 
-        manager = TaskManager(
-            include_path=str(self.settings.include) if self.settings.include else None, model_name=NAME
-        )
-        unknown = [task.name for task in tasks.values() if task.name not in manager.all_tasks]
-        if unknown:
-            raise UserError(f"lmms-eval has no task {', '.join(unknown)}; --include-path names a folder with more")
-        model = SafeEraserModel(
-            self.settings.model, self.adapter, batch_size=self.settings.batch_size, seed=self.settings.seed
-        )
-        for name, task in tasks.items():
-            report = simple_evaluate(
-                model=model, tasks=[task.name], limit=self.settings.limit, task_manager=manager, log_samples=True
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{self.path}: not a report of specificity ({error}); remove it") from error
+        if not isinstance(found, dict) or {"meta", "report"} - found.keys():
+            raise UserError(f"{self.path}: not a report of specificity; remove it")
+        return found
+
+
+def _reports(
+    settings: SpecificitySettings, adapter: Path | None, tasks: Mapping[str, Task], folder: Path
+) -> list[_Report]:
+    """A model's reports; an adapter and tasks of one's own count by their content."""
+    meta = {
+        "model": settings.model,
+        "adapter": None if adapter is None else provenance.file_hash(adapter / _WEIGHTS),
+        "limit": settings.limit,
+        "seed": settings.seed,
+        "include": None if settings.include is None else _definitions(settings.include),
+    }
+    return [_Report(folder / f"{name}.json", name, task, meta) for name, task in tasks.items()]
+
+
+def _definitions(folder: Path) -> str:
+    """A hash of the tasks that a folder defines; their data are not read."""
+    files = sorted({file for pattern in _DEFINITIONS for file in folder.rglob(pattern)})
+    return provenance.text_hash("\n".join(f"{file.relative_to(folder)} {provenance.file_hash(file)}" for file in files))
+
+
+def _manager(settings: SpecificitySettings, tasks: Sequence[Task]) -> Any:
+    """lmms-eval's list of tasks, in which all that are wanted have been found."""
+    from lmms_eval import llm_judge  # noqa: F401, PLC0415  on import it reads the keys in an .env file, if there is one
+    from lmms_eval.tasks import TaskManager  # noqa: PLC0415  an optional extra, and slow to import
+
+    from safeeraser.specificity.plugin import NAME  # noqa: PLC0415  needs the extra
+
+    require_key(tasks)
+    manager = TaskManager(include_path=str(settings.include) if settings.include else None, model_name=NAME)
+    names = {task.name for task in tasks}
+    if groups := sorted(names & set(manager.all_tasks) - set(manager.all_subtasks)):
+        raise UserError(f"{', '.join(groups)}: a group of lmms-eval's tasks; name those of its tasks that you want")
+    if unknown := sorted(names - set(manager.all_subtasks)):
+        raise UserError("; ".join(_unknown(name, manager.all_subtasks) for name in unknown))
+    return manager
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    """lmms-eval has more than a thousand tasks: only the near ones are named."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"lmms-eval has no task {name}{hint} (--include-path names a folder with tasks of your own)"
+
+
+def _evaluate(settings: SpecificitySettings, adapter: Path | None, reports: Sequence[_Report], manager: Any) -> None:
+    """Load the model once, and write a report a task as soon as it is there."""
+    if not reports:
+        return
+    from lmms_eval.evaluator import simple_evaluate  # noqa: PLC0415  an optional extra, and slow to import
+
+    from safeeraser.specificity.model import SafeEraserModel  # noqa: PLC0415  needs the extra
+
+    model = SafeEraserModel(settings.model, adapter, batch_size=settings.batch_size, seed=settings.seed)
+    for report in reports:
+        try:
+            found = simple_evaluate(
+                model=model, tasks=[report.task.name], limit=settings.limit, task_manager=manager, log_samples=True
             )
-            kept = {key: report[key] for key in ("results", "n-samples", "samples", "versions") if key in report}
-            write_text(reports[name], json.dumps({"meta": self.meta, "report": kept}, default=str) + "\n")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not a report of specificity ({error}); remove it") from error
-    if not isinstance(found, dict) or {"meta", "report"} - found.keys():
-        raise UserError(f"{path}: not a report of specificity; remove it")
-    return found
+        except RetryError as error:  # lmms-eval tries some steps again, and what went wrong is hidden in this
+            raise error.last_attempt.exception() or error from error
+        report.write(found)

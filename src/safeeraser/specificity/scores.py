@@ -1,4 +1,4 @@
-"""From what lmms-eval reports to scores with intervals, to their mean, and to differences answer by answer."""
+"""From what lmms-eval reports to scores with intervals, and their mean over tasks."""
 
 from __future__ import annotations
 
@@ -11,42 +11,35 @@ import numpy as np
 from scipy.stats import norm
 
 from safeeraser.errors import UserError, unknown
-from safeeraser.intervals import CONFIDENCE, clustered_difference
+from safeeraser.intervals import CONFIDENCE, clustered, wilson
 from safeeraser.specificity.tasks import Task
-from safeeraser.statistics.significance import holm, sign_flip
+
+MANY = 10_000
+"""Documents from which on intervals are normal: resampling so many takes gigabytes, and gives the same."""
 
 _Z = float(norm.ppf((1 + CONFIDENCE) / 2))
-_FILTERED = "_stderr"  # keys of lmms-eval are metric,filter and metric_stderr,filter
+_STDERR = "_stderr"  # keys of lmms-eval are metric,filter and metric_stderr,filter
+_SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One model's score on one task, as a share of the best possible; the interval is lmms-eval's standard error's.
+    """One model's score on one task, over `n` documents; `unscored` ones, which its judge left out, do not count.
 
-    `low` and `high` are None where lmms-eval gives no standard error. `each` holds every document's own score, by its
-    number, where the metric has one.
+    `value` is None where none was scored; `low` and `high` are None where there is neither a score of each document nor
+    a standard error. `each` holds every document's own score in 0..1, by its number, where `value` is their mean.
+    `share` says that a perfect score is 1; only such scores have a mean over tasks.
     """
 
     task: str
     metric: str
-    value: float
+    value: float | None
     low: float | None
     high: float | None
     n: int
     each: Mapping[int, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A score minus the baseline's, over the `n` documents that both have; `adjusted` is p after Holm's correction."""
-
-    task: str
-    value: float
-    low: float
-    high: float
-    p: float
-    adjusted: float
-    n: int
+    share: bool = True
+    unscored: int = 0
 
 
 def scores(results: Mapping[str, Any], tasks: Mapping[str, Task]) -> list[Score]:
@@ -58,57 +51,80 @@ def scores(results: Mapping[str, Any], tasks: Mapping[str, Task]) -> list[Score]
 
 
 def overall(found: Sequence[Score]) -> float | None:
-    """The mean over tasks, which the paper calls specificity; None where there are none."""
-    return sum(score.value for score in found) / len(found) if found else None
-
-
-def differences(baseline: Sequence[Score], model: Sequence[Score], *, seed: int = 0) -> list[Change]:
-    """How far a model is from the baseline on each task where documents have scores of their own.
-
-    p is of sign flips, the interval a bootstrap over documents; p is corrected over the tasks by Holm.
-    """
-    before = {score.task: score for score in baseline}
-    pairs = {score.task: _pairs(before[score.task], score) for score in model if score.task in before}
-    tested = {task: values for task, values in pairs.items() if values}
-    rng = np.random.default_rng(seed)
-    p_values = [sign_flip(values, range(len(values)), rng) for values in tested.values()]
-    found = []
-    for (task, values), p, adjusted in zip(tested.items(), p_values, holm(p_values), strict=True):
-        low, high = clustered_difference(values, range(len(values)), rng)
-        mean = sum(values) / len(values)
-        found.append(Change(task=task, value=mean, low=low, high=high, p=p, adjusted=adjusted, n=len(values)))
-    return found
-
-
-def _pairs(before: Score, after: Score) -> list[float]:
-    return [after.each[doc] - before.each[doc] for doc in sorted(before.each.keys() & after.each.keys())]
+    """The mean over tasks, which the paper calls specificity; None where one has no score, or none that is a share."""
+    values = [score.value for score in found if score.value is not None and score.share]
+    return sum(values) / len(values) if values and len(values) == len(found) else None
 
 
 def _score(name: str, task: Task, results: Mapping[str, Any]) -> Score:
     found = results["results"].get(task.name, {})
-    keys = [key for key in found if "," in key and _FILTERED not in key and isinstance(found[key], int | float)]
+    key = _key(name, task, found)
+    metric = key.partition(",")[0]
+    value = float(found[key]) / task.scale
+    each, unscored = _each(results.get("samples", {}).get(task.name, []), metric)
+    if not unscored and each and not math.isclose(_mean(each), value, abs_tol=1e-6):
+        each = {}  # the metric is something else than the mean of these
+    if each or unscored:
+        return _of_documents(name, metric, each, unscored)
+    low, high = _of_error(value, found.get(key.replace(metric, metric + _STDERR, 1)), task)
+    n = int(results["n-samples"][task.name]["effective"])
+    share = task.metric is not None
+    return Score(task=name, metric=metric, value=value, low=low, high=high, n=n, each={}, share=share)
+
+
+def _key(name: str, task: Task, found: Mapping[str, Any]) -> str:
+    """The key of the task's metric in its results: the one it is known for, else the first number."""
+    keys = [key for key in found if "," in key and _STDERR not in key and isinstance(found[key], int | float)]
     key = next((key for key in keys if task.metric in (None, key.partition(",")[0])), None)
     if key is None:
         metrics = [key.partition(",")[0] for key in keys]
         raise UserError(f"{name}: {unknown('metric', task.metric, metrics)}" if metrics else f"{name}: no metric")
-    metric, _, filtered = key.partition(",")
-    value = float(found[key]) / task.scale
-    error = found.get(f"{metric}{_FILTERED},{filtered}")
-    known = isinstance(error, int | float) and not math.isnan(error)
-    half = _Z * float(error) / task.scale if known else None
-    return Score(
-        task=name,
-        metric=metric,
-        value=value,
-        low=None if half is None else max(value - half, 0.0),
-        high=None if half is None else min(value + half, 1.0),
-        n=int(results["n-samples"][task.name]["effective"]),
-        each=_each(results.get("samples", {}).get(task.name, []), metric),
-    )
+    return key
 
 
-def _each(samples: Sequence[Mapping[str, Any]], metric: str) -> dict[int, float]:
-    """Each document's own score in 0..1; nothing where a metric is made of something else than such scores."""
-    values = {int(sample["doc_id"]): sample.get(metric) for sample in samples}
-    fine = all(isinstance(value, int | float) and 0 <= value <= 1 for value in values.values())
-    return {doc: float(value) for doc, value in values.items() if value is not None} if fine else {}
+def _of_documents(name: str, metric: str, each: Mapping[int, float], unscored: int) -> Score:
+    """The mean over the scored documents, with Wilson's interval where they are right or wrong, else a bootstrap."""
+    n = len(each)
+    value = _mean(each) if each else None
+    low, high = _interval(list(each.values())) if each else (None, None)
+    return Score(task=name, metric=metric, value=value, low=low, high=high, n=n, each=each, unscored=unscored)
+
+
+def _mean(each: Mapping[int, float]) -> float:
+    return sum(each.values()) / len(each)
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float]:
+    if set(values) <= {0.0, 1.0}:
+        return wilson(round(sum(values)), len(values))
+    if len(values) < MANY:
+        return clustered(values, range(len(values)), np.random.default_rng(_SEED))
+    mean, half = float(np.mean(values)), _Z * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return max(mean - half, 0.0), min(mean + half, 1.0)
+
+
+def _of_error(value: float, error: object, task: Task) -> tuple[float | None, float | None]:
+    """The normal interval of lmms-eval's standard error; nothing where it gives none."""
+    if not isinstance(error, int | float) or math.isnan(error):
+        return None, None
+    half = _Z * float(error) / task.scale
+    return max(value - half, 0.0), value + half if task.metric is None else min(value + half, 1.0)
+
+
+def _each(samples: Sequence[Mapping[str, Any]], metric: str) -> tuple[dict[int, float], int]:
+    """Each document's own score in 0..1, where the metric is made of such scores, and how many a judge left out."""
+    found = {int(sample["doc_id"]): sample.get(metric) for sample in samples}
+    scored = {doc: _own(given) for doc, given in found.items() if not _left_out(given)}
+    values = {doc: value for doc, value in scored.items() if value is not None and 0 <= value <= 1}
+    return values if len(values) == len(scored) else {}, len(found) - len(scored)
+
+
+def _own(given: object) -> float | None:
+    """A document's score: a number, or the `score` of a record (POPE, MM-Vet)."""
+    number = given.get("score") if isinstance(given, Mapping) else given
+    return float(number) if isinstance(number, int | float) else None
+
+
+def _left_out(given: object) -> bool:
+    """Whether the judge of the task gave no score: lmms-eval counts 0 then, and names no judge (MM-Vet)."""
+    return isinstance(given, Mapping) and given.get("eval_model") == ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from safeeraser.errors import UserError
+
+_KEYS = {"openai": "OPENAI_API_KEY", "azure": "AZURE_API_KEY"}  # by the API_TYPE that lmms-eval is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,7 @@ class Task:
     judged: bool = False
 
 
-TASKS = {
+PAPER = {
     "gqa": Task(name="gqa", metric="exact_match"),
     "vizwiz": Task(name="vizwiz_vqa_val", metric="exact_match"),
     "scienceqa": Task(name="scienceqa_img", metric="exact_match"),
@@ -31,6 +34,8 @@ TASKS = {
     "mmvet": Task(name="mmvet", metric="gpt_eval_score", scale=100.0, judged=True),
     "mmbench": Task(name="mmbench_en_dev", metric="gpt_eval_score", scale=100.0, judged=True),
 }
+TASKS = {**PAPER, "mmbench_rules": Task(name="mmbench_en_dev_static", metric="gpt_eval_score", scale=100.0)}
+"""The paper's seven, and MMBench without a language model."""
 
 
 def find(names: Sequence[str]) -> dict[str, Task]:
@@ -41,6 +46,15 @@ def find(names: Sequence[str]) -> dict[str, Task]:
     return {name: TASKS.get(name, Task(name=name)) for name in names}
 
 
-def judged(tasks: Iterable[Task]) -> list[str]:
-    """The names of those that need a language model to be scored."""
-    return [task.name for task in tasks if task.judged]
+def require_key(tasks: Iterable[Task]) -> None:
+    """Raises UserError where a task needs a language model whose key is not there.
+
+    lmms-eval goes on without it, and counts what it could not have scored as wrong, or as a guess.
+    """
+    judged = [task.name for task in tasks if task.judged]
+    variable = _KEYS.get(os.environ.get("API_TYPE", "openai"))
+    if judged and variable is not None and not os.environ.get(variable):
+        raise UserError(
+            f"{', '.join(judged)}: scored by a language model, whose key lmms-eval takes from {variable}, "
+            "which is not set; set it, or leave them out with --tasks"
+        )

@@ -9,13 +9,20 @@ import yaml
 
 class TaskManager:
     def __init__(self, include_path=None, **_):
-        self.tasks = {}
+        self.tasks, self.groups = {}, []
         for file in sorted(Path(include_path).glob("*.yaml")) if include_path else []:
-            task = _read(file)
-            self.tasks[task["task"]] = task
+            found = _read(file)
+            if "group" in found:
+                self.groups.append(found["group"])
+            else:
+                self.tasks[found["task"]] = found
 
     @property
     def all_tasks(self):
+        return sorted([*self.tasks, *self.groups])
+
+    @property
+    def all_subtasks(self):
         return sorted(self.tasks)
 
 
@@ -25,6 +32,8 @@ def _read(file):
 
     Loader.add_constructor("!function", lambda _, node: _function(file.parent, node.value))
     task = yaml.load(file.read_text(), Loader)
+    if "group" in task:
+        return task
     split = task["test_split"]
     lines = (file.parent / task["dataset_kwargs"]["data_files"][split]).read_text().splitlines()
     return {**task, "docs": {split: [json.loads(line) for line in lines]}}

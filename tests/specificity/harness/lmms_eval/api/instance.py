@@ -1,4 +1,4 @@
-"""A request to a model."""
+"""A request to a model, and what becomes of its answer."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,3 +14,15 @@ class Instance:
     @property
     def args(self) -> tuple[Any, ...]:
         return self.arguments
+
+
+@dataclass
+class GenerationResult:
+    text: Any
+    token_counts: Any = None
+
+
+def unwrap_generation_output(output: Any) -> tuple[Any, Any]:
+    if isinstance(output, GenerationResult):
+        return output.text, output.token_counts
+    return output if isinstance(output, str) else str(output), None
