@@ -28,7 +28,7 @@ from safeeraser.records import Axis, Verdict
 NAME = "rules+fluency"
 THRESHOLD = 7.0
 """Mean nats a token above which an answer is meaningless; chosen for `smollm2` on half of labels/tiny.jsonl."""
-MIN_TOKENS = 8  # the mean over fewer says nothing: "Slow." is as improbable as word salad
+MIN_TOKENS = 8  # the mean over fewer says nothing: "Yellow." is as improbable as word salad
 MAX_TOKENS = 256  # of an answer, and of a question, that are read
 _ANSWERS_AT_ONCE = 64  # so many are sorted by length
 
