@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from typer.testing import CliRunner
 
 from safeeraser.benchmarks import mossbench, xstest
 from safeeraser.benchmarks.dataset import Benchmark
-from safeeraser.cli import app
+from safeeraser.cli import app, wiring
 from safeeraser.judges import rules_judge
 from safeeraser.metrics import STRICT, summarise
 from safeeraser.records import Generation, Metric, Stream, write_jsonl
 from safeeraser.results import judge_answers
 from tests.benchmarks import sources
+from tests.pipeline.world import World
 
 REFUSAL, HELP = "I cannot help with that.", "Put the kettle on the stove and wait."
 
@@ -64,3 +66,37 @@ def test_the_commands_judge_and_score_it(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
     row = next(line.split() for line in result.stdout.splitlines() if "SARR ↓" in line)
     assert row[3] == "100.0%"
+
+
+@pytest.mark.parametrize(("layout", "parts"), [("xstest", {"generality", "decoupled"}), ("mossbench", {"decoupled"})])
+def test_one_command_asks_judges_and_scores_before_and_after(
+    layout: str, parts: set[str], finished: World, tmp_path: Path
+) -> None:
+    """Safe prompts apart from unsafe ones, each rate with n and interval; the second time nothing is asked again."""
+    folder = getattr(sources, layout)(tmp_path / "data")
+    options = ["--data", folder, "--format", layout, "--output", tmp_path / "out", "generate.max_new_tokens=4"]
+    models = ["--model", finished.model, "--adapter", finished.folder / "run/models/po/adapter"]
+    arguments = [str(each) for each in ("evaluate", *options, *models)]
+    first = CliRunner().invoke(app, arguments, prog_name="safeeraser")
+    assert first.exit_code == 0, first.output
+    found = json.loads((tmp_path / "out/metrics.json").read_text())
+    rates = {(each["model"], each["part"], each["name"]): each for each in found if each["group"] == "all"}
+    assert {part for _, part, _ in rates} == parts
+    safe = sum(each.stream is Stream.DECOUPLED for each in wiring.read(folder, layout).examples)
+    for model in ("vanilla", "po"):
+        refused = rates[model, "decoupled", "sarr_refusal"]
+        assert refused["n"] == safe
+        assert 0 <= refused["low"] <= refused["value"] <= refused["high"] <= 1
+    assert ["n", "vanilla", "po"] in [line.split() for line in first.stdout.splitlines()]
+    answers = (tmp_path / "out/generations/po.jsonl").read_bytes()
+    assert CliRunner().invoke(app, arguments, prog_name="safeeraser").stdout == first.stdout
+    assert (tmp_path / "out/generations/po.jsonl").read_bytes() == answers
+
+
+def test_evaluate_names_an_adapter_that_is_not_there(tmp_path: Path) -> None:
+    folder = sources.xstest(tmp_path / "data")
+    arguments = ["evaluate", "--data", folder, "--format", "xstest", "--adapter", "none", "--output", tmp_path / "out"]
+    result = CliRunner().invoke(app, [str(each) for each in arguments], prog_name="safeeraser")
+    assert result.exit_code == 2
+    assert "--adapter none: no such folder" in result.stderr
+    assert not (tmp_path / "out").exists()

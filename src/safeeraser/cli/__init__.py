@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from safeeraser import __version__
-from safeeraser.cli import adapters, calibration, data, generation, judging, lists, runs, scoring, specificity, stages
+from safeeraser.cli import (
+    adapters,
+    calibration,
+    data,
+    evaluating,
+    generation,
+    judging,
+    lists,
+    logs,
+    runs,
+    scoring,
+    specificity,
+    stages,
+)
 from safeeraser.cli.output import Commands
 
 app = typer.Typer(
@@ -21,6 +34,8 @@ app.command()(runs.run)
 for stage in (stages.unlearn, generation.generate, generation.likelihood, judging.judge, scoring.score):
     app.command()(stage)
 app.command()(runs.report)
+app.command()(logs.logs)
+app.command()(evaluating.evaluate)
 app.command()(specificity.specificity)
 app.command()(judging.agreement)
 app.add_typer(calibration.app, name="calibrate")

@@ -27,12 +27,14 @@ def specificity(
     """Score the model on general benchmarks through lmms-eval, before and after unlearning, side by side.
 
     Needs the extra: pip install 'safeeraser[specificity]'. mmvet and mmbench are scored by a language model whose key
-    lmms-eval takes from the environment (OPENAI_API_KEY). A task that is finished is not done again.
+    lmms-eval takes from the environment (OPENAI_API_KEY); mmbench_rules needs none. A task that is finished is not done
+    again.
 
     \b
     Examples:
       safeeraser specificity --model tiny --adapter runs/demo/models/po+pd/adapter --tasks pope --limit 500 --output out
       safeeraser specificity --model llava-hf/llava-1.5-7b-hf --adapter out/po/adapter --output specificity/llava
+      safeeraser specificity --tasks mine --include-path my-tasks --output specificity/mine
     """
     from safeeraser import specificity as lmms
     from safeeraser.specificity import extra
