@@ -1,6 +1,8 @@
 """Ours against the reference recipe, as a table: `python -m bench.train --model tiny --steps 6`.
 
 Each line is a fresh process. Losses of both must agree at every step, or the comparison means nothing.
+Memory is what comes on top of Python and its packages: the weights, what is trained (with its gradients and AdamW's
+state), and the rest, which is activations, logits and kept features.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ _COLUMNS = (
     "rows/s",
     "rows/s, pictures seen before",
     "rows/CPU s",
-    "peak memory",
+    "peak memory, MiB",
+    "weights + trained + rest",
     "largest loss difference",
 )
 
@@ -36,11 +39,11 @@ def main(
     method: Annotated[list[str], typer.Option(help=f"One of {', '.join(METHODS)}.")] = ["po+pd", "kl+pd"],  # noqa: B006
     steps: Annotated[int, typer.Option(min=2, help="Optimiser steps.")] = 6,
     rows: Annotated[int, typer.Option(min=1, help="Rows an optimiser step sees.")] = 8,
-    batch: Annotated[list[int], typer.Option(help="Rows in one forward of ours; several give a line each.")] = [8, 2],  # noqa: B006
+    batch: Annotated[list[int], typer.Option(help="Rows in one forward of ours; several give a line each.")] = [8, 1],  # noqa: B006
+    checkpointed: Annotated[list[int], typer.Option(help="The same with gradient checkpointing.")] = [8, 2, 1],  # noqa: B006
     records: Annotated[int, typer.Option(min=1, help="Records of `icons`; an epoch is four rows of each.")] = 4,
     device: Annotated[str, typer.Option(help="`cpu` or `cuda`.")] = "cpu",
     dtype: Annotated[str, typer.Option(help="`float32` or `bfloat16`.")] = "float32",
-    checkpointing: Annotated[bool, typer.Option(help="Ours with gradient checkpointing.")] = False,
     count: Annotated[bool, typer.Option(help="Count operations too, in a second run of each line.")] = False,
 ) -> None:
     """Train with both recipes and print rows a second, peak memory and how far the losses are apart."""
@@ -54,7 +57,7 @@ def main(
         rows=rows,
         batch=rows,
         records=records,
-        checkpointing=checkpointing,
+        checkpointing=False,
         count=False,
     )
     counted = count or device == "cuda"
@@ -62,14 +65,16 @@ def main(
     peak = matmul_peak(device, dtype) if counted else None
     for name in method:
         tasks = [replace(task, method=name)]
-        tasks += [replace(task, method=name, recipe="ours", batch=size) for size in batch]
+        ours = replace(task, method=name, recipe="ours")
+        tasks += [replace(ours, batch=size) for size in batch]
+        tasks += [replace(ours, batch=size, checkpointing=True) for size in checkpointed]
         results = [_run(each) for each in tasks]
         for each, result in zip(tasks, results, strict=True):
             share = [_share(each, result, peak)] if peak else []
             table.add_row(name, _label(each), *_cells(each, result, results[0]), *share)
     if peak:
         print(f"measured peak of {dtype} matrix products: {peak / 1e12:.3g} TFLOP/s")
-    Console(width=140).print(table)
+    Console(width=170).print(table)
 
 
 def _run(task: Task) -> dict[str, Any]:
@@ -90,11 +95,13 @@ def _cells(task: Task, result: dict[str, Any], reference: dict[str, Any]) -> lis
     rates = [_rate(task, seconds) for seconds in (result["seconds"], _later(task, result["seconds"]))]
     rates_before = [_rate(task, seconds) for seconds in (reference["seconds"], _later(task, reference["seconds"]))]
     memory = result["peak_bytes"] / reference["peak_bytes"]
+    parts = [result["weights_bytes"], result["trained_bytes"]]
     per_cpu, per_cpu_before = (task.rows * task.steps / each["cpu_seconds"] for each in (result, reference))
     return [
         *(f"{rate:.2f} ({rate / before:.1f}x)" for rate, before in zip(rates, rates_before, strict=True)),
         f"{per_cpu:.2f} ({per_cpu / per_cpu_before:.1f}x)",
-        f"{result['peak_bytes'] / 2**20:.0f} MiB ({memory:.0%})",
+        f"{result['peak_bytes'] / 2**20:.0f} ({memory:.0%})",
+        " + ".join(f"{size / 2**20:.0f}" for size in (*parts, result["peak_bytes"] - sum(parts))),
         f"{apart:.1e}" + ("" if apart <= TOLERANCE else " TOO FAR APART"),
     ]
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
 
-from bench.train.task import Task
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors import safe_open
+
+from bench.train.task import Task, Trained
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Example
 from safeeraser.unlearn import unlearn
 from safeeraser.unlearn.output import Output
 
 
-def train(
-    task: Task, loaded: LoadedModel, examples: Sequence[Example], refusals: Sequence[str]
-) -> tuple[list[float], list[float]]:
-    """Losses and moments (seconds) of all steps; the first moment is the start."""
+def train(task: Task, loaded: LoadedModel, examples: Sequence[Example], refusals: Sequence[str]) -> Trained:
+    """Train on a task's rows."""
     losses: list[float] = []
     moments: list[float] = [time.perf_counter()]
 
@@ -27,5 +29,10 @@ def train(
         moments.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(Output, "log", note):
-        unlearn(loaded, examples, refusals, task.method, task.settings, Path(folder) / "run")
-    return losses, moments
+        adapter = unlearn(loaded, examples, refusals, task.method, task.settings, Path(folder) / "run")
+        return Trained(losses, moments, _numbers(adapter / SAFETENSORS_WEIGHTS_NAME))
+
+
+def _numbers(weights: Path) -> int:
+    with safe_open(weights, framework="pt") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118  not a mapping

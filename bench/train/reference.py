@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import get_cosine_schedule_with_warmup, set_seed
 
-from bench.train.task import Task
+from bench.train.task import KL, Task, Trained
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import attach
 from safeeraser.objectives import Target, find
@@ -38,16 +38,14 @@ _TERMS = {
 METHODS = tuple(_TERMS)
 
 
-def train(
-    task: Task, loaded: LoadedModel, examples: Sequence[Example], refusals: Sequence[str]
-) -> tuple[list[float], list[float]]:
-    """Losses and moments (seconds) of all steps; the first moment is the start."""
+def train(task: Task, loaded: LoadedModel, examples: Sequence[Example], refusals: Sequence[str]) -> Trained:
+    """Train on a task's rows."""
     moments = [time.perf_counter()]
     settings = task.settings
     rows = TrainingRows(
         examples, refusals, find(task.method).targets, seed=settings.seed, length=task.steps * task.rows
     )
-    original = copy.deepcopy(loaded.model) if task.method.startswith("kl") else None
+    original = copy.deepcopy(loaded.model) if task.method in KL else None
     set_seed(settings.seed)
     model = attach(loaded.model, r=settings.lora_r, alpha=settings.lora_alpha, dropout=0.0, projector="full").train()
     trained = [each for each in model.parameters() if each.requires_grad]
@@ -66,7 +64,7 @@ def train(
         optimiser.zero_grad()
         losses.append(total)
         moments.append(time.perf_counter())
-    return losses, moments
+    return Trained(losses, moments, sum(each.numel() for each in trained))
 
 
 def _loss(model: nn.Module, original: nn.Module | None, processor: Any, row: Row, method: str) -> Tensor:

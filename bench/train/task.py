@@ -6,11 +6,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from safeeraser.benchmarks import icons, released
 from safeeraser.records import Example, Split, Stream
 from safeeraser.unlearn import UnlearnSettings
 
+KL = ("kl", "kl+pd")
+"""Methods that compare with the model before unlearning."""
 PAIRS = 4  # forget questions about each harmful picture
 
 
@@ -47,6 +50,14 @@ class Task:
             projector="full",
             gradient_checkpointing=self.checkpointing,
         )
+
+
+class Trained(NamedTuple):
+    """What a recipe did: losses of all steps, moments in seconds (the first is the start), how much it trained."""
+
+    losses: list[float]
+    moments: list[float]
+    numbers: int
 
 
 def data(records: int) -> tuple[list[Example], tuple[str, ...]]:

@@ -15,29 +15,37 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.train import ours, reference
-from bench.train.task import Task, data
+from bench.train.task import KL, Task, data
 from safeeraser.models.load import load
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_FOR_EACH_NUMBER = 4 * 4  # bytes: it, its gradient and AdamW's two means, all in float32
 _RECIPES = {"ours": ours.train, "reference": reference.train}
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Losses and seconds of every step, peak memory while training in bytes and, where asked, operations a step.
+    """What a recipe took: its losses, its time, its memory in bytes and, where asked, its operations a step.
 
-    The CPU's seconds, of all steps, depend less than the others on what else the machine is doing.
+    Memory counts from before the model is loaded, so that what Python and its packages take is left out, as a GPU's
+    allocator does not see it. The CPU's seconds depend less than the others on what else the machine is doing.
     """
     examples, refusals = data(task.records)
+    packages = _resident(task.device)
     loaded = load(task.model, device=task.device, dtype=task.dtype)
+    weights = sum(each.nbytes for each in itertools.chain(loaded.model.parameters(), loaded.model.buffers()))
+    models = 2 if task.recipe == "reference" and task.method in KL else 1
     _forget_peak(task.device)
     start = time.process_time()
     with FlopCounterMode(display=False) if task.count else nullcontext() as counter:
-        losses, moments = _RECIPES[task.recipe](task, loaded, examples, refusals)
+        trained = _RECIPES[task.recipe](task, loaded, examples, refusals)
     return {
-        "losses": losses,
-        "seconds": [after - before for before, after in itertools.pairwise(moments)],
+        "losses": trained.losses,
+        "seconds": [after - before for before, after in itertools.pairwise(trained.moments)],
         "cpu_seconds": time.process_time() - start,
-        "peak_bytes": _peak(task.device),
+        "peak_bytes": _peak(task.device) - packages,
+        "packages_bytes": packages,
+        "weights_bytes": models * weights,
+        "trained_bytes": trained.numbers * _FOR_EACH_NUMBER,
         "flops_per_step": counter.get_total_flops() / task.steps if counter else None,
     }
 
@@ -65,13 +73,22 @@ def _forget_peak(device: str) -> None:
 
 
 def _peak(device: str) -> int:
-    """Peak memory since `_forget_peak`: of the GPU's allocator, or resident memory of the process."""
+    """Peak memory since `_forget_peak`, in bytes: of the GPU's allocator, or resident memory of the process."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
-    if _CLEAR.exists():
-        line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return _status("VmHWM") if _CLEAR.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _resident(device: str) -> int:
+    """Memory in use, in the same unit and sense. Where the system does not tell, the peak so far is the same."""
+    if device == "cuda":
+        return torch.cuda.memory_allocated()
+    return _status("VmRSS") if _CLEAR.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _status(name: str) -> int:
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":
