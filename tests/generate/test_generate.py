@@ -128,6 +128,16 @@ def test_a_file_of_other_settings_is_left_alone(run: Run, examples: list[Example
     assert output.read_bytes() == before
 
 
+def test_settings_of_a_start_without_an_answer_do_not_bind(run: Run) -> None:
+    straight = run(name="straight").read_bytes()
+    output = run(replace(GREEDY, max_new_tokens=9))
+    output.write_bytes(b"")
+    assert run().read_bytes() == straight
+    output.unlink()
+    run(replace(GREEDY, max_new_tokens=9))
+    assert json.loads(output.with_name("answers.jsonl.meta.json").read_text())["max_new_tokens"] == 9
+
+
 def test_the_sidecar_says_what_the_answers_depend_on(run: Run) -> None:
     meta = json.loads(run(SAMPLED).with_name("answers.jsonl.meta.json").read_text())
     assert meta["model"] == "random"

@@ -16,6 +16,7 @@ from safeeraser.objectives import Method, Target, Term, nll
 from safeeraser.records import Example
 from safeeraser.unlearn import UnlearnSettings, unlearn
 from safeeraser.unlearn.output import Output
+from safeeraser.unlearn.trainer import UnlearnTrainer
 from tests import tiny_random
 
 SETTINGS = UnlearnSettings(steps=6, batch_size=4, learning_rate=1e-2, lora_r=4, lora_alpha=8, lora_dropout=0.1)
@@ -170,6 +171,21 @@ def test_a_folder_of_other_settings_is_left_alone(train: Train) -> None:
     with pytest.raises(UserError, match=r"made with method = 'po\+pd', not 'po'"):
         train(method="po")
     assert all(torch.equal(value, weights(adapter)[name]) for name, value in before.items())
+
+
+def test_settings_of_a_training_without_a_step_do_not_bind(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(self: UnlearnTrainer, *_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(UnlearnTrainer, "train", stop)
+        train(replace(SETTINGS, learning_rate=0.5), name="mistaken")
+    manifest = tmp_path / "mistaken" / "manifest.json"
+    assert json.loads(manifest.read_text())["inputs"]["settings"]["learning_rate"] == 0.5
+    same(train(name="straight"), train(name="mistaken"))
+    assert json.loads(manifest.read_text())["inputs"]["settings"]["learning_rate"] == SETTINGS.learning_rate
 
 
 def test_an_adapter_without_a_manifest_is_left_alone(train: Train) -> None:

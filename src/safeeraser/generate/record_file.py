@@ -24,7 +24,7 @@ class RecordFile(Generic[Record]):
     def open(self, meta: Mapping[str, Any]) -> set[Hashable]:
         """The keys of the records that are there already; a line that a kill cut short is taken out.
 
-        Raises UserError where the file was made with another `meta`.
+        Raises UserError where the file holds records that were made with another `meta`.
         """
         _claim(self.path, meta)
         repair_jsonl(self.path)
@@ -50,11 +50,11 @@ class RecordFile(Generic[Record]):
 def _claim(path: Path, meta: Mapping[str, Any]) -> None:
     sidecar = path.with_name(path.name + ".meta.json")
     remove_scratch(sidecar)
-    if not sidecar.exists():
-        if path.exists():
-            raise UserError(f"{path}: made with unknown settings ({sidecar.name} is missing)")
+    if not path.exists() or path.stat().st_size == 0:  # nothing is lost, whatever a start before this one asked for
         write_text(sidecar, json.dumps(meta, indent=2) + "\n")
         return
+    if not sidecar.exists():
+        raise UserError(f"{path}: made with unknown settings ({sidecar.name} is missing)")
     found = _read_meta(sidecar)
     if meta["questions"] != found.get("questions"):
         raise UserError(f"{path}: made from other examples; choose another file")

@@ -37,9 +37,9 @@ class Output:
 
         Raises UserError naming the first setting that differs where the folder was made with others.
         """
-        if not self._manifest.exists():
-            if self.adapter.exists():
-                raise UserError(f"{self.adapter}: an adapter of unknown settings is here; choose another folder")
+        if self.adapter.exists() and not self._manifest.exists():
+            raise UserError(f"{self.adapter}: an adapter of unknown settings is here; choose another folder")
+        if not self._manifest.exists() or not self._begun():
             self.write_manifest()
             return False
         found = json.loads(self._manifest.read_text(encoding="utf-8"))["inputs"]
@@ -99,6 +99,11 @@ class Output:
             model.save_pretrained(str(scratch), state_dict=weights, save_embedding_layers=False)
             write_card(scratch, self._inputs)
         self._drop_checkpoints()
+
+    def _begun(self) -> bool:
+        """Whether there is anything to lose: an adapter, a step in the loss log, a checkpoint."""
+        logged = self._loss.exists() and self._loss.stat().st_size > 0
+        return logged or self.adapter.exists() or any(self.checkpoints.glob("checkpoint-*"))
 
     def _checkpoint(self, step: int) -> Path:
         return self.checkpoints / f"checkpoint-{step}"
