@@ -183,6 +183,15 @@ def test_requests_a_minute() -> None:
     assert server.times[-1] - server.times[0] >= 0.45  # six requests, a tenth of a second between two
 
 
+def test_the_pace_is_kept_from_one_call_to_the_next() -> None:
+    """A vote asks each judge a few hundred answers at a time."""
+    with serving(echo) as server:
+        endpoint = Endpoint(settings(server, requests_per_minute=300))
+        for text in "abcd":
+            complete(endpoint, ask(text))
+    assert server.times[-1] - server.times[0] >= 0.55  # four requests, a fifth of a second between two
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_what_every_request_would_meet_is_met_once(status: int) -> None:
     with serving(lambda _: failed(status, "no")) as server:
@@ -309,7 +318,7 @@ def test_the_key_is_sent_and_stays_nowhere(
     """Not even where the server says it back, in a reply or in an error."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY + "\n")
     caplog.set_level(logging.DEBUG)
-    answers = [completion(f"your key is {KEY}"), failed(400, f"bad {KEY}"), Answer(f"{{{KEY}"), failed(401, KEY)]
+    answers = [completion(f"your key is {KEY}", finish=KEY), failed(400, f"bad {KEY}"), Answer(f"{{{KEY}"), failed(401, KEY)]
     with serving(in_turn(*answers)) as server:
         chosen = settings(server, cache=tmp_path / "replies.jsonl", concurrency=1)
         endpoint = Endpoint(chosen)

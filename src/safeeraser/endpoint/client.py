@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -46,6 +47,7 @@ class Endpoint:
         self.settings = settings
         self._cache = ReplyCache(settings.cache)
         self._budget = Budget(settings)
+        self._pace = _Pace(settings.requests_per_minute)
 
     @property
     def spent(self) -> float:
@@ -79,7 +81,7 @@ class Endpoint:
             portal.wrap_async_context_manager(_client(self.settings)) as client,
             ProgressBar(label, total) as bar,
         ):
-            sender = _Sender(self.settings, client, self._cache, self._budget, keep)
+            sender = _Sender(self.settings, client, self._cache, self._budget, self._pace, keep)
             for request in requests:
                 waiting.append(portal.start_task_soon(sender.outcome, request))
                 if len(waiting) >= ahead:
@@ -93,6 +95,21 @@ class Endpoint:
         return outcome
 
 
+class _Pace:
+    """When requests are sent: at even distances, no more than so many a minute, from one event loop to the next."""
+
+    def __init__(self, requests_per_minute: int | None) -> None:
+        self._distance = 60 / requests_per_minute if requests_per_minute else 0.0
+        self._next = 0.0
+
+    async def turn(self) -> None:
+        """Wait for the next turn and take it."""
+        now = time.monotonic()
+        turn = max(now, self._next)
+        self._next = turn + self._distance
+        await asyncio.sleep(turn - now)
+
+
 class _Sender:
     """The state of one call of `complete`, in the thread of its event loop."""
 
@@ -102,13 +119,13 @@ class _Sender:
         client: openai.AsyncOpenAI,
         cache: ReplyCache,
         budget: Budget,
+        pace: _Pace,
         keep: Callable[[Reply], bool],
     ) -> None:
         self._settings, self._client = settings, client
-        self._cache, self._budget, self._keep = cache, budget, keep
+        self._cache, self._budget, self._pace, self._keep = cache, budget, pace, keep
         self._places = asyncio.Semaphore(settings.concurrency)
         self._start, self._reached = asyncio.Lock(), False
-        self._next_send = 0.0
         self._hopeless: Failure | None = None
 
     async def outcome(self, request: Request) -> Outcome:
@@ -163,7 +180,7 @@ class _Sender:
                 return Failure("cost_limit", f"could pass the limit of {self._settings.max_cost:g}: not sent")
             usage, billed = None, False
             try:
-                await self._pace()
+                await self._pace.turn()
                 response = await self._client.chat.completions.with_raw_response.create(**payload)
                 billed = True
                 completion = _Completion.model_validate_json(response.http_response.text)
@@ -174,15 +191,6 @@ class _Sender:
                 raise
             finally:
                 self._budget.settle(reserved, usage, billed=billed)
-
-    async def _pace(self) -> None:
-        """Wait for this request's turn: requests are sent at even distances, no more than so many a minute."""
-        if self._settings.requests_per_minute is None:
-            return
-        now = asyncio.get_running_loop().time()
-        turn = max(now, self._next_send)
-        self._next_send = turn + 60 / self._settings.requests_per_minute
-        await asyncio.sleep(turn - now)
 
     def _wait(self, state: RetryCallState) -> float:
         """Seconds before the next attempt: longer each time, and at least what the server asks for."""
@@ -231,7 +239,7 @@ class _Completion(BaseModel):
         said, finish = self.choices[0].message.content, self.choices[0].finish_reason or "stop"
         if said is None and finish not in ("stop", "length"):
             return Failure("api_error", f"no text, but finish_reason {clean(finish)[:_LONGEST_REASON]!r}")
-        return Reply(text=clean(said or ""), finish_reason=finish, usage=self.used)
+        return Reply(text=clean(said or ""), finish_reason=clean(finish), usage=self.used)
 
 
 def _client(settings: EndpointSettings) -> openai.AsyncOpenAI:
