@@ -69,6 +69,7 @@ def test_all_problems_come_at_once_each_with_its_line_and_key() -> None:
         ("methods: []", "run.yaml:1: methods: "),
         ("methods: [po, po]", "methods: po listed twice"),
         ("generate: {samples: 3}", "run.yaml:1: generate: samples above 1 need a temperature above 0"),
+        ("unlearn: {patience: 2}", "run.yaml: patience counts evaluations: set eval_steps as well"),
         ("unlearn: 3", "run.yaml:1: unlearn: "),
         ("unlearn: &a [*a]", "run.yaml:1: unlearn: "),
     ],

@@ -52,7 +52,7 @@ def describe(kind: type[BaseModel], details: ErrorDetails, places: Places) -> st
         return f"{places.of(key)}: {around}{unknown('key', key[-1], _keys_at(kind, key[:-1]))}"
     message = details["msg"].removeprefix("Input ").removeprefix("Value error, ")
     found = "" if details["type"] in _OWN else f", found {_SHORT.repr(details['input'])}"
-    return f"{places.of(key)}: {dotted(key)}: {message}{found}"
+    return ": ".join(filter(None, (places.of(key), dotted(key), f"{message}{found}")))  # no key: all of the settings
 
 
 def _keys_at(kind: Any, key: Key) -> Iterable[str]:
