@@ -86,7 +86,7 @@ def _spec(log: ModelLog) -> EvalSpec:
             top_p=settings.generate.top_p,
             seed=settings.seed,
         ),
-        config=EvalConfig(epochs=1 + max(answer.sample for answer in answers)),
+        config=EvalConfig(epochs=max((answer.sample for answer in answers), default=0) + 1),
         packages=provenance.get("versions", {}),
         metadata={"judge": run.judge, "protocol": STRICT.name, **provenance},
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from inspect_ai.log import EvalSample, condense_sample
-from inspect_ai.model import ChatMessageUser, ContentImage, ContentText, ModelOutput
+from inspect_ai.model import ChatMessageUser, Content, ContentImage, ContentText, ModelOutput
 from inspect_ai.scorer import Score
 
 from safeeraser.benchmarks.images import ImageError
@@ -24,7 +26,7 @@ _AXES = {
     "retain_accuracy": Axis.FACTUAL,
 }
 _NOT_ANSWERED = "(not answered)"
-_STOPS = {"stop": "stop", "length": "max_tokens"}
+_STOPS: dict[str | None, Literal["stop", "max_tokens"]] = {"stop": "stop", "length": "max_tokens"}
 
 
 def score_name(measure: str) -> str:
@@ -62,7 +64,7 @@ def sample(log: ModelLog, part: Part, answer: LoggedAnswer, pictures: Pictures, 
     return condense_sample(made)  # so that the picture is there once
 
 
-def _question(log: ModelLog, answer: LoggedAnswer, pictures: Pictures) -> list[ContentImage | ContentText]:
+def _question(log: ModelLog, answer: LoggedAnswer, pictures: Pictures) -> list[Content]:
     image = answer.example.image
     text = ContentText(text=answer.example.question)
     if image is None:
@@ -77,8 +79,7 @@ def _question(log: ModelLog, answer: LoggedAnswer, pictures: Pictures) -> list[C
 def _output(log: ModelLog, answer: LoggedAnswer, id: str) -> ModelOutput:
     if answer.text is None:
         return ModelOutput(model=log.name, error=_NOT_ANSWERED)
-    stop = _STOPS.get(answer.finish or "", "unknown")
-    output = ModelOutput.from_content(log.name, answer.text, stop_reason=stop)
+    output = ModelOutput.from_content(log.name, answer.text, stop_reason=_STOPS.get(answer.finish, "unknown"))
     output.choices[0].message.id = id
     return output
 
