@@ -6,7 +6,6 @@ of a write, where a file would grow beyond a size (the default action of SIGXFSZ
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 import os
 import random
@@ -60,15 +59,16 @@ def _command(arguments: list[str], largest: int | None) -> None:
 
 @dataclass
 class Kills:
-    """The size of the output at each kill, and how often the command was started."""
+    """The size of the output at each kill and at its end, and how often the command was started to get there."""
 
+    whole: int
     sizes: list[int] = field(default_factory=list)
     starts: int = 0
 
     @property
     def mid_way(self) -> int:
-        """Kills that found the output begun."""
-        return sum(size > 0 for size in self.sizes)
+        """Kills that found the output begun and not ended."""
+        return sum(0 < size < self.whole for size in self.sizes)
 
 
 def run_killed(command: Command, output: str, folder: Path, *, kills: int, seed: int) -> Kills:
@@ -79,17 +79,17 @@ def run_killed(command: Command, output: str, folder: Path, *, kills: int, seed:
     whole = folder / "whole"
     begin = time.monotonic()
     assert _end(_start(command(whole))) == 0
-    life, rng, found = time.monotonic() - begin, random.Random(seed), Kills()
-    for number in itertools.takewhile(lambda _: len(found.sizes) < kills, itertools.count()):
-        place = folder / str(number)
-        while (
-            ended := _end(_start(command(place)), rng.uniform(0, life) if len(found.sizes) < kills else None)
-        ) is None:
-            found.sizes.append(_size(place / output))
-        found.starts += 1
+    life, rng, found = time.monotonic() - begin, random.Random(seed), Kills(_size(whole / output))
+    while len(found.sizes) < kills:
+        place, ended = folder / f"from-start-{found.starts}", None
+        while ended is None:
+            moment = rng.uniform(0, life) if len(found.sizes) < kills else None
+            ended = _end(_start(command(place)), moment)
+            found.starts += 1
+            if ended is None:
+                found.sizes.append(_size(place / output))
         assert ended == 0
         assert files(place) == files(whole)
-    found.starts += len(found.sizes)
     return found
 
 
