@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -152,6 +153,23 @@ def test_a_disk_that_is_full_stops_nothing(
     assert files(cache) == []
 
 
+def test_a_folder_that_cannot_be_made_stops_nothing(
+    images: list[Path], cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.parent.write_text("a file where the cache folder would be")
+    assert torch.equal(Process().outputs(images), Process(disk=0).outputs(images))
+    assert "no more vision features are kept" in caplog.text
+
+
+def test_a_folder_deleted_meanwhile_is_made_again(images: list[Path], cache: Path) -> None:
+    kept = FeatureFiles(cache, "one", limit_bytes=PLENTY)
+    kept.put(images[0], features())
+    shutil.rmtree(cache)
+    assert kept.get(images[0]) is None
+    kept.put(images[0], features())
+    assert torch.equal(kept.get(images[0]), features())
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
@@ -210,6 +228,9 @@ def changed() -> Iterator[tuple[str, LoadedModel]]:
     size = tiny_random.load()
     size.processor.image_processor.do_normalize = False
     yield "the processor", size
+    attention = tiny_random.load()
+    attention.model.set_attn_implementation("eager")
+    yield "the attention", attention
     yield "the precision", tiny_random.load(dtype=torch.bfloat16)
 
 

@@ -52,11 +52,11 @@ def _bytes_of(gib: float) -> int:
 
 
 def maker(model: PreTrainedModel, tower: torch.nn.Module, processor: Any) -> str:
-    """What features depend on besides the picture, as 16 hex digits: weights, configuration, processor and versions."""
+    """What features depend on besides the picture, as 16 hex digits: weights, settings, processor, device, versions."""
     digest = hashlib.sha256()
+    settings = [model.config.to_json_string(), str(model.config._attn_implementation), model.device.type]
     versions = [version(package) for package in ("torch", "transformers")]
-    told = [model.config.to_json_string(), processor.image_processor.to_json_string(), model.device.type, *versions]
-    digest.update("\0".join(told).encode())
+    digest.update("\0".join([*settings, processor.image_processor.to_json_string(), *versions]).encode())
     for name, weights in tower.state_dict().items():
         digest.update(f"\0{name} {weights.dtype} {tuple(weights.shape)}\0".encode())
         digest.update(_bytes(weights))
@@ -66,15 +66,14 @@ def maker(model: PreTrainedModel, tower: torch.nn.Module, processor: Any) -> str
 class FeatureFiles:
     """What one vision tower makes of pictures, in files: `limit_bytes` at most, with all else that is in `root`.
 
-    A file is named by what is in the picture and stands in a folder named by `maker`, so that nothing out of date is
-    found. It appears whole or not at all, and counts only if it has the hash that it tells. Once the limit is reached
-    nothing more is kept, and nothing removed. `writers` processes that begin together share the room that is left.
+    A file is named by what is in the picture and stands in the folder `key`, see `maker`, so that nothing out of date
+    is found. It appears whole or not at all, and counts only if it has the hash that it tells. Once the limit is
+    reached nothing more is kept, and nothing removed. `writers` processes that begin together share the room left.
     """
 
-    def __init__(self, root: Path, maker: str, *, limit_bytes: int, writers: int = 1) -> None:
+    def __init__(self, root: Path, key: str, *, limit_bytes: int, writers: int = 1) -> None:
         self._root = root
-        self._folder = root / maker
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder = root / key
         _remove_abandoned(root)
         self._room = (limit_bytes - _size(root)) // writers
         self._full = False
@@ -89,7 +88,8 @@ class FeatureFiles:
             return None
         except (OSError, SafetensorError, _Damaged) as error:
             logger.warning("%s is damaged and made again: %s", path, error)
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
             return None
 
     def put(self, image: Path, features: Tensor) -> None:
@@ -132,10 +132,12 @@ def _read(path: Path) -> Tensor:
 
 
 def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=_SCRATCH)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+        Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
