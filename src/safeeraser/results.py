@@ -125,21 +125,24 @@ class Reader:
 
     def _judge(self, folder: RunFolder, settings: RunSettings) -> str:
         verdicts = [each for model in settings.methods for each in read_jsonl(folder.verdicts(model), Verdict)]
-        return choose_judge(verdicts, self.judge or settings.judge_name, str(folder.root))
+        return choose_judge(verdicts, self.judge, str(folder.root), usual=settings.judge_name)
 
 
-def choose_judge(verdicts: Iterable[Verdict], wanted: str | None, place: str) -> str:
+def choose_judge(verdicts: Iterable[Verdict], wanted: str | None, place: str, usual: str | None = None) -> str:
     """The full name (name@version) of the judge whose verdicts count: the wanted one, by name or full name.
 
-    Raises ResultsError where there are no verdicts, and where the name leaves a choice between several.
+    Where none is wanted it is the `usual` one, or else the only one.
+    Raises ResultsError where there are no verdicts, for a wanted judge without any, and where a choice is left.
     """
     judges = sorted({verdict.judge for verdict in verdicts})
-    named = [judge for judge in judges if wanted in (judge, judge.rpartition("@")[0])]
-    found = named or ([] if wanted and len(judges) > 1 else judges)
-    if len(found) == 1:
-        return found[0]
     if not judges:
         raise ResultsError(f"{place}: no verdicts")
+    named = [judge for judge in judges if (wanted or usual) in (judge, judge.rpartition("@")[0])]
+    if wanted and not named:
+        raise ResultsError(f"{place}: --judge: {unknown('judge', wanted, judges)}")
+    found = named or judges
+    if len(found) == 1:
+        return found[0]
     raise ResultsError(f"{place}: verdicts of several judges: {', '.join(judges)}; choose one with --judge")
 
 

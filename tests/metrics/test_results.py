@@ -149,7 +149,9 @@ def test_a_judge_is_chosen_by_name(wanted: str | None, found: str | None) -> Non
 
 def test_one_judge_needs_no_choice_and_none_is_an_error() -> None:
     assert choose_judge([verdict("x")], None, "here") == "j@1"
-    assert choose_judge([verdict("x")], "another", "here") == "j@1"
+    assert choose_judge([verdict("x")], None, "here", usual="another") == "j@1"
+    with pytest.raises(ResultsError, match=r"here: --judge: unknown judge 'jj@1'; did you mean 'j@1'"):
+        choose_judge([verdict("x")], "jj@1", "here", usual="j")
     with pytest.raises(ResultsError, match="here: no verdicts"):
         choose_judge([], None, "here")
 

@@ -130,6 +130,12 @@ def test_what_does_not_fit_together(runs: list[Path], data: Path, tmp_path: Path
     assert "with itself" in refused(runs[0], "--compare", "po", "po")
     assert "did you mean 'paper'" in refused(runs[0], "--protocol", "papers")
     assert "not a run's folder" in refused(tmp_path / "none")
+    assert "unknown judge 'rule'; did you mean 'rules" in refused(runs[0], "--judge", "rule")
+    assert "--format and --split: not with run folders" in refused(runs[0], "--split", "train", "--format", "icons")
+    assert "--name: not with run folders" in refused("--seeds", *runs, "--name", "po")
+    assert "--config: not with --generations" in refused("--generations", "a.jsonl", "--config", "run.yaml")
+    other_layout = ("--answers", "a.json", "--data", data, "--format", "xstest")
+    assert "unknown format 'releasd'; did you mean 'released'" in refused(*other_layout[:-1], "releasd")
 
 
 def test_verdicts_on_other_answers_are_refused(data: Path, tmp_path: Path) -> None:

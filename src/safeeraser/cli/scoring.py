@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from safeeraser.cli.judging import judge_settings
-from safeeraser.cli.options import Format
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError, unknown
 from safeeraser.records import VANILLA, Split, write_text
 
 if TYPE_CHECKING:
+    from safeeraser.benchmarks.dataset import Benchmark
     from safeeraser.config import RunSettings
     from safeeraser.judges.run import Tally
     from safeeraser.metrics import Protocol
@@ -47,14 +47,20 @@ def score(
     generations: Annotated[Path | None, typer.Option("--generations", help="Answers, as `generate` writes.")] = None,
     verdicts: Annotated[Path | None, typer.Option("--verdicts", help="Verdicts, as `judge` writes them.")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The benchmark; a run's own if not given.")] = None,
-    layout: Format = "released",
-    split: Annotated[Split, typer.Option("--split", help="Of which split the answer file is.")] = Split.VALIDATION,
+    layout: Annotated[
+        str | None, typer.Option("--format", help="The layout of --data, released if not given; a RUN knows its own.")
+    ] = None,
+    split: Annotated[
+        Split | None, typer.Option("--split", help="Of which split the answer file is; validation if not given.")
+    ] = None,
     judge: JudgeName = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="A run's configuration: its judge judges the answer file.")
     ] = None,
     protocol: Annotated[str, typer.Option("--protocol", help="strict, or paper: as the authors compute.")] = "strict",
-    name: Annotated[str, typer.Option("--name", help="What to call the model in the table.")] = "model",
+    name: Annotated[
+        str | None, typer.Option("--name", help="What to call the model in the table; a RUN names its own.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", help="File for the figures, as JSON.")] = None,
 ) -> None:
     """Turn verdicts into metrics with 95% intervals; compare models, put seeds together.
@@ -74,9 +80,16 @@ def score(
       safeeraser score --answers all_val.json --data SafeEraser --protocol paper
       safeeraser score --answers all_val.json --data SafeEraser --judge endpoint url=http://localhost:8000/v1 model=m
     """
+    from safeeraser.cli import wiring
+
     keys = [each for each in given or [] if answers and "=" in each]
     runs = [Path(each) for each in given or [] if each not in keys]
     _one_of({"--seeds": seeds, "--compare": compare, "--answers": answers, "--generations": generations}, runs)
+    for_answers = {"--split": split, "--config": config}
+    if runs or seeds or compare is not None:
+        _refuse({"--format": layout, "--name": name, "--verdicts": verdicts, **for_answers}, "run folders")
+    elif generations is not None:
+        _refuse(for_answers, "--generations")
     counting = _protocol(protocol)
     if seeds:
         content = _seeds(_reader(data, judge), runs, counting)
@@ -86,11 +99,13 @@ def score(
         content = _run(_reader(data, judge), runs, counting)
     elif answers is not None:
         judging = judge_settings(judge, keys, config)
-        judged, tally = _answers(answers, _needed("--data", data), split, judging, verdicts)
-        content = _show(judged if counting.scores_own_answers else _without_own(judged), name, counting)
+        benchmark = wiring.read(_needed("--data", data), layout or "released")
+        judged, tally = _answers(answers, benchmark, split or Split.VALIDATION, judging, verdicts)
+        kept = judged if counting.scores_own_answers else _without_own(judged)
+        content = _show(kept, name or "model", counting)
     else:
         files = (_needed("--data", data), _needed("--generations", generations), _needed("--verdicts", verdicts))
-        content = _show(_from_files(*files, layout, judge), name, counting)
+        content = _show(_from_files(*files, layout or "released", judge), name or "model", counting)
     if output is not None:
         write_text(output, json.dumps(content, indent=1) + "\n")
     if answers is not None:
@@ -106,6 +121,13 @@ def _one_of(given: dict[str, Any], runs: Sequence[Path]) -> None:
         raise UserError(f"{' and '.join(options)}: choose one")
     if runs and options and options[0] not in ("--seeds", "--compare"):
         raise UserError(f"{options[0]} does not go with a run folder ({runs[0]})")
+
+
+def _refuse(given: dict[str, Any], place: str) -> None:
+    """Options that would change nothing about what is scored."""
+    idle = [option for option, value in given.items() if value is not None]
+    if idle:
+        raise UserError(f"{' and '.join(idle)}: not with {place}")
 
 
 def _protocol(name: str) -> Protocol:
@@ -239,13 +261,14 @@ def _from_files(data: Path, generations: Path, verdicts: Path, layout: str, judg
     return Judged(examples, answers, counted)
 
 
-def _answers(file: Path, data: Path, split: Split, judging: RunSettings, verdicts: Path | None) -> tuple[Judged, Tally]:
+def _answers(
+    file: Path, benchmark: Benchmark, split: Split, judging: RunSettings, verdicts: Path | None
+) -> tuple[Judged, Tally]:
     """The authors' answers with their verdicts; answers without one are counted in the tally."""
     from safeeraser.benchmarks.answers import read_answers
-    from safeeraser.cli import judges, wiring
+    from safeeraser.cli import judges
     from safeeraser.results import asked_in, judge_answers
 
-    benchmark = wiring.read(data)
     found = read_answers(file, benchmark, split)
     for problem in found.problems:
         say(f"warning: {problem}")
