@@ -176,12 +176,13 @@ def test_a_folder_of_other_settings_is_left_alone(train: Train) -> None:
 def test_settings_of_a_training_without_a_step_do_not_bind(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(self: UnlearnTrainer, *_: object, **__: object) -> None:
+    def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(UnlearnTrainer, "train", stop)
-        train(replace(SETTINGS, learning_rate=0.5), name="mistaken")
+        with pytest.raises(KeyboardInterrupt):
+            train(replace(SETTINGS, learning_rate=0.5), name="mistaken")
     manifest = tmp_path / "mistaken" / "manifest.json"
     assert json.loads(manifest.read_text())["inputs"]["settings"]["learning_rate"] == 0.5
     same(train(name="straight"), train(name="mistaken"))
