@@ -7,6 +7,7 @@ was, and one that is complete only prints. The stand-alone commands use the same
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,9 +51,9 @@ class Kit:
 def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
     """Do what is not yet done of a run, write its report, and return its metrics.
 
-    Raises UserError, before anything is written, where the folder belongs to other settings or other data, and where
-    one of the methods cannot be trained on the data. It is raised before any training where the model does not take one
-    of the methods.
+    Raises UserError, before anything is written, where the folder belongs to other settings or other data, where one of
+    the methods cannot be trained on the data, and where answers are to be made and the judge of them is not there. It
+    is raised before any training where the model does not take one of the methods.
     """
     folder = RunFolder(settings.folder)
     folder.check(settings)
@@ -60,14 +61,16 @@ def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
     examples = asked(benchmark, settings, say)
     for method in kit.methods.values():
         check(benchmark.examples, benchmark.refusals, method, unlearn_settings(settings, method.name))
+    stages, judge = _Run(settings, folder, _Model(kit.load, folder), say), kit.judge(benchmark.refusals)
+    if not all(stages.answered(name, examples) for name in settings.methods):
+        judge.check()
     folder.claim(settings, benchmark.hash)
-    stages = _Run(settings, folder, _Model(kit.load, folder), say)
     stages.check_model(kit.methods.values())
     for method in kit.methods.values():
         stages.unlearn(method, benchmark)
     for name in settings.methods:
         stages.answer(name, examples)
-    return conclude(settings, kit, folder, benchmark, examples)
+    return conclude(settings, judge, folder, examples)
 
 
 def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[Metric]:
@@ -77,17 +80,14 @@ def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -
         raise UserError(f"{folder.root}: no answers of {', '.join(missing)} yet; `safeeraser run` makes them")
     benchmark = kit.read(settings.data.folder)
     folder.claim(settings, benchmark.hash)
-    return conclude(settings, kit, folder, benchmark, asked(benchmark, settings, say))
+    return conclude(settings, kit.judge(benchmark.refusals), folder, asked(benchmark, settings, say))
 
 
-def conclude(
-    settings: RunSettings, kit: Kit, folder: RunFolder, benchmark: Benchmark, examples: Sequence[Example]
-) -> list[Metric]:
+def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: Sequence[Example]) -> list[Metric]:
     """The stages after the last answer, which need no model: verdicts, metrics.json and the report.
 
     Raises FailureLimitError, when all that is written, where the judge could not score too many answers.
     """
-    judge = kit.judge(benchmark.refusals)
     answers = {name: read_jsonl(folder.generations(name), Generation) for name in settings.methods}
     tables: dict[str, list[Column]] = {}
     tallies: dict[str, Tally] = {}
@@ -107,9 +107,37 @@ def conclude(
         examples=examples,
         answers=answers,
         differences=statistics.against(VANILLA, tables),
+        commands=[likelihood_command(settings, name) for name in settings.methods],
     )
     check_failures(tallies, settings.failure_limit)
     return metrics
+
+
+def likelihood_command(settings: RunSettings, name: str) -> str:
+    """What measures how likely a model of the run finds the answers to the questions that it was asked.
+
+    The run is where its settings say, as the data are. Where the limits of the four parts differ, all is asked.
+    """
+    folder = RunFolder(settings.folder)
+    options = {
+        "--data": settings.data.folder,
+        "--format": settings.data.benchmark,
+        "--model": settings.model,
+        "--dtype": settings.dtype,
+        "--adapter": None if name == VANILLA else folder.adapter(name),
+        "--seed": settings.seed,
+        "--limit": _common(settings.limits.model_dump().values()),
+        "--name": name,
+        "--output": folder.root / "likelihood" / f"{name}.jsonl",
+    }
+    given = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
+    return shlex.join(["safeeraser", "likelihood", *given])
+
+
+def _common(values: Iterable[int | None]) -> int | None:
+    """The value that all are; None where they differ."""
+    found = set(values)
+    return found.pop() if len(found) == 1 else None
 
 
 def write_metrics(path: Path, metrics: Sequence[Metric]) -> None:
@@ -208,11 +236,14 @@ class _Run:
         output = self.folder.model(method.name)
         unlearn(loaded, benchmark.examples, benchmark.refusals, method, settings, output)
 
+    def answered(self, name: str, examples: Sequence[Example]) -> bool:
+        output = self.folder.generations(name)
+        wanted = {request.key for request in generate_settings(self.settings).requests(examples)}
+        return output.exists() and wanted <= {(made.example_id, made.sample) for made in read_jsonl(output, Generation)}
+
     def answer(self, name: str, examples: Sequence[Example]) -> None:
-        output, settings = self.folder.generations(name), generate_settings(self.settings)
-        wanted = {request.key for request in settings.requests(examples)}
-        if output.exists() and wanted <= {(made.example_id, made.sample) for made in read_jsonl(output, Generation)}:
+        if self.answered(name, examples):
             self.say(f"{name}: answered before")
             return
         adapter = None if name == VANILLA else self.folder.adapter(name)
-        generate(self.model.get(adapter), examples, settings, output)
+        generate(self.model.get(adapter), examples, generate_settings(self.settings), self.folder.generations(name))

@@ -3,6 +3,7 @@
 <run>/config.yaml  manifest.json  metrics.json  report.md  report.json  plot.png
 <run>/models/<method>/{adapter/, manifest.json, loss.jsonl}
 <run>/generations/<method>.jsonl    <run>/verdicts/<method>.jsonl
+<run>/judge-replies.jsonl, where a server judges
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ class RunFolder:
     def verdicts(self, method: str) -> Path:
         """The verdicts on a method's answers."""
         return self.root / "verdicts" / f"{method}.jsonl"
+
+    @property
+    def replies(self) -> Path:
+        """What a judge's server replied, so that a report made again asks nothing twice."""
+        return self.root / "judge-replies.jsonl"
 
     @property
     def metrics(self) -> Path:

@@ -318,7 +318,12 @@ def test_the_key_is_sent_and_stays_nowhere(
     """Not even where the server says it back, in a reply or in an error."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY + "\n")
     caplog.set_level(logging.DEBUG)
-    answers = [completion(f"your key is {KEY}", finish=KEY), failed(400, f"bad {KEY}"), Answer(f"{{{KEY}"), failed(401, KEY)]
+    answers = [
+        completion(f"your key is {KEY}", finish=KEY),
+        failed(400, f"bad {KEY}"),
+        Answer(f"{{{KEY}"),
+        failed(401, KEY),
+    ]
     with serving(in_turn(*answers)) as server:
         chosen = settings(server, cache=tmp_path / "replies.jsonl", concurrency=1)
         endpoint = Endpoint(chosen)

@@ -219,6 +219,19 @@ def test_no_server_and_no_url_are_users_errors(tmp_path: Path) -> None:
     assert not (tmp_path / "verdicts.jsonl").exists()
 
 
+def test_what_the_server_replied_is_kept_beside_the_verdicts(tmp_path: Path) -> None:
+    given = files(tmp_path)
+    with serving(right) as server:
+        keys = ["--judge", "endpoint", f"url={server.url}", "model=judge"]
+        assert command(tmp_path, *given, *keys).exit_code == 0
+    before = (tmp_path / "verdicts.jsonl").read_bytes()
+    (tmp_path / "verdicts.jsonl").unlink()
+    assert command(tmp_path, *given, *keys).exit_code == 0  # the server is gone
+    assert (tmp_path / "verdicts.jsonl").read_bytes() == before
+    assert (tmp_path / "verdicts.jsonl.replies.jsonl").exists()
+    assert KEY not in written(tmp_path)
+
+
 def test_a_vote_from_a_configuration(tmp_path: Path) -> None:
     given = files(tmp_path)
     with serving(right) as server:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -76,6 +78,21 @@ def test_on_each_axis_those_vote_that_cover_it(tmp_path: Path) -> None:
     values = {(each.axis, each.value) for each in read_jsonl(tmp_path / "v.jsonl", Verdict)}
     assert values == {(Axis.UNSAFE, 1.0), (Axis.REFUSAL, 0.0), (Axis.MEANINGLESS, 0.0), (Axis.FACTUAL, 0.0)}
     assert vote([guard, says("guard@2", 1, Axis.UNSAFE)]).axes == {Axis.UNSAFE}
+
+
+def test_a_member_that_is_not_there_stops_a_vote_before_another_works() -> None:
+    def gone() -> None:
+        raise UserError("no server answers there")
+
+    def work(_: object) -> NoReturn:
+        raise AssertionError("nothing is to be judged")
+
+    made = vote([replace(says("a@1", 1), judge=work), replace(says("b@1", 1), check=gone)])
+    asked = examples(1)
+    with pytest.raises(UserError, match="no server answers there"):
+        made.check()
+    with pytest.raises(UserError, match="no server answers there"):
+        list(made.judge([(asked[0], answers(asked)[0])]))
 
 
 @pytest.mark.parametrize("members", [[], [says("a@1", 1)], [says("a@1", 1), says("a@1", 0)]])

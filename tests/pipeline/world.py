@@ -11,6 +11,7 @@ from safeeraser.config import RunSettings
 from safeeraser.models.load import LoadedModel
 from safeeraser.pipeline import Kit
 from safeeraser.records import Metric
+from safeeraser.run_folder import RunFolder
 from tests import tiny_random
 from tests.benchmarks import small
 
@@ -29,7 +30,8 @@ class World:
         return config.load(self.config, overrides, wiring.names())
 
     def kit(self, settings: RunSettings | None = None) -> Kit:
-        return wiring.kit(settings or self.settings())
+        wanted = settings or self.settings()
+        return wiring.kit(wanted, RunFolder(wanted.folder))
 
     def run(self, *overrides: str) -> list[Metric]:
         settings = self.settings(*overrides)

@@ -86,7 +86,8 @@ def test_many_models_go_into_several_tables() -> None:
 
 def test_no_metrics_no_trouble(tmp_path: Path) -> None:
     assert "95% intervals" in printed([], [])
-    report.write(tmp_path, [], [], {})
+    report.write(tmp_path, [], [], {}, commands=["safeeraser likelihood --data a\n```\n# b"])
+    assert "\n    safeeraser likelihood --data a\\n```\\n# b\n" in (tmp_path / "report.md").read_text()
     assert json.loads((tmp_path / "report.json").read_text()) == {
         "models": [],
         "metrics": [],

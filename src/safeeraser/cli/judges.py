@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safeeraser.config import JudgeSettings, RunSettings
@@ -12,7 +13,7 @@ from safeeraser.judges import Judge, rules_judge
 from safeeraser.judges.rules import NAME
 
 if TYPE_CHECKING:
-    from safeeraser.judges.chat import Chat
+    from safeeraser.endpoint import Endpoint
     from safeeraser.judges.prompted import PromptSettings
 
 Make = Callable[[Sequence[str]], Judge]
@@ -48,7 +49,8 @@ def _endpoint(settings: JudgeSettings, _: Sequence[str]) -> Judge:
     from safeeraser.judges.chat import judge_with
     from safeeraser.judges.prompted import interview
 
-    return judge_with(_server(settings), interview("endpoint", _prompts(settings)), str(settings.model))
+    server = _server(settings)
+    return judge_with(server, interview("endpoint", _prompts(settings)), str(settings.model), check=server.check)
 
 
 def _local(settings: JudgeSettings, _: Sequence[str]) -> Judge:
@@ -68,19 +70,18 @@ def _llama_guard(settings: JudgeSettings, _: Sequence[str]) -> Judge:
     from safeeraser.judges.llama_guard import interview
     from safeeraser.judges.local import LocalChat
 
-    chat: Chat
+    asking = interview(images=settings.images)
     if settings.url is not None:
         if unfit := set(_WEIGHTS) & settings.given.keys():
             raise UserError(f"judge.{', '.join(sorted(unfit))}: not with url, which has its own weights")
-        chat, model, images = _server(settings), str(settings.model), settings.images
-    else:
-        if unfit := set(_SERVER) & settings.given.keys():
-            raise UserError(f"judge.{', '.join(sorted(unfit))}: only with url")
-        chat = local = LocalChat(str(settings.model), batch_size=settings.batch_size, revision=settings.revision)
-        model, images = local.identity, settings.images
-        if images and not local.sees:
-            raise UserError(f"judge.images: {settings.model} takes no pictures")
-    return judge_with(chat, interview(images=images), model)
+        server = _server(settings)
+        return judge_with(server, asking, str(settings.model), check=server.check)
+    if unfit := set(_SERVER) & settings.given.keys():
+        raise UserError(f"judge.{', '.join(sorted(unfit))}: only with url")
+    local = LocalChat(str(settings.model), batch_size=settings.batch_size, revision=settings.revision)
+    if settings.images and not local.sees:
+        raise UserError(f"judge.images: {settings.model} takes no pictures")
+    return judge_with(local, asking, local.identity)
 
 
 def _fluency(settings: JudgeSettings, refusals: Sequence[str]) -> Judge:
@@ -129,17 +130,21 @@ KINDS = {
 }
 
 
-def find(settings: RunSettings) -> Make:
-    """What makes the judge of these settings, or the vote of several. Raises UserError with all that does not fit."""
+def find(settings: RunSettings, replies: Path | None = None) -> Make:
+    """What makes the judge of these settings, or the vote of several. Raises UserError with all that does not fit.
+
+    `replies` is the file in which a server's replies are kept where the settings name none.
+    """
     chosen = settings.judges or (settings.judge,)
     problems = [problem for each in chosen for problem in _problems(each)]
     if problems:
         raise UserError("\n".join(problems))
+    kept = [_keeping(each, replies) for each in chosen]
     if settings.judges:
         from safeeraser.judges.votes import vote
 
-        return lambda refusals: vote([KINDS[each.name].make(each, refusals) for each in chosen])
-    return lambda refusals: KINDS[settings.judge.name].make(settings.judge, refusals)
+        return lambda refusals: vote([KINDS[each.name].make(each, refusals) for each in kept])
+    return lambda refusals: KINDS[settings.judge.name].make(kept[0], refusals)
 
 
 def by_name(name: str) -> Make:
@@ -147,6 +152,11 @@ def by_name(name: str) -> Make:
     if name not in KINDS:
         raise UserError(unknown("judge", name, KINDS))
     return find(RunSettings(judge=JudgeSettings(name=name)))
+
+
+def _keeping(settings: JudgeSettings, replies: Path | None) -> JudgeSettings:
+    asks_a_server = settings.url is not None and settings.cache is None
+    return settings.model_copy(update={"cache": replies}) if asks_a_server and replies else settings
 
 
 def _problems(settings: JudgeSettings) -> list[str]:
@@ -161,7 +171,7 @@ def _problems(settings: JudgeSettings) -> list[str]:
     return sorted(found)
 
 
-def _server(settings: JudgeSettings) -> Chat:
+def _server(settings: JudgeSettings) -> Endpoint:
     from safeeraser.endpoint import Endpoint, EndpointSettings
 
     given: dict[str, Any] = {each.name: getattr(settings, each.name, None) for each in fields(EndpointSettings)}

@@ -52,7 +52,7 @@ def judge(
     from safeeraser.judges.run import check_failures, describe_failures, judge_file
     from safeeraser.records import Generation, read_jsonl
 
-    make = judges.find(judge_settings(judge, given, config))
+    make = judges.find(judge_settings(judge, given, config), output.with_name(f"{output.name}.replies.jsonl"))
     benchmark = wiring.read(data, layout)
     tally = judge_file(make(benchmark.refusals), benchmark.examples, read_jsonl(generations, Generation), output)
     say(f"{tally.judged_now} of {tally.answers} answers judged now: {output}")

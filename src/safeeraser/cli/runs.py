@@ -11,6 +11,7 @@ import typer
 
 from safeeraser.cli.options import Limit, Overrides, Seed, overrides
 from safeeraser.cli.output import say, stdout
+from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
     from safeeraser.config import RunSettings
@@ -72,15 +73,23 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's f
 
     place = RunFolder(folder)
     settings = wiring.stored(place)
-    _finish(lambda: pipeline.report_again(settings, wiring.kit(settings), place, say), settings, folder)
+    _finish(lambda: pipeline.report_again(settings, wiring.kit(settings, place), place, say), settings, folder)
 
 
 def _run(text: str, source: str, given: list[str]) -> None:
     from safeeraser import config, pipeline
     from safeeraser.cli import wiring
+    from safeeraser.models.processes import processes
+    from safeeraser.run_folder import RunFolder
 
     settings = config.parse(text, source, given, wiring.names())
-    _finish(lambda: pipeline.run(settings, wiring.kit(settings), say), settings, settings.folder)
+    if processes().num_processes > 1:
+        raise UserError(
+            "a run is one process, and several were started; `safeeraser unlearn` and `generate` share their work "
+            "among several, then `judge` and `score` follow in one"
+        )
+    kit = wiring.kit(settings, RunFolder(settings.folder))
+    _finish(lambda: pipeline.run(settings, kit, say), settings, settings.folder)
 
 
 def _finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> None:

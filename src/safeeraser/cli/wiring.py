@@ -142,8 +142,8 @@ def names() -> Names:
     )
 
 
-def kit(settings: RunSettings) -> Kit:
-    """What a run's names stand for."""
+def kit(settings: RunSettings, folder: RunFolder | None = None) -> Kit:
+    """What a run's names stand for; in a run's folder, a judge's replies are kept."""
     from safeeraser.models.load import load as load_weights
     from safeeraser.objectives import Method, find
     from safeeraser.pipeline import Kit
@@ -168,7 +168,7 @@ def kit(settings: RunSettings) -> Kit:
         read=source.read,
         load=load_model,
         methods={name: method(name) for name in settings.methods if name != VANILLA},
-        judge=judges.find(settings),
+        judge=judges.find(settings, folder.replies if folder is not None else None),
     )
 
 

@@ -24,11 +24,15 @@ class Judge:
 
     `judge` yields, for each answer in turn and as they come, one verdict on every axis that `wanted` names. An axis
     that the judge does not cover has no verdict at all, which is neither scored nor unscored.
+
+    `check` raises UserError where the judge cannot be asked at all, such as on a server that is not there: for whoever
+    has hours of work to do before the first answer is there to be judged.
     """
 
     name: str
     judge: Callable[[Sequence[Asked]], Iterator[list[Verdict]]]
     axes: frozenset[Axis] = frozenset(Axis)
+    check: Callable[[], None] = lambda: None
 
     def wanted(self, stream: Stream) -> frozenset[Axis]:
         """The axes on which this judge judges answers of a stream."""

@@ -49,8 +49,11 @@ class Interview:
     fingerprint: Any
 
 
-def judge_with(chat: Chat, interview: Interview, model: str) -> Judge:
-    """The judge that asks `chat` in this way; `model` says which weights it is, as far as one can know."""
+def judge_with(chat: Chat, interview: Interview, model: str, *, check: Callable[[], None] = lambda: None) -> Judge:
+    """The judge that asks `chat` in this way; `model` says which weights it is, as far as one can know.
+
+    `check` raises UserError where `chat` cannot be reached.
+    """
     name = f"{interview.name}@{_version(model, interview.fingerprint)}"
 
     def judge(asked: Sequence[Asked]) -> Iterator[list[Verdict]]:
@@ -64,7 +67,7 @@ def judge_with(chat: Chat, interview: Interview, model: str) -> Judge:
             else:
                 yield [_scored(name, generation, axis, Opinion(_EMPTY[axis], "empty")) for axis in axes]
 
-    made = Judge(name, judge, interview.axes)
+    made = Judge(name, judge, interview.axes, check)
     return made
 
 

@@ -23,14 +23,19 @@ def vote(judges: Sequence[Judge]) -> Judge:
         raise UserError(f"a vote needs at least two different judges, not {', '.join(names) or 'none'}")
     name = f"vote@{'+'.join(each.replace('@', ':') for each in names)}"
 
+    def check() -> None:
+        for each in judges:
+            each.check()
+
     def judge(asked: Sequence[Asked]) -> Iterator[list[Verdict]]:
+        check()  # before one of them works for nothing
         rest = iter(asked)
         while part := list(islice(rest, _ANSWERS_AT_ONCE)):
             said = [list(each.judge(part)) for each in judges]
             for verdicts in zip(*said, strict=True):
                 yield _count(name, [verdict for each in verdicts for verdict in each])
 
-    return Judge(name, judge, frozenset[Axis]().union(*(each.axes for each in judges)))
+    return Judge(name, judge, frozenset[Axis]().union(*(each.axes for each in judges)), check)
 
 
 def _count(name: str, verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -28,12 +28,13 @@ def write(
     examples: Sequence[Example] = (),
     answers: Answers | None = None,
     differences: Sequence[Difference] = (),
+    commands: Sequence[str] = (),
 ) -> None:
     """Write plot.png, report.json and report.md into the run folder, each in one step.
 
     `models` gives the order of the columns. `provenance` is whatever the metrics depend on, as plain values. With
     `examples` and each model's `answers` the report shows some answers side by side. `differences` are from one
-    baseline.
+    baseline; `commands`, for the reader, measure how likely each model finds the benchmark's answers.
     """
     draw(metrics, models, folder / "plot.png")
     content = {
@@ -43,7 +44,8 @@ def write(
         "provenance": dict(provenance),
     }
     write_text(folder / REPORT, json.dumps(content, indent=1, default=str) + "\n")
-    write_text(folder / "report.md", compose(folder, metrics, models, provenance, examples, answers or {}, differences))
+    page = compose(folder, metrics, models, provenance, examples, answers or {}, differences, commands)
+    write_text(folder / "report.md", page)
 
 
 def read_metrics(folder: Path) -> list[Metric]:

@@ -10,13 +10,17 @@ from safeeraser.metrics import MEASURES
 from safeeraser.records import Example, Metric
 from safeeraser.report.answers import Answers, first_answer, pick
 from safeeraser.report.markdown import code, escape, json_block, picture, table
-from safeeraser.report.table import PARTS, change, groups, rows, value
+from safeeraser.report.table import PARTS, change, groups, rows, value, visible
 from safeeraser.report.terminal import DIFFERENCES
 from safeeraser.statistics import Difference
 
 _DRAWN = (
     "Drawn by a hash of their ids, whatever was answered. "
     "A harmless picture follows the harmful one with which it shares its question."
+)
+_HELD_BACK = (
+    "A refusal may stand before an answer that is as likely as ever. These commands measure how likely a model finds "
+    "the benchmark's answers (docs/generation.md explains the figures):"
 )
 _KEY = "Values are per cent with their 95% interval in brackets; n counts scored answers. Unscored ones are left out."
 
@@ -29,8 +33,12 @@ def compose(
     examples: Sequence[Example],
     answers: Answers,
     differences: Sequence[Difference] = (),
+    commands: Sequence[str] = (),
 ) -> str:
-    """The whole report as Markdown; `folder` is where it will lie, for the addresses of pictures."""
+    """The whole report as Markdown; `folder` is where it will lie, for the addresses of pictures.
+
+    `commands` measure how likely each model finds the benchmark's answers.
+    """
     blocks = [
         "# SafeEraser report",
         f"Models: {', '.join(code(model) for model in models)}. {_KEY}",
@@ -39,6 +47,7 @@ def compose(
         *_changes(differences),
         "## What is measured",
         *_meanings(),
+        *_likelihoods(commands),
         *_example_answers(folder, models, examples, answers),
         "## By group",
         *_by_group(metrics, models),
@@ -80,6 +89,13 @@ def _meanings() -> Iterator[str]:
             if measure.part is part
         ]
         yield f"{name}:\n\n" + "\n".join(lines)
+
+
+def _likelihoods(commands: Sequence[str]) -> Iterator[str]:
+    if commands:
+        yield "## Forgotten, or held back?"
+        yield _HELD_BACK
+        yield "\n".join(f"    {visible(command, len(command))}" for command in commands)  # indented: nothing ends it
 
 
 def _by_group(metrics: Sequence[Metric], models: Sequence[str]) -> Iterator[str]:
