@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -14,7 +16,7 @@ from typer.testing import CliRunner
 
 from safeeraser import __version__
 from safeeraser.cli import app
-from safeeraser.records import Generation, read_jsonl, write_jsonl
+from safeeraser.records import Generation, Likelihood, read_jsonl, write_jsonl
 from tests.benchmarks import small
 from tests.docs.generate import command_paths
 from tests.pipeline.world import World, contents
@@ -265,6 +267,27 @@ def test_a_run_folder_of_other_settings(finished: World) -> None:
     assert "run/config.yaml: unlearn.steps: this run was made with 2, not 3" in message
 
 
+def test_the_report_says_how_to_measure_likelihoods(finished: World, tmp_path: Path) -> None:
+    page = (finished.folder / "run" / "report.md").read_text()
+    commands = [shlex.split(line) for line in page.splitlines() if line.startswith("    safeeraser likelihood ")]
+    assert [command[command.index("--name") + 1] for command in commands] == ["vanilla", "po", "po+pd"]
+    _, *command = commands[-1]
+    assert str(finished.folder / "run/models/po+pd/adapter") in command
+    command[command.index("--output") + 1] = str(tmp_path / "likelihood.jsonl")  # the world is to stay as it is
+    assert Ended(*command).code == 0
+    asked = read_jsonl(finished.folder / "run/generations/po+pd.jsonl", Generation)
+    measured = {each.example_id for each in read_jsonl(tmp_path / "likelihood.jsonl", Likelihood)}
+    assert measured == {each.example_id for each in asked}
+
+
+@pytest.mark.parametrize("command", [["demo"], ["run"]])
+def test_a_run_is_one_process(fresh: World, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    monkeypatch.setattr("safeeraser.models.processes.processes", lambda: SimpleNamespace(num_processes=2))
+    given = [fresh.config] if command == ["run"] else ["--output", fresh.folder / "run"]
+    assert "`safeeraser unlearn` and `generate` share their work" in refused(*command, *given)
+    assert not (fresh.folder / "run").exists()
+
+
 def test_an_unknown_model(fresh: World) -> None:
     assert "model: unknown model 'tinny'; did you mean 'tiny'" in refused_run(fresh, "model=tinny")
 
@@ -372,10 +395,18 @@ def test_findings_end_with_1_and_can_be_fixed(fresh: World) -> None:
     assert contents(fresh.data) == before
 
 
+@pytest.mark.parametrize("layout", ["released", "xstest"])
+def test_a_folder_to_check_that_is_not_there(tmp_path: Path, layout: str) -> None:
+    assert "nope: no such folder" in refused("data", "check", tmp_path / "nope", "--format", layout)
+
+
 def test_data_build_refuses_bad_options(tmp_path: Path) -> None:
     assert "unknown benchmark to build 'icon'; did you mean 'icons'" in refused(
         "data", "build", tmp_path / "x", "--benchmark", "icon"
     )
+    embedded = refused("data", "build", tmp_path / "x", "scal=0.1")
+    assert "takes no KEY=VALUE" in embedded
+    assert "unknown option 'scal'; did you mean '--scale'" in embedded
     assert "--scale must be above 0" in refused("data", "build", tmp_path / "x", "--scale", "2")
     assert not list(tmp_path.iterdir())
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from safeeraser.curation.writers.base import Writer
 
 
+_SHIPPED = ("--benchmark", "--scale", "--seed")  # what a benchmark that comes with the package takes
+
+
 def build(
     output: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write it; a new folder.")],
     changes: Overrides = None,
@@ -59,6 +62,11 @@ def build(
     if not (changes or images or settings or work or estimate):
         _build_shipped(output, benchmark or "icons", 1.0 if scale is None else scale, 233 if seed is None else seed)
         return
+    if changes and not (images or settings or any(each.startswith("images") for each in changes)):
+        raise UserError(
+            f"{' '.join(changes)}: a benchmark that comes with the package takes no KEY=VALUE, and one made from "
+            f"pictures needs --images or --settings; {unknown('option', changes[0].partition('=')[0], _SHIPPED)}"
+        )
     for name, value in (("--benchmark", benchmark), ("--scale", scale)):
         if value is not None:
             raise UserError(f"{name} is for benchmarks that come with the package, not for pictures of your own")

@@ -16,6 +16,7 @@ from safeeraser.cli import building
 from safeeraser.cli.export import export
 from safeeraser.cli.options import AnyFolder, Format
 from safeeraser.cli.output import FINDINGS, print_counts, progress, say, stdout
+from safeeraser.errors import UserError
 from safeeraser.records import Split
 
 app = typer.Typer(
@@ -60,9 +61,11 @@ def check(
     source = wiring.source(layout)
     with progress("check") as move:
         if source.scan is None:
+            _there(folder)
             findings = checks.check(folder, is_refusal=wiring.is_refusal, progress=move, workers=workers)
         else:
             found = source.scan(folder)
+            _there(found.root)
             findings = checks.check_reading(found, is_refusal=wiring.is_refusal, progress=move, workers=workers)
     if as_json:
         problems = [problem.to_dict() for problem in findings.problems]
@@ -133,6 +136,11 @@ def show(
         shows.show(found[:limit], stdout)
     else:
         say(f"{contact_sheet(benchmark.name, found, sheet)} records: {sheet}")
+
+
+def _there(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
 
 
 def _print_problems(problems: Sequence[Problem]) -> None:
