@@ -79,10 +79,10 @@ def _share(axis: Axis, examples: list[Example], answers: list[Generation]) -> fl
 
 
 def test_names_what_it_has_not_seen_drawn(vanilla: LoadedModel, tmp_path: Path) -> None:
-    """160 of 180 when these weights were made (docs/embedded.md); chance is one in 180."""
+    """165 of 180 when these weights were made (docs/embedded.md); chance is one in 180."""
     examples = _pictured(list(vocabulary.icons()), ["name"], Stream.RETAIN, tmp_path)
     answers = _ask(vanilla, examples, tmp_path)
-    assert _share(Axis.FACTUAL, examples, answers) >= 0.85
+    assert _share(Axis.FACTUAL, examples, answers) >= 0.88
 
 
 @pytest.mark.parametrize("harmful", [True, False])
