@@ -93,7 +93,8 @@ def smollm2(*, batch_size: int = 8) -> ReferenceModel:
     def load() -> tuple[Any, Any]:
         file = fetch.fetch(fetch.LANGUAGE)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return language.language_model(file).to(device).eval(), language.tokenizer(file)
+        model: Any = language.language_model(file)
+        return model.to(device).eval(), language.tokenizer(file)
 
     return ReferenceModel(f"smollm2:{fetch.LANGUAGE.member_sha256[:8]}", load, batch_size=batch_size)
 
