@@ -11,8 +11,11 @@ from safeeraser.errors import UserError
 from safeeraser.models.lora import PROJECTORS
 
 NF4 = "nf4"
-_WHOLE = (*PROJECTORS, "vision_tower", "vision_model", "visual", "lm_head")
-"""Names of modules that stay as they are: small ones, whose rounding would cost more than it saves."""
+WHOLE = tuple(rf"(?:.*\.)?{name}" for name in (*PROJECTORS, "vision_tower", "vision_model", "visual", "lm_head"))
+"""Modules that stay as they are, wherever in the model: small ones, whose rounding would cost more than it saves.
+
+Patterns as transformers reads them, from the start of a module's full name to a dot or its end.
+"""
 
 
 def nf4(device: torch.device) -> BitsAndBytesConfig:
@@ -29,7 +32,7 @@ def nf4(device: torch.device) -> BitsAndBytesConfig:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
-        llm_int8_skip_modules=list(_WHOLE),  # transformers' name for it, whatever the number of bits
+        llm_int8_skip_modules=list(WHOLE),  # transformers' name for it, whatever the number of bits
     )
 
 
