@@ -97,6 +97,7 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
         tables[name] = measured(examples, answers[name], verdicts)
     metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
     write_metrics(folder.metrics, metrics)
+    made = RunSettings.model_validate(folder.settings())  # a report is the same wherever the run is moved
     for name in settings.methods:
         describe(folder.model(name), [each for each in metrics if each.model == name])
     report.write(
@@ -107,7 +108,7 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
         examples=examples,
         answers=answers,
         differences=statistics.against(VANILLA, tables),
-        commands=[likelihood_command(settings, name) for name in settings.methods],
+        commands=[likelihood_command(made, name) for name in settings.methods],
     )
     check_failures(tallies, settings.failure_limit)
     return metrics
@@ -116,7 +117,7 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
 def likelihood_command(settings: RunSettings, name: str) -> str:
     """What measures how likely a model of the run finds the answers to the questions that it was asked.
 
-    The run is where its settings say, as the data are. Where the limits of the four parts differ, all is asked.
+    The run is where the settings say, as the data are. Where the limits of the four parts differ, all is asked.
     """
     folder = RunFolder(settings.folder)
     options = {
