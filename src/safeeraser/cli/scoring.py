@@ -35,7 +35,7 @@ JudgeName = Annotated[
 
 
 def score(
-    given: Annotated[
+    runs_or_keys: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[RUN|KEY=VALUE]...", help="Folders of finished runs; with --answers, settings of the judge."
@@ -82,8 +82,8 @@ def score(
     """
     from safeeraser.cli import wiring
 
-    keys = [each for each in given or [] if answers and "=" in each]
-    runs = [Path(each) for each in given or [] if each not in keys]
+    keys = [each for each in runs_or_keys or [] if answers and "=" in each]
+    runs = [Path(each) for each in runs_or_keys or [] if each not in keys]
     _one_of({"--seeds": seeds, "--compare": compare, "--answers": answers, "--generations": generations}, runs)
     for_answers = {"--split": split, "--config": config}
     if runs or seeds or compare is not None:
