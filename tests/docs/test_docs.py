@@ -52,6 +52,8 @@ def test_commands_shown_are_commands_understood(line: str) -> None:
         assert words[0] in command.commands, f"{name} has no command {words[0]!r}"
         name = words.pop(0)
         command = command.commands[name]
+    if words == ["--help"]:
+        return
     context = command.make_context(name, words)
     given = context.params.get("given") or []
     section = f"{name}." if name in ("unlearn", "generate", "judge") else ""

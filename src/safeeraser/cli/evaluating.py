@@ -57,9 +57,11 @@ def evaluate(
     options = {"model": model, "dtype": dtype, "judge.name": judge, **({} if seed is None else {"seed": seed})}
     overrides = [f"{key}={json.dumps(value)}" for key, value in options.items()]
     settings = parse("", "options", [*overrides, *(given or [])], wiring.names())
-    kit, benchmark, folder = wiring.kit(settings), wiring.read(data, layout), RunFolder(output)
+    folder, benchmark = RunFolder(output), wiring.read(data, layout)
+    kit = wiring.kit(settings, folder)
     examples = chosen(benchmark.examples, part, limit, settings.seed)
     judging = kit.judge(benchmark.refusals)
+    judging.check()
     tables: dict[str, list[Column]] = {}
     tallies = {}
     for name, path in named(adapter).items():
