@@ -9,7 +9,7 @@ import pytest
 from safeeraser.errors import UserError
 from safeeraser.objectives import Target
 from safeeraser.records import Example, Split, Stream
-from safeeraser.unlearn.rows import TrainingRows
+from safeeraser.unlearn.rows import TrainingRows, Turn
 from tests import tiny_random
 
 ALL = tuple(Target)
@@ -103,3 +103,16 @@ def test_data_that_a_method_cannot_use(examples: list[Example]) -> None:
     assert len(rows(silent, targets=(Target.REFUSAL,))) == 24
     without = rows([each for each in examples if each.id != "d2"], targets=(Target.REFUSAL, Target.RETAIN))
     assert set(without[0]) == {Target.REFUSAL, Target.RETAIN}
+
+
+def test_a_step_begins_with_its_short_rows_and_keeps_them_all(examples: list[Example]) -> None:
+    def length(row: dict[Target, Turn]) -> int:
+        return max(len(turn.example.question) + len(turn.answer) for turn in row.values())
+
+    uneven = [replace(each, answer=each.answer + " so" * (7 * place % 5)) for place, each in enumerate(examples)]
+    plain, sorted_ = rows(uneven), rows(uneven, step_rows=10)
+    for step in (range(10), range(10, 20), range(20, 24)):
+        found = [sorted_[number] for number in step]
+        assert [length(row) for row in found] == sorted(length(plain[number]) for number in step)
+        assert all(plain[number] in found for number in step)
+    assert [sorted_[number] for number in range(24)] != [plain[number] for number in range(24)]

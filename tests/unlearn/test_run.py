@@ -206,3 +206,12 @@ def test_unknown_method(train: Train, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"unknown method 'pd'"):
         train(method="pd")
     assert not (tmp_path / "run").exists()
+
+
+def test_out_of_memory_says_what_to_try(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(UnlearnTrainer, "training_step", fail)
+    with pytest.raises(UserError, match="batch_size 4: batch_size=2 accumulation=6 makes the same steps, and gradient"):
+        train(replace(SETTINGS, batch_size=4, accumulation=3))

@@ -34,7 +34,8 @@ class TrainingRows(Dataset[Row]):
     """Rows of a whole training run, epoch after epoch: row i is forget example `order(seed, epoch)[i]` with company.
 
     Only examples of `split` are used. The retain example goes round the kinds of retain question and, within a
-    kind, through a new order each time, so that no kind is left out for being rare.
+    kind, through a new order each time, so that no kind is left out for being rare. Within each `step_rows` rows, an
+    optimiser step, the short ones come first, so that its batches hold little padding; the step's sum is the same.
     Raises UserError where a needed set is empty, and where a forget example has no decoupled partner that asks the
     same question.
     """
@@ -47,6 +48,7 @@ class TrainingRows(Dataset[Row]):
         *,
         seed: int,
         length: int,
+        step_rows: int = 1,
         limit: int | None = None,
         split: Split = Split.TRAIN,
     ) -> None:
@@ -60,6 +62,8 @@ class TrainingRows(Dataset[Row]):
         self._targets = targets
         self._seed = seed
         self._length = length
+        self._step_rows = step_rows
+        self._sorted: tuple[int, list[Row]] = (-1, [])
         self._check()
 
     def __len__(self) -> int:
@@ -67,6 +71,14 @@ class TrainingRows(Dataset[Row]):
 
     def __getitem__(self, number: int) -> Row:
         """Row `number` of the run, one turn for each target, in the order of the method's targets."""
+        step, place = divmod(number, self._step_rows)
+        if self._sorted[0] != step:
+            first = step * self._step_rows
+            rows = [self._row(each) for each in range(first, min(first + self._step_rows, self._length))]
+            self._sorted = step, sorted(rows, key=_longest)
+        return self._sorted[1][place]
+
+    def _row(self, number: int) -> Row:
         epoch, place = divmod(number, len(self.forget))
         forget = self.forget[_order(len(self.forget), self._seed, "forget", epoch)[place]]
         turns = {
@@ -122,6 +134,11 @@ def _check_partners(forget: list[Example], partners: dict[str, Example]) -> None
             f"{len(other)} decoupled examples ask another question than their forget example, "
             f"the first is {partners[other[0].id].id}: {partners[other[0].id].question!r}, not {other[0].question!r}"
         )
+
+
+def _longest(row: Row) -> int:
+    """What a batch has to be padded to, in characters: all turns of a row go through the model together."""
+    return max(len(turn.example.question) + len(turn.answer) for turn in row.values())
 
 
 def _answered(example: Example) -> Turn:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 from accelerate.utils import broadcast_object_list, reduce
+from accelerate.utils.memory import should_reduce_batch_size
 from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, set_seed
@@ -141,6 +142,7 @@ def _rows(
             method.targets,
             seed=settings.seed,
             length=length,
+            step_rows=settings.rows_per_step if split is Split.TRAIN and settings.accumulation > 1 else 1,
             limit=settings.limit if split is Split.TRAIN else None,
             split=split,
         )
@@ -174,10 +176,25 @@ def _train(
     with _bar(f"unlearn {method.name}", steps, done) as bar, _quick(loaded.model, adapted):
         _add_callbacks(trainer, settings, folder, bar)
         set_seed(settings.seed + processes().process_index)  # each draws its own dropout
-        trainer.train(resume_from_checkpoint=folder.checkpoint(done))
+        try:
+            trainer.train(resume_from_checkpoint=folder.checkpoint(done))
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            if not should_reduce_batch_size(error):
+                raise
+            raise UserError(_out_of_memory(settings)) from error
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     results = _results(trainer, settings, done, time.monotonic() - start)
     _on_main(lambda: folder.finish(adapted, settle(adapted, weights), loaded.name, results))
+
+
+def _out_of_memory(settings: UnlearnSettings) -> str:
+    smaller = (
+        f"batch_size={settings.batch_size // 2} accumulation={settings.accumulation * 2} makes the same steps, and "
+    )
+    return (
+        f"out of memory with batch_size {settings.batch_size}: {smaller if settings.batch_size % 2 == 0 else ''}"
+        "gradient_checkpointing=true takes less memory and more time; name a new folder for other settings"
+    )
 
 
 def _vision(model: PreTrainedModel, chat: ChatTokenizer, adapted: PeftModel) -> VisionFeatures:
