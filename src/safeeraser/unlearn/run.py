@@ -188,12 +188,11 @@ def _train(
 
 
 def _out_of_memory(settings: UnlearnSettings) -> str:
-    smaller = (
-        f"batch_size={settings.batch_size // 2} accumulation={settings.accumulation * 2} makes the same steps, and "
-    )
+    half, twice = settings.batch_size // 2, settings.accumulation * 2
+    smaller = "" if settings.batch_size % 2 else f"batch_size={half} accumulation={twice} makes the same steps, and "
     return (
-        f"out of memory with batch_size {settings.batch_size}: {smaller if settings.batch_size % 2 == 0 else ''}"
-        "gradient_checkpointing=true takes less memory and more time; name a new folder for other settings"
+        f"out of memory with batch_size {settings.batch_size}: {smaller}gradient_checkpointing=true takes less memory "
+        "and more time; name a new folder for other settings"
     )
 
 
