@@ -87,9 +87,10 @@ def adapter_targets(model: PreTrainedModel, layers: int | None = None, projector
 
     Raises UserError where the model lacks what is to be trained: a language model, so many layers, a projector.
     """
-    targets, name = language_targets(model, layers), projector_name(model)
+    name = projector_name(model)
     if projector != "frozen" and name is None:
         raise UserError(f"{type(model).__name__}: no projector found to train; use projector=frozen")
+    targets = language_targets(model, layers)
     return f"{targets}|{linear_targets(model, str(name))}" if projector == "lora" else targets
 
 
