@@ -22,7 +22,16 @@ RUNS = {
     "pd": ("po+pd", {"lora_dropout": 0.0, "projector": "full"}),
     "kl": ("kl+pd", {"lora_dropout": 0.0, "batch_size": 1, "accumulation": 4, "gradient_checkpointing": True}),
     "rmu": ("rmu", {"lora_dropout": 0.0, "options": {"layer": 0}}),
-    "pdu": ("pdu+pd", {"lora_dropout": 0.0, "batch_size": 2, "accumulation": 2, "options": {"eps": 2.0, "eta": 0.25}}),
+    "pdu": (
+        "pdu+pd",
+        {
+            "lora_dropout": 0.0,
+            "batch_size": 2,
+            "accumulation": 2,
+            "learning_rate": 3e-3,  # Adam makes rounding as large as the rate where a gradient is nearly zero
+            "options": {"eps": 2.0, "eta": 0.25},
+        },
+    ),
     "dropout": ("po", {"lora_dropout": 0.5, "steps": 2}),
 }
 """Name -> method and settings."""
