@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -41,6 +42,20 @@ TEMPLATES = {
 REFUSALS = ("I cannot help.", "No, sorry.", "That I will not do.")
 
 
+def text_config(tokenizer: Any, **options: Any) -> LlamaConfig:
+    """A language model of a few thousand weights, large enough to have opinions."""
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.3,
+        **options,
+    )
+
+
 def load(template: str = "end of turn", *, seed: int = 0, dtype: torch.dtype = torch.float32) -> LoadedModel:
     """A random model, the same one for the same seed. Its weights are large enough to have opinions."""
     processor = _processor(TEMPLATES[template])
@@ -54,15 +69,7 @@ def load(template: str = "end of turn", *, seed: int = 0, dtype: torch.dtype = t
         patch_size=PATCH,
         initializer_factor=5.0,
     )
-    text = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.3,
-    )
+    text = text_config(tokenizer)
     image = tokenizer.convert_tokens_to_ids("<image>")
     config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=image, image_seq_length=IMAGE_TOKENS)
     with torch.random.fork_rng(devices=[]):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from bench import fluency as bench
 from safeeraser.cli import judges
@@ -41,15 +41,7 @@ TEXTS = [
 def language_model() -> tuple[Any, Any]:
     """A real causal language model with random weights, and its tokenizer."""
     tokenizer = tiny_random.load().processor.tokenizer
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.3,
-    )
+    config = tiny_random.text_config(tokenizer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return LlamaForCausalLM(config).eval(), tokenizer
