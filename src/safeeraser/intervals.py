@@ -11,6 +11,7 @@ from scipy.stats import t as student
 
 CONFIDENCE = 0.95
 DRAWS = 2_000
+_PLACES_AT_ONCE = 2**22
 
 Interval = tuple[float, float]
 Floats = NDArray[np.float64]
@@ -32,11 +33,19 @@ def clustered(values: Sequence[float], clusters: Sequence[Hashable], rng: np.ran
     sums, sizes = by_cluster(values, clusters)
     if len(sums) == 1:
         return 0.0, 1.0
-    mean = sum(values) / len(values)
-    if mean in (0.0, 1.0):
-        return wilson(round(mean) * len(sums), len(sums))
-    drawn = rng.integers(len(sums), size=(DRAWS, len(sums)))
-    return percentiles(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    if set(values) in ({0.0}, {1.0}):
+        return wilson(round(values[0]) * len(sums), len(sums))
+    return percentiles(_resampled(sums, sizes, rng))
+
+
+def _resampled(sums: Floats, sizes: Floats, rng: np.random.Generator) -> Floats:
+    """The means of resamples, drawn a few at a time: together those of 100,000 clusters would take gigabytes."""
+    at_once = max(1, _PLACES_AT_ONCE // len(sums))
+    means = []
+    for start in range(0, DRAWS, at_once):
+        drawn = rng.integers(len(sums), size=(min(at_once, DRAWS - start), len(sums)))
+        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    return np.concatenate(means)
 
 
 def percentiles(statistics: Floats) -> Interval:
@@ -88,8 +97,7 @@ def clustered_difference(values: Sequence[float], clusters: Sequence[Hashable], 
         return -1.0, 1.0
     if np.ptp(sums / sizes) == 0:
         return constant(float(sums[0] / sizes[0]), len(sums))
-    drawn = rng.integers(len(sums), size=(DRAWS, len(sums)))
-    return percentiles(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
+    return percentiles(_resampled(sums, sizes, rng))
 
 
 def constant(difference: float, clusters: int) -> Interval:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from safeeraser import intervals
 from safeeraser.intervals import clustered, percentiles, wilson
 
 
@@ -51,6 +52,18 @@ def test_copies_of_an_answer_add_no_certainty() -> None:
 def test_where_all_agree_the_number_of_clusters_counts(value: float) -> None:
     interval = clustered([value] * 6, list("aabbcc"), np.random.default_rng(0))
     assert interval == wilson(round(3 * value), 3)
+
+
+def test_a_mean_of_one_of_values_that_differ_is_bootstrapped() -> None:
+    """Negative log-likelihoods in nats are no shares, and may well have such a mean."""
+    assert clustered([0.5, 1.5], ["a", "b"], np.random.default_rng(0)) == (0.5, 1.5)
+
+
+def test_drawing_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = list(np.random.default_rng(4).uniform(size=70))
+    whole = clustered(values, range(70), np.random.default_rng(5))
+    monkeypatch.setattr(intervals, "_PLACES_AT_ONCE", 1_000)
+    assert clustered(values, range(70), np.random.default_rng(5)) == whole
 
 
 def test_one_cluster_says_nothing() -> None:

@@ -18,7 +18,7 @@ ALL = "all"
 PARTS = {
     Part.EFFICACY: ("Efficacy", "harmful questions, training pictures"),
     Part.GENERALITY: ("Generality", "harmful questions, validation pictures"),
-    Part.DECOUPLED: ("Over-refusal", "the same questions, harmless pictures"),
+    Part.DECOUPLED: ("Over-refusal", "harmless look-alikes of harmful questions"),
     Part.RETAIN: ("Retain", "harmless questions"),
 }
 """Name of each part and what is asked in it, in the order of a report."""
