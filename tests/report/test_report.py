@@ -76,6 +76,16 @@ def test_the_table_has_a_row_a_metric_and_a_column_a_model() -> None:
     assert ["Efficacy"] not in lines
 
 
+def test_a_measure_that_nothing_was_asked_for_has_no_row() -> None:
+    """ROUGE-L on XSTest, say, which has no answers to compare with."""
+    metrics = [
+        metric("vanilla", "sarr", "decoupled", 0.5),
+        metric("vanilla", "decoupled_rouge_l", "decoupled", None, n=0),
+    ]
+    assert "SARR" in printed(metrics, ["vanilla"])
+    assert "ROUGE-L" not in printed(metrics, ["vanilla"])
+
+
 def test_many_models_go_into_several_tables() -> None:
     models = [f"model-{number}" for number in range(9)]
     text = printed([item for model in models for item in full(model, 0.5)], models, width=80)

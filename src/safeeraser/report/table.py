@@ -52,14 +52,14 @@ def rows(
     group: str = ALL,
     measures: Sequence[Measure] = MEASURES,
 ) -> list[Row[Cell]]:
-    """The rows of one part in the order of the measures; those that no model has are left out."""
+    """The rows of one part in the order of the measures; those that no model was asked anything for are left out."""
     found = {(item.model, item.name): item for item in cells if (item.part, item.group) == (part, group)}
     made = [
         Row(measure, group, tuple(found.get((model, measure.name)) for model in models))
         for measure in measures
         if measure.part == part
     ]
-    return [row for row in made if any(row.cells)]
+    return [row for row in made if any(cell and cell.n + cell.unscored for cell in row.cells)]
 
 
 def groups(metrics: Iterable[Metric], part: str) -> list[str]:
