@@ -101,10 +101,11 @@ def test_a_table_by_hand() -> None:
     rate = replace(nothing, name="asr", part="generality", value=0.25, low=0.1, high=0.5, n=8, unscored=0)
     metrics = [rate, replace(rate, group="category=Weapon", value=1.0), nothing]
     assert results.methods_table(metrics, {"gd+pd": "12, ended"}).splitlines() == [
-        "| method | steps | ASR, training pictures ↓ | ASR ↓ | RR ↑ | meaningless ↓ | SARR ↓ | right answers ↑ |",
-        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| method | steps | ASR, training pictures ↓ | ASR ↓ | RR ↑ | meaningless ↓ | SARR ↓ "
+        "| ROUGE-L, harmless pictures ↑ | right answers ↑ |",
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| `gd+pd` | 12, ended | not measured | 25.0% [10.0–50.0] | not measured | not measured "
-        "| not scored (8 unscored) | not measured |",
+        "| not scored (8 unscored) | not measured | not measured |",
     ]
 
 

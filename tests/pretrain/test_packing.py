@@ -23,7 +23,7 @@ def test_packed_loss_and_gradient_equal_those_of_separate_rows(tmp_path: Path) -
     adapted = attach(loaded.model, r=4, alpha=8, dropout=0.0)
     chat = ChatTokenizer.of(loaded)
     vision = VisionFeatures(loaded.model, chat)
-    taught = list(islice(lessons(tmp_path, 3, visual=2, instructions=2), 24))
+    taught = list(islice(lessons(tmp_path, 3), 24))
     assert {each.image is None for lesson in taught for each in lesson} == {True, False}
 
     packed = answer_nll(

@@ -54,7 +54,8 @@ def pretrain(
 ) -> None:
     """Train the embedded model again from nothing.
 
-    The projector and the adapter that come with the package, from the pretrained parts; about an hour on two cores.
+    The projector and the adapter that come with the package, from the pretrained parts; about half an hour on two
+    cores with AMX.
 
     \b
     Example:

@@ -13,25 +13,23 @@ from pathlib import Path
 from PIL import Image
 
 from safeeraser.benchmarks.icons import vocabulary
-from safeeraser.benchmarks.icons.draw import SHARES, Picture, draw
+from safeeraser.benchmarks.icons.draw import Picture, draw
 from safeeraser.benchmarks.icons.vocabulary import Icon, Pair
 from safeeraser.records import Example, Split, Stream
 
 Lesson = list[Example]
 """Questions about one picture, or questions without one, each to be answered on its own."""
 
+Seen = tuple[Image.Image, dict[str, str]]
+"""A picture and what one says about it: name, kind, colour, count and, where there is one object, position."""
+
+_SHARES = (5, 1, 1)  # of the pictures, that show one, two and three objects
 _TEXT = 0.06  # the share of lessons without a picture
 _TEXT_QUESTIONS = 6
 
 
-def lessons(
-    folder: Path, seed: int, *, visual: int, instructions: int, shares: tuple[int, int, int] = SHARES
-) -> Iterator[Lesson]:
-    """An endless stream of lessons, each with a picture of its own in `folder`, the same for the same seed.
-
-    Besides name, kind and care a lesson has `visual` questions about colour, count and position, and `instructions`.
-    `shares` are the odds of one, two and three objects in a picture.
-    """
+def lessons(folder: Path, seed: int) -> Iterator[Lesson]:
+    """An endless stream of lessons, each with a picture of its own in `folder`, the same for the same seed."""
     rng = random.Random(seed)
     number = 0
     while True:
@@ -40,29 +38,31 @@ def lessons(
             yield [_example(f"text/{number}/{place}", pair, None) for place, pair in enumerate(pairs)]
         else:
             icon = rng.choice(vocabulary.icons())
-            picture = draw(icon.icon, rng, shares)
+            picture = draw(icon.icon, rng, _SHARES)
             path = folder / f"{number}.png"
             picture.image.save(path)
-            pairs = _pairs(icon, picture, rng, visual, instructions)
-            yield [_example(f"picture/{number}/{pair.kind}", pair, path) for pair in pairs]
+            yield [_example(f"picture/{number}/{pair.kind}", pair, path) for pair in _pairs(icon, picture, rng)]
         number += 1
 
 
-def renders(count: int, seed: int) -> tuple[list[Image.Image], list[dict[str, str]]]:
-    """`count` pictures of every icon, and for each picture what one says about it: name, kind, colour, count, place."""
+def pictures(seed: int) -> Iterator[Seen]:
+    """An endless stream of pictures, the same for the same seed: all icons in random order, then all again."""
     rng = random.Random(seed)
-    drawn = [(icon, draw(icon.icon, rng)) for _ in range(count) for icon in vocabulary.icons()]
-    return [picture.image for _, picture in drawn], [vocabulary.facts(icon, picture) for icon, picture in drawn]
+    while True:
+        for icon in rng.sample(vocabulary.icons(), len(vocabulary.icons())):
+            picture = draw(icon.icon, rng, _SHARES)
+            yield picture.image, vocabulary.facts(icon, picture)
 
 
-def _pairs(icon: Icon, picture: Picture, rng: random.Random, visual: int, instructions: int) -> list[Pair]:
+def _pairs(icon: Icon, picture: Picture, rng: random.Random) -> list[Pair]:
+    """Name, kind and care; one of colour, count and position; one instruction."""
     others = [kind for kind in vocabulary.picture_kinds(picture) if kind not in ("name", "kind")]
-    seen = ["name", "kind", *rng.sample(others, visual)]
-    told = rng.sample(vocabulary.instruction_kinds(), instructions)
+    asked = ("name", "kind", rng.choice(others))
+    told = rng.choice(vocabulary.instruction_kinds())
     return [
-        *(vocabulary.about_picture(kind, icon, picture, _wording(kind, rng)) for kind in seen),
+        *(vocabulary.about_picture(kind, icon, picture, _wording(kind, rng)) for kind in asked),
         vocabulary.care(icon, rng.choice(vocabulary.wordings("care", Split.TRAIN))),
-        *(vocabulary.instruction(kind, icon, _wording(kind, rng)) for kind in told),
+        vocabulary.instruction(told, icon, _wording(told, rng)),
     ]
 
 
