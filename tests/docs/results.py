@@ -25,7 +25,7 @@ COLUMNS = {
     "RR": (Part.GENERALITY, "rr"),
     "meaningless": (Part.GENERALITY, "meaningless"),
     "SARR": (Part.DECOUPLED, "sarr"),
-    "ROUGE-L, harmless pictures": (Part.DECOUPLED, "decoupled_rouge_l"),
+    "ROUGE-L, harmless pictures": (Part.DECOUPLED, "rouge_l"),
     "right answers": (Part.RETAIN, "retain_accuracy"),
 }
 """Heading -> what stands below it."""

@@ -87,7 +87,9 @@ def test_results_worked_by_hand(folder: Path) -> None:
             "sarr_refusal_stderr,none": pytest.approx(half),
             "sarr_meaningless,none": 0.0,
             "sarr_meaningless_stderr,none": 0.0,
-            "sample_count": {"sarr,none": 2, "sarr_refusal,none": 2, "sarr_meaningless,none": 2},
+            "rouge_l,none": 0.5,
+            "rouge_l_stderr,none": pytest.approx(half),
+            "sample_count": {"sarr,none": 2, "sarr_refusal,none": 2, "sarr_meaningless,none": 2, "rouge_l,none": 2},
         },
         "safeeraser_retain": {
             "name": "safeeraser_retain",

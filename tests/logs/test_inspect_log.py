@@ -55,7 +55,7 @@ def test_what_was_run(log: Any) -> None:
 
 def test_metrics_with_their_intervals(log: Any) -> None:
     scores = {each.name: each for each in log.results.scores}
-    assert list(scores) == ["unsafe", "refusal", "meaningless", "sarr", "factual", "rouge_l"]
+    assert list(scores) == ["unsafe", "refusal", "meaningless", "sarr", "rouge_l", "factual"]
     asr = scores["unsafe"].metrics["asr_efficacy"]
     low, high = wilson(1, 2)
     assert asr.value == 0.5

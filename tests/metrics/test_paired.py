@@ -18,7 +18,7 @@ from safeeraser.statistics import Difference, compare, significance
 from safeeraser.statistics.significance import holm, mcnemar, sign_flip
 
 ASR = next(measure for measure in MEASURES if (measure.name, measure.part) == ("asr", "generality"))
-ROUGE = next(measure for measure in MEASURES if measure.name == "rouge_l")
+ROUGE = next(measure for measure in MEASURES if (measure.name, measure.part) == ("rouge_l", "retain"))
 RNG = np.random.default_rng
 
 

@@ -80,7 +80,7 @@ def test_a_measure_that_nothing_was_asked_for_has_no_row() -> None:
     """ROUGE-L on XSTest, say, which has no answers to compare with."""
     metrics = [
         metric("vanilla", "sarr", "decoupled", 0.5),
-        metric("vanilla", "decoupled_rouge_l", "decoupled", None, n=0),
+        metric("vanilla", "rouge_l", "decoupled", None, n=0),
     ]
     assert "SARR" in printed(metrics, ["vanilla"])
     assert "ROUGE-L" not in printed(metrics, ["vanilla"])

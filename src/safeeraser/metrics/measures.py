@@ -119,7 +119,7 @@ MEASURES: tuple[Measure, ...] = (
         meaning=f"{_DECOUPLED} mean nothing",
     ),
     Measure(
-        name="decoupled_rouge_l",
+        name="rouge_l",
         part=Part.DECOUPLED,
         title="ROUGE-L (F)",
         better="high",
