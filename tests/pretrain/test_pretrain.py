@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from bench import names
 from safeeraser.benchmarks.icons import vocabulary
@@ -131,3 +132,14 @@ def test_training_again_gives_the_same_bytes(tmp_path: Path) -> None:
         pretrain(tmp_path / name, align_steps=3, instruct_steps=2)
     for file in ("projector.safetensors", "adapter/adapter_model.safetensors"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+@pytest.mark.slow
+def test_both_stages_train_their_part_of_the_adapter(tmp_path: Path) -> None:
+    """Each LoRA starts from B = 0, that is, from no change."""
+    pretrain(tmp_path / "w", align_steps=2, instruct_steps=2)
+    stored = load_file(tmp_path / "w" / "adapter" / "adapter_model.safetensors")
+    for part in ("vision_tower", "language_model"):
+        ups = [tensor for name, tensor in stored.items() if part in name and "lora_B" in name]
+        assert ups
+        assert all(tensor.any() for tensor in ups)

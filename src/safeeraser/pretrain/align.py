@@ -106,16 +106,15 @@ class _Words(nn.Module):
     def loss(self, patches: Tensor, seen: list[Seen]) -> Tensor:
         """Cross-entropy over the words of each aspect, and a pull towards the norm that embeddings have."""
         pull = ((patches.norm(dim=-1) / self._norm - 1) ** 2).mean()
-        aspects = [functional.cross_entropy(pool(patches), self._labels(name, seen)) for name, pool in self._all()]
+        aspects = [
+            functional.cross_entropy(pool(patches), self._labels(name, seen)) for name, pool in self.pools.items()
+        ]
         total: Tensor = torch.stack(aspects).sum() + _NORM_WEIGHT * pull
         return total
 
     def right(self, patches: Tensor, seen: list[Seen]) -> dict[str, float]:
         """The share of right answers by aspect, among the pictures that have one."""
-        return {name: _share(pool(patches), self._labels(name, seen)) for name, pool in self._all()}
-
-    def _all(self) -> list[tuple[str, nn.Module]]:
-        return list(self.pools.items())
+        return {name: _share(pool(patches), self._labels(name, seen)) for name, pool in self.pools.items()}
 
     def _labels(self, name: str, seen: list[Seen]) -> Tensor:
         """Each picture's word; -100, which cross-entropy leaves out, where the aspect does not apply."""
