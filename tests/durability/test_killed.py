@@ -41,8 +41,9 @@ def server() -> Iterator[FakeServer]:
 
 
 def generate(place: World, *settings: str) -> Command:
-    common = ["generate", "--data", place.data, "--model", place.model, "temperature=1.0", "max_new_tokens=6"]
-    return lambda folder: [*common, *settings, "--output", folder / ANSWERS]
+    """Sampled answers in float32: in bfloat16 they may depend on what else is in a batch (docs/generation.md)."""
+    common = ["generate", "--data", place.data, "--model", place.model, "--dtype", "float32"]
+    return lambda folder: [*common, "temperature=1.0", "max_new_tokens=6", *settings, "--output", folder / ANSWERS]
 
 
 def ask(place: World, server: FakeServer) -> Command:
