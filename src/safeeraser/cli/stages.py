@@ -55,7 +55,7 @@ def pretrain(
     """Train the embedded model again from nothing.
 
     The projector and the adapter that come with the package, from the pretrained parts; about half an hour on two
-    cores with AMX.
+    cores with AMX. Nothing is written before its end: stopped, it begins anew.
 
     \b
     Example:
