@@ -51,7 +51,7 @@ $(VENV)/.installed-dev: $(INPUTS) | $(VENV)/.created
 
 # The pretrained parts of the embedded model go into the user's cache; from then on the tests need no network.
 $(VENV)/.parts: $(VENV)/.installed-dev
-	$(BIN)/python -c 'from safeeraser.models.embedded.fetch import LANGUAGE, VISION, fetch; fetch(LANGUAGE); fetch(VISION)'
+	$(BIN)/python -c 'from safeeraser.models.tiny.fetch import LANGUAGE, VISION, fetch; fetch(LANGUAGE); fetch(VISION)'
 	touch $@
 
 $(VENV)/.created:

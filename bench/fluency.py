@@ -18,9 +18,10 @@ from typing import Annotated
 
 import typer
 
-from safeeraser.intervals import wilson
-from safeeraser.judges import Judge, agreement, fluency, rules_judge
-from safeeraser.judges.labels import Labelled, read_labels
+from safeeraser.judges import Judge, fluency, rules_judge
+from safeeraser.judges.agreement.agreement import agreement
+from safeeraser.judges.agreement.labels import Labelled, read_labels
+from safeeraser.metrics.intervals import wilson
 from safeeraser.records import Axis
 
 STEP = 0.5  # nats a token, between thresholds

@@ -24,11 +24,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from safeeraser.benchmarks import icons, released
+from safeeraser.benchmarks import icons
+from safeeraser.benchmarks.released import read as released
+from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.generate import GenerateSettings, generate
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.records import Example, Generation, read_jsonl
-from safeeraser.selection import Part, choose
 
 Answers = dict[str, str]
 Way = Callable[[Sequence[Example]], Answers]

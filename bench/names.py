@@ -20,8 +20,8 @@ from rich.table import Table
 from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.icons.draw import Picture, draw
 from safeeraser.generate import GenerateSettings, generate
-from safeeraser.intervals import wilson
 from safeeraser.judges.rules import judge
+from safeeraser.metrics.intervals import wilson
 from safeeraser.models.load import load
 from safeeraser.records import Axis, Example, Generation, Split, Stream, read_jsonl
 

@@ -25,7 +25,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from safeeraser.folders import whole_folder
+from safeeraser.files import whole_folder
 
 PATCH = 14
 BOS, EOS, PAD, IMAGE = SPECIAL = ("<s>", "</s>", "<pad>", "<image>")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import world
-from tests.pipeline.world import World
+from tests.runs.pipeline import world
+from tests.runs.pipeline.world import World
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from safeeraser.benchmarks import icons, released
+from safeeraser.benchmarks import icons
+from safeeraser.benchmarks.released import read as released
 from safeeraser.records import Example, Split, Stream
 from safeeraser.unlearn import UnlearnSettings
 

@@ -21,6 +21,10 @@ from typing import Any, TypeVar, get_args, get_type_hints
 VANILLA = "vanilla"
 """The name of the model before unlearning, wherever models are named."""
 
+ANSWER = "answer"
+CONTRAST = "contrast"
+"""The roles of a `Likelihood`."""
+
 _SCRATCH_LETTERS = 8  # that tempfile puts behind a prefix
 _HALVES = re.compile("[\ud800-\udfff]")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.answers import Answers, read_answers
-from safeeraser.benchmarks.dataset import BenchmarkError
-from safeeraser.benchmarks.released import read
+from safeeraser.benchmarks.benchmark import BenchmarkError
+from safeeraser.benchmarks.released.answers import Answers, read_answers
+from safeeraser.benchmarks.released.read import read
 from safeeraser.records import Generation, Split
 from tests.benchmarks import small
 

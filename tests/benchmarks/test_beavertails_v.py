@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.beavertails_v import read
-from safeeraser.benchmarks.dataset import BenchmarkError
+from safeeraser.benchmarks.benchmark import BenchmarkError
+from safeeraser.benchmarks.sources.beavertails_v import read
 from tests.benchmarks import sources
 
 pytestmark = pytest.mark.usefixtures("own_cache")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from safeeraser.benchmarks import look
-from safeeraser.benchmarks.check import Findings, check
-from safeeraser.benchmarks.dataset import BenchmarkError
-from safeeraser.benchmarks.mutations import png
-from safeeraser.benchmarks.problems import Problem
+from safeeraser.benchmarks.benchmark import BenchmarkError
+from safeeraser.benchmarks.reading.problems import Problem
+from safeeraser.benchmarks.tools import look
+from safeeraser.benchmarks.tools.check import Findings, check
+from safeeraser.benchmarks.tools.mutations import png
 from tests.benchmarks import small
 
 

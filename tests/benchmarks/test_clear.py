@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.clear import read
+from safeeraser.benchmarks.sources.clear import read
 from safeeraser.records import Split, Stream
 from tests.benchmarks import sources
 

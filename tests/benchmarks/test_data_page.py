@@ -4,10 +4,11 @@ import json
 import re
 from pathlib import Path
 
-from safeeraser.benchmarks import check, folder, images, likeness, strict_json
-from safeeraser.benchmarks.fix import ALSO
-from safeeraser.benchmarks.problems import RULES
-from safeeraser.benchmarks.released import read
+from safeeraser.benchmarks.reading import folder, images, strict_json
+from safeeraser.benchmarks.reading.problems import RULES
+from safeeraser.benchmarks.released.read import read
+from safeeraser.benchmarks.tools import check, likeness
+from safeeraser.benchmarks.tools.fix import ALSO
 from tests.benchmarks import small
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")

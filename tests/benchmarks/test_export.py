@@ -12,10 +12,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from safeeraser.benchmarks import exported, icons, released
-from safeeraser.benchmarks.check import check, check_reading
-from safeeraser.benchmarks.dataset import Benchmark, BenchmarkError
-from safeeraser.benchmarks.export import LAYOUTS, ExportError, export
+from safeeraser.benchmarks import icons
+from safeeraser.benchmarks.benchmark import Benchmark, BenchmarkError
+from safeeraser.benchmarks.released import read as released
+from safeeraser.benchmarks.sources import exported
+from safeeraser.benchmarks.tools.check import check, check_reading
+from safeeraser.benchmarks.tools.export import LAYOUTS, ExportError, export
 from safeeraser.cli import wiring
 from safeeraser.errors import UserError
 from safeeraser.records import Example, Split, Stream

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.figstep import QUESTION, read
+from safeeraser.benchmarks.sources.figstep import QUESTION, read
 from safeeraser.records import Stream
 from tests.benchmarks import sources
 

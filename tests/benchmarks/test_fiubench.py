@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.dataset import BenchmarkError
-from safeeraser.benchmarks.fiubench import read
+from safeeraser.benchmarks.benchmark import BenchmarkError
+from safeeraser.benchmarks.sources.fiubench import read
 from tests.benchmarks import sources
 
 pytestmark = pytest.mark.usefixtures("own_cache")

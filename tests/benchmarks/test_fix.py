@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from safeeraser.benchmarks.check import check
-from safeeraser.benchmarks.dataset import BenchmarkError
-from safeeraser.benchmarks.fix import LEFT_OUT, fix
-from safeeraser.benchmarks.released import read
+from safeeraser.benchmarks.benchmark import BenchmarkError
+from safeeraser.benchmarks.released.read import read
+from safeeraser.benchmarks.tools.check import check
+from safeeraser.benchmarks.tools.fix import LEFT_OUT, fix
 from safeeraser.errors import UserError
 from safeeraser.records import Split, Stream
 from tests.benchmarks import small

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safeeraser.benchmarks import folder as folder_module
-from safeeraser.benchmarks import fuzz as fuzz_module
-from safeeraser.benchmarks.check import Findings, check
-from safeeraser.benchmarks.fuzz import fuzz, main
-from safeeraser.benchmarks.mutations import MUTATIONS, NothingLeftError, Spoiler
-from safeeraser.benchmarks.problems import Collector, Problem, Spot
-from safeeraser.benchmarks.rows import read_rows
-from safeeraser.benchmarks.strict_json import clean, read_records
+from safeeraser.benchmarks.reading import folder as folder_module
+from safeeraser.benchmarks.reading.problems import Collector, Problem, Spot
+from safeeraser.benchmarks.reading.strict_json import clean, read_records
+from safeeraser.benchmarks.released.rows import read_rows
+from safeeraser.benchmarks.tools import fuzz as fuzz_module
+from safeeraser.benchmarks.tools.check import Findings, check
+from safeeraser.benchmarks.tools.fuzz import fuzz, main
+from safeeraser.benchmarks.tools.mutations import MUTATIONS, NothingLeftError, Spoiler
 
 
 def test_spoilt_copies_are_read_or_refused(original: Path) -> None:

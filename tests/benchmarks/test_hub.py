@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from safeeraser.benchmarks.hub import located
+from safeeraser.benchmarks.reading.hub import located
 from tests.benchmarks import sources
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from safeeraser.benchmarks import images
-from safeeraser.benchmarks.images import ImageError, decode_rgb, open_rgb
-from safeeraser.benchmarks.mutations import chunk, png
+from safeeraser.benchmarks.reading import images
+from safeeraser.benchmarks.reading.images import ImageError, decode_rgb, open_rgb
+from safeeraser.benchmarks.tools.mutations import chunk, png
 
 
 @pytest.mark.parametrize("format", images.FORMATS)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.dataset import BenchmarkError
-from safeeraser.benchmarks.mllmu_bench import read
+from safeeraser.benchmarks.benchmark import BenchmarkError
+from safeeraser.benchmarks.sources.mllmu_bench import read
 from safeeraser.records import Split, Stream
 from tests.benchmarks import sources
 

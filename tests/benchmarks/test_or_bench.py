@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from safeeraser.benchmarks.or_bench import read
+from safeeraser.benchmarks.sources.or_bench import read
 from safeeraser.records import Stream
 from tests.benchmarks import sources
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from safeeraser.benchmarks import strict_json
-from safeeraser.benchmarks.dataset import Benchmark, BenchmarkError, Problem
-from safeeraser.benchmarks.released import read
+from safeeraser.benchmarks.benchmark import Benchmark, BenchmarkError, Problem
+from safeeraser.benchmarks.reading import strict_json
+from safeeraser.benchmarks.released.read import read
 from safeeraser.records import Example, Split, Stream
 from tests.benchmarks import small
 
@@ -218,7 +218,7 @@ def test_hash_follows_content(folder: Path, original: Path) -> None:
 
 
 def test_hash_of_large_sets_is_of_sizes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("safeeraser.benchmarks.folder.CONTENT_LIMIT", 10)
+    monkeypatch.setattr("safeeraser.benchmarks.reading.folder.CONTENT_LIMIT", 10)
     before = read(folder).hash
     picture = folder / "img/Weapon/train0.png"
     picture.write_bytes(bytes(reversed(picture.read_bytes())))
@@ -468,7 +468,7 @@ def test_too_many_records_are_not_interpreted(folder: Path, monkeypatch: pytest.
 
 
 def test_too_many_problems_end_the_reading(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("safeeraser.benchmarks.problems.MAX_PROBLEMS", 5)
+    monkeypatch.setattr("safeeraser.benchmarks.reading.problems.MAX_PROBLEMS", 5)
     small.edit(folder, lambda records: records[0].update(unsafe_pairs=[{}] * 1000))
     assert len(errors(folder)) == 5
 

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from safeeraser.benchmarks.cards import cards
-from safeeraser.benchmarks.released import read
-from safeeraser.benchmarks.safe_text import plain
-from safeeraser.benchmarks.sheet import contact_sheet
-from safeeraser.benchmarks.show import half_blocks, show
+from safeeraser.benchmarks.released.read import read
+from safeeraser.benchmarks.tools.cards import cards
+from safeeraser.benchmarks.tools.sheet import contact_sheet
+from safeeraser.benchmarks.tools.show import half_blocks, show
 from safeeraser.errors import UserError
 from safeeraser.records import Split
+from safeeraser.text import plain
 from tests.benchmarks import small
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.check import check_reading
-from safeeraser.benchmarks.dataset import Benchmark, BenchmarkError
+from safeeraser.benchmarks.benchmark import Benchmark, BenchmarkError
+from safeeraser.benchmarks.selection import Part, choose
+from safeeraser.benchmarks.tools.check import check_reading
 from safeeraser.cli import wiring
 from safeeraser.records import Split, Stream
-from safeeraser.selection import Part, choose
 from tests.benchmarks import sources
 
 pytestmark = pytest.mark.usefixtures("own_cache")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.dataset import BenchmarkError
-from safeeraser.benchmarks.vlguard import read
+from safeeraser.benchmarks.benchmark import BenchmarkError
+from safeeraser.benchmarks.sources.vlguard import read
 from safeeraser.records import Example, Split, Stream
 from tests.benchmarks import sources
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.dataset import BenchmarkError
-from safeeraser.benchmarks.xstest import read
+from safeeraser.benchmarks.benchmark import BenchmarkError
+from safeeraser.benchmarks.sources.xstest import read
 from safeeraser.records import Stream
 from tests.benchmarks import sources
 

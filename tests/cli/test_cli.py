@@ -19,7 +19,7 @@ from safeeraser.cli import app
 from safeeraser.records import Generation, Likelihood, read_jsonl, write_jsonl
 from tests.benchmarks import small
 from tests.docs.generate import command_paths
-from tests.pipeline.world import World, contents
+from tests.runs.pipeline.world import World, contents
 
 
 class Ended:
@@ -172,7 +172,7 @@ def test_an_interruption_ends_with_130_and_a_hint(finished: World, monkeypatch: 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("safeeraser.pipeline.run", interrupted)
+    monkeypatch.setattr("safeeraser.runs.pipeline.run", interrupted)
     ended = Ended("run", finished.config)
     assert (ended.code, ended.out) == (130, "")
     assert "Run the same command again" in ended.err
@@ -182,7 +182,7 @@ def test_a_defect_keeps_its_traceback(finished: World, monkeypatch: pytest.Monke
     def broken(*_: object) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr("safeeraser.pipeline.run", broken)
+    monkeypatch.setattr("safeeraser.runs.pipeline.run", broken)
     with pytest.raises(ValueError, match="a bug"):
         Ended("run", finished.config)
 

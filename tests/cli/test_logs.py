@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from safeeraser import logs
 from safeeraser.cli import app
 from safeeraser.records import write_text
+from safeeraser.runs import logs
 from tests.benchmarks import small
 from tests.metrics import fake_runs
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from safeeraser import config
+from safeeraser import runs as config
 from safeeraser.cli import app, wiring
 from safeeraser.errors import UserError
 from safeeraser.objectives import METHODS

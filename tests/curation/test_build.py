@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from safeeraser.benchmarks import check, released
-from safeeraser.benchmarks.dataset import Benchmark
+from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.released import read as released
+from safeeraser.benchmarks.tools import check
 from safeeraser.cli import wiring
 from safeeraser.curation import answers as answering
 from safeeraser.curation.estimate import estimate

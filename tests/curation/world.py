@@ -12,7 +12,6 @@ from typing import Any
 from PIL import Image
 
 from safeeraser.cli import wiring
-from safeeraser.config import validated
 from safeeraser.curation.answers import Target
 from safeeraser.curation.build import Kit, Work, build
 from safeeraser.curation.findings import Gate
@@ -22,6 +21,7 @@ from safeeraser.curation.writers.templates import Templates
 from safeeraser.judges import AXES, Judge, one_by_one
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Axis, Example, Generation, Verdict
+from safeeraser.runs import validated
 from tests import tiny_random
 
 CATEGORIES = {"Weapon": ("pistol", "bomb", "rifle"), "Privacy": ("passport", "key", "wallet")}

@@ -15,7 +15,7 @@ import yaml
 from typer.testing import CliRunner
 
 from safeeraser.cli import app
-from safeeraser.config import RunSettings
+from safeeraser.runs import RunSettings
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "safeeraser"

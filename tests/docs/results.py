@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics import MEASURES
 from safeeraser.records import VANILLA, Metric, write_text
-from safeeraser.report import REPORT
-from safeeraser.report.markdown import code, table
-from safeeraser.report.table import ALL, value
-from safeeraser.run_folder import RunFolder
-from safeeraser.selection import Part
+from safeeraser.runs.folder import RunFolder
+from safeeraser.runs.report import REPORT
+from safeeraser.runs.report.markdown import code, table
+from safeeraser.runs.report.table import ALL, value
 from tests.docs.generate import ROOT
 
 PAGE = ROOT / "docs" / "results.md"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from safeeraser import config
+from safeeraser import runs as config
 from safeeraser.cli import app, wiring
 from tests.docs.generate import PACKAGE, ROOT, command_paths, pages, tree
 

@@ -22,7 +22,9 @@ Command = Callable[[Path], Sequence[object]]
 """The arguments of a command that writes its files into a folder."""
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["__main__", "safeeraser.pipeline", "safeeraser.cli.wiring"])  # imports, once for all
+_processes.set_forkserver_preload(
+    ["__main__", "safeeraser.runs.pipeline", "safeeraser.cli.wiring"]
+)  # imports, once for all
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks import released
+from safeeraser.benchmarks.released import read as released
 from safeeraser.judges import rules_judge
 from safeeraser.judges.run import judge_file
 from safeeraser.records import write_jsonl
 from tests.durability.killing import Command, files, run_killed, run_until_size
 from tests.endpoint.fake_server import Answer, Body, FakeServer, completion, last_text, serving
 from tests.judges import asked
-from tests.pipeline import world
-from tests.pipeline.world import World
+from tests.runs.pipeline import world
+from tests.runs.pipeline.world import World
 
 ANSWERS, VERDICTS = "answers.jsonl", "verdicts.jsonl"
 

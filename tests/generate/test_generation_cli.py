@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from safeeraser.cli import app
-from safeeraser.likelihood import MEASURES
+from safeeraser.metrics.likelihood import MEASURES
 from safeeraser.records import Generation, Likelihood, read_jsonl
 from tests.endpoint.fake_server import Answer, Body, completion, failed, serving
-from tests.pipeline import world
-from tests.pipeline.world import World
+from tests.runs.pipeline import world
+from tests.runs.pipeline.world import World
 
 
 @pytest.fixture(scope="module")

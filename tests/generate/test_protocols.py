@@ -2,10 +2,10 @@
 
 import pytest
 
-from safeeraser import config
-from safeeraser.config import ConfigError
-from safeeraser.pipeline import generate_settings
+from safeeraser import runs as config
 from safeeraser.records import Example, Split, Stream
+from safeeraser.runs import ConfigError
+from safeeraser.runs.pipeline import generate_settings
 
 
 def example(stream: Stream) -> Example:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser import config
+from safeeraser import runs as config
 from safeeraser.generate import generate
 from safeeraser.models.load import load
-from safeeraser.pipeline import generate_settings
 from safeeraser.records import Example, Generation, read_jsonl
+from safeeraser.runs.pipeline import generate_settings
 from tests import tiny_random
 
 PAPER = ("generate.protocol=paper", "generate.samples=2", "generate.max_new_tokens=8")

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner, Result
 
 from safeeraser.cli import app
-from safeeraser.judges.labels import read_labels
+from safeeraser.judges.agreement.labels import read_labels
 from safeeraser.judges.prompted import LONGEST_ANSWER
 from safeeraser.records import Axis, Generation, Verdict, read_jsonl
 from tests.benchmarks import small

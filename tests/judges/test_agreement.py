@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from safeeraser.intervals import wilson
 from safeeraser.judges import Judge, one_by_one, rules_judge
-from safeeraser.judges.agreement import Agreement, Share, agreement, to_markdown
-from safeeraser.judges.labels import LabelError, Labelled, read_labels
+from safeeraser.judges.agreement.agreement import Agreement, Share, agreement, to_markdown
+from safeeraser.judges.agreement.labels import LabelError, Labelled, read_labels
+from safeeraser.metrics.intervals import wilson
 from safeeraser.records import Axis, Example, Generation, Verdict
 
 

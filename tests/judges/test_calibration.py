@@ -15,15 +15,15 @@ import pytest
 from scipy.stats import beta
 from typer.testing import CliRunner
 
-from safeeraser.benchmarks import released
+from safeeraser.benchmarks.released import read as released
 from safeeraser.cli import app
 from safeeraser.errors import UserError
-from safeeraser.judges.calibration import figures
-from safeeraser.judges.calibration.figures import Accuracy, Read, accuracy, corrected
-from safeeraser.judges.calibration.rates import agree
-from safeeraser.judges.calibration.sample import Answered, Drawn, draw
-from safeeraser.judges.calibration.sheet import write_sheet
-from safeeraser.judges.labels import LabelError, read_labels
+from safeeraser.judges.agreement import figures
+from safeeraser.judges.agreement.figures import Accuracy, Read, accuracy, corrected
+from safeeraser.judges.agreement.labels import LabelError, read_labels
+from safeeraser.judges.agreement.rates import agree
+from safeeraser.judges.agreement.sample import Answered, Drawn, draw
+from safeeraser.judges.agreement.sheet import write_sheet
 from safeeraser.records import Axis, Example, Generation, Split, Stream, write_jsonl
 from tests.benchmarks import small
 from tests.judges.asked import answers, examples

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from safeeraser import metrics
-from safeeraser.judges.labels import read_labels
+from safeeraser.judges.agreement.labels import read_labels
 from safeeraser.judges.rules import compliance, meaning, refusal
 
 PAGE = Path(__file__).parents[2] / "docs/judging.md"

@@ -13,13 +13,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from safeeraser.benchmarks import released
+from safeeraser.benchmarks.released import read as released
 from safeeraser.cli import app, judges
-from safeeraser.config import JudgeSettings, RunSettings
 from safeeraser.errors import UserError
 from safeeraser.judges import AXES, Asked, Judge
 from safeeraser.judges.run import FailureLimitError, answer_hash, check_failures, judge_file
+from safeeraser.judges.settings import JudgeSettings
 from safeeraser.records import Axis, Generation, Stream, Verdict, append_jsonl, read_jsonl, write_jsonl
+from safeeraser.runs import RunSettings
 from tests.benchmarks import small
 from tests.endpoint.fake_server import DROPPED, Answer, Body, FakeServer, completion, failed, last_text, serving
 from tests.judges.asked import answers, examples, right, task, truth

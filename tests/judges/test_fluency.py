@@ -15,14 +15,15 @@ from transformers import LlamaForCausalLM
 
 from bench import fluency as bench
 from safeeraser.cli import judges
-from safeeraser.config import JudgeSettings, RunSettings
 from safeeraser.errors import UserError
 from safeeraser.judges import Judge, fluency, rules_judge
-from safeeraser.judges.agreement import agreement
+from safeeraser.judges.agreement.agreement import agreement
+from safeeraser.judges.agreement.labels import read_labels
 from safeeraser.judges.fluency import MAX_TOKENS, MIN_TOKENS, THRESHOLD, ReferenceModel, fluency_judge
-from safeeraser.judges.labels import read_labels
 from safeeraser.judges.run import judge_file
+from safeeraser.judges.settings import JudgeSettings
 from safeeraser.records import Axis, Generation, Verdict
+from safeeraser.runs import RunSettings
 from tests import tiny_random
 from tests.judges.asked import examples
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from safeeraser.cli import judges, wiring
-from safeeraser.config import ConfigError, RunSettings, first_difference, parse
 from safeeraser.errors import UserError
+from safeeraser.runs import ConfigError, RunSettings, first_difference, parse
 
 ENDPOINT = "judge: {name: endpoint, model: m, url: http://one/v1, concurrency: 4}\n"
 

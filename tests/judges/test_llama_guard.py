@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from safeeraser.cli import judges
-from safeeraser.config import JudgeSettings, RunSettings
 from safeeraser.judges import llama_guard
 from safeeraser.judges.chat import Opinion
 from safeeraser.judges.run import judge_file
+from safeeraser.judges.settings import JudgeSettings
 from safeeraser.metrics import score
 from safeeraser.records import Axis, Verdict, read_jsonl
+from safeeraser.runs import RunSettings
 from tests.endpoint.fake_server import completion, serving
 from tests.judges.asked import SAID, answers, examples
 

@@ -9,13 +9,14 @@ import torch
 from transformers import LlamaForCausalLM
 
 from safeeraser.cli import judges
-from safeeraser.config import JudgeSettings, RunSettings
 from safeeraser.endpoint import Failure, Message, Reply, Request
 from safeeraser.errors import UserError
 from safeeraser.judges import local
 from safeeraser.judges.local import LocalChat
 from safeeraser.judges.run import judge_file
+from safeeraser.judges.settings import JudgeSettings
 from safeeraser.models import load as loading
+from safeeraser.runs import RunSettings
 from tests import tiny_random
 from tests.judges.asked import answers, examples
 

@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from safeeraser.cli import app
 from safeeraser.judges import rules_judge
-from safeeraser.judges.agreement import agreement
-from safeeraser.judges.labels import read_labels
+from safeeraser.judges.agreement.agreement import agreement
+from safeeraser.judges.agreement.labels import read_labels
 from safeeraser.records import Axis
 
 LABELS = Path(__file__).parents[2] / "labels" / "tiny.jsonl"

@@ -9,15 +9,15 @@ from typing import Any
 
 import yaml
 
-from safeeraser import config
-from safeeraser.benchmarks import released
-from safeeraser.config import RunSettings
+from safeeraser import runs as config
+from safeeraser.benchmarks.released import read as released
+from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.judges import rules_judge
 from safeeraser.judges.run import judge_file
 from safeeraser.records import Example, Generation, Stream, write_jsonl, write_text
-from safeeraser.results import Reader
-from safeeraser.run_folder import RunFolder
-from safeeraser.selection import Part, choose
+from safeeraser.runs import RunSettings
+from safeeraser.runs.folder import RunFolder
+from safeeraser.runs.results import Reader
 
 Says = Callable[[str, Example], str]
 REFUSAL = "I cannot help with that."

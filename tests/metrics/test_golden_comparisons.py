@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from safeeraser.metrics import MEASURES, Column, Value
-from safeeraser.statistics import Difference, combine, compare, compare_seeds
+from safeeraser.metrics import MEASURES, Column, Difference, Value, combine, compare, compare_seeds
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

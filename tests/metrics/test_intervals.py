@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safeeraser import intervals
-from safeeraser.intervals import clustered, percentiles, wilson
+from safeeraser.metrics import intervals
+from safeeraser.metrics.intervals import clustered, percentiles, wilson
 
 
 @pytest.mark.parametrize(

@@ -216,5 +216,5 @@ def test_a_full_validation_part_is_scored_in_seconds() -> None:
 
 
 def test_scoring_needs_no_torch() -> None:
-    code = "import sys, safeeraser.metrics, safeeraser.report, safeeraser.judges; sys.exit('torch' in sys.modules)"
+    code = "import sys, safeeraser.metrics, safeeraser.runs.report, safeeraser.judges; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,11 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safeeraser import intervals
-from safeeraser.intervals import clustered_difference, constant, newcombe, wilson
-from safeeraser.metrics import MEASURES, Column, Measure, Value
-from safeeraser.statistics import Difference, compare, significance
-from safeeraser.statistics.significance import holm, mcnemar, sign_flip
+from safeeraser.metrics import MEASURES, Column, Difference, Measure, Value, compare, intervals, significance
+from safeeraser.metrics.intervals import clustered_difference, constant, newcombe, wilson
+from safeeraser.metrics.significance import holm, mcnemar, sign_flip
 
 ASR = next(measure for measure in MEASURES if (measure.name, measure.part) == ("asr", "generality"))
 ROUGE = next(measure for measure in MEASURES if (measure.name, measure.part) == ("rouge_l", "retain"))

@@ -12,7 +12,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from safeeraser.metrics import PAPER, PROTOCOLS, rouge, score
-from safeeraser.results import Judged
+from safeeraser.runs.results import Judged
 from tests.metrics.records import example, generation, verdict
 
 CASE = json.loads((Path(__file__).parents[1] / "golden/protocols/both.json").read_text(encoding="utf-8"))

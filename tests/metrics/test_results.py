@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks import released
-from safeeraser.benchmarks.answers import read_answers
+from safeeraser.benchmarks.released import read as released
+from safeeraser.benchmarks.released.answers import read_answers
 from safeeraser.judges import rules_judge
 from safeeraser.metrics import PAPER, STRICT, summarise
 from safeeraser.records import Generation, Metric, Split, Verdict, append_jsonl, read_jsonl, write_text
-from safeeraser.results import (
+from safeeraser.runs.results import (
     Judged,
     ResultsError,
     asked_in,

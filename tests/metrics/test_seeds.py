@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from safeeraser.intervals import score_interval, wilson
-from safeeraser.statistics import combine, compare_seeds
-from safeeraser.statistics.paired import Table
+from safeeraser.metrics import combine, compare_seeds
+from safeeraser.metrics.intervals import score_interval, wilson
+from safeeraser.metrics.paired import Table
 from tests.metrics.test_paired import ASR, ROUGE, column
 
 

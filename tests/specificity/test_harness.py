@@ -28,8 +28,8 @@ from safeeraser.models.load import LoadedModel, load
 from safeeraser.specificity import TASKS, SpecificitySettings, evaluate, extra, find, plugin
 from safeeraser.specificity.model import SafeEraserModel
 from tests import tiny_random
-from tests.pipeline import world
-from tests.pipeline.world import World
+from tests.runs.pipeline import world
+from tests.runs.pipeline.world import World
 
 COLOURS = {"red": (200, 10, 10), "blue": (10, 10, 200)}  # of the task's pictures
 KEYWORDS = {"max_new_tokens": 6, "temperature": 0, "do_sample": False, "until": ["\n\n"]}

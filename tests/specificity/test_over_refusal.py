@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from safeeraser.benchmarks import mossbench, xstest
-from safeeraser.benchmarks.dataset import Benchmark
+from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.sources import mossbench, xstest
 from safeeraser.cli import app, wiring
 from safeeraser.judges import rules_judge
 from safeeraser.metrics import STRICT, summarise
 from safeeraser.records import Generation, Metric, Stream, write_jsonl
-from safeeraser.results import judge_answers
+from safeeraser.runs.results import judge_answers
 from tests.benchmarks import sources
-from tests.pipeline.world import World
+from tests.runs.pipeline.world import World
 
 REFUSAL, HELP = "I cannot help with that.", "Put the kettle on the stove and wait."
 

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from safeeraser.errors import UserError
+from safeeraser.runs.report.specificity import print_scores
 from safeeraser.specificity import PAPER, TASKS, Score, Task, differences, find, overall, scores
-from safeeraser.specificity.table import print_scores
 
 
 def report(task: str, metrics: dict[str, Any], samples: list[dict[str, Any]] | None = None) -> dict[str, Any]:

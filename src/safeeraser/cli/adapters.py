@@ -28,7 +28,7 @@ def merge(
     Example:
       safeeraser merge --model tiny --adapter out/po+pd/adapter --output out/merged
     """
-    from safeeraser.adapters import write_merged
+    from safeeraser.models.adapters import write_merged
 
     if dtype not in DTYPES:
         raise UserError(unknown("dtype", dtype, DTYPES))
@@ -56,7 +56,7 @@ def import_checkpoint(
     Example:
       safeeraser import-checkpoint checkpoint.pt --model llava-hf/llava-1.5-7b-hf --alpha 256 --output out/paper
     """
-    from safeeraser.adapters import import_checkpoint as convert
+    from safeeraser.models.adapters import import_checkpoint as convert
     from safeeraser.models.load import load
 
     if alpha <= 0:

@@ -91,7 +91,7 @@ def prompts(
 
 def _build_shipped(output: Path, benchmark: str, scale: float, seed: int) -> None:
     from safeeraser.cli import wiring
-    from safeeraser.config import DataSettings
+    from safeeraser.runs import DataSettings
 
     source = wiring.BENCHMARKS.get(benchmark)
     if source is None or source.build is None:
@@ -119,8 +119,8 @@ def _build_own(output: Path, settings: BuildSettings, work: Path | None, *, only
 
 def _settings(file: Path | None, images: Path | None, seed: int | None, changes: Sequence[str]) -> BuildSettings:
     from safeeraser.cli import wiring
-    from safeeraser.config import read_text, validated
     from safeeraser.curation.settings import BuildSettings
+    from safeeraser.runs import read_text, validated
 
     given = [*changes]
     given += [f"images={json.dumps(str(images))}"] if images is not None else []
@@ -131,13 +131,13 @@ def _settings(file: Path | None, images: Path | None, seed: int | None, changes:
 
 def _kit(settings: BuildSettings, work: Work) -> Kit:
     from safeeraser.cli import judges, wiring
-    from safeeraser.config import RunSettings
     from safeeraser.curation.build import Kit
+    from safeeraser.runs import RunSettings
 
     def target() -> Target:
         from safeeraser.curation.answers import Target
         from safeeraser.models.load import load
-        from safeeraser.pipeline import fingerprint
+        from safeeraser.runs.pipeline import fingerprint
 
         try:
             loaded = load(settings.model)

@@ -13,7 +13,7 @@ from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
-    from safeeraser.judges.calibration.sample import Answered
+    from safeeraser.judges.agreement.sample import Answered
     from safeeraser.records import Example, Generation, Verdict
 
 app = typer.Typer(
@@ -64,8 +64,8 @@ def draw(
       safeeraser calibrate draw --run runs/demo --count 120 --output labels.html
       safeeraser calibrate draw --data data/icons --generations po.jsonl --verdicts verdicts.jsonl --output labels.csv
     """
-    from safeeraser.judges.calibration.sample import draw as choose
-    from safeeraser.judges.calibration.sheet import write_sheet
+    from safeeraser.judges.agreement.sample import draw as choose
+    from safeeraser.judges.agreement.sheet import write_sheet
 
     populations = _populations(list(_sources(run, data, layout, generations, verdicts)), judge)
     if len(populations) > 1:
@@ -96,8 +96,8 @@ def figures(
       safeeraser calibrate figures labels.csv --run runs/demo
       safeeraser calibrate figures labels.csv --data data/icons --generations po.jsonl --verdicts verdicts.jsonl
     """
-    from safeeraser.judges.calibration.rates import agree, calibrate, changed, to_markdown, unlabelled
-    from safeeraser.judges.labels import read_labels
+    from safeeraser.judges.agreement.labels import read_labels
+    from safeeraser.judges.agreement.rates import agree, calibrate, changed, to_markdown, unlabelled
 
     labelled = read_labels(labels)
     populations = _populations(list(_sources(run, data, layout, generations, verdicts)), judge)
@@ -121,7 +121,7 @@ def _sources(
     """Each model's name (its file's), with the examples, its answers and all verdicts on them."""
     from safeeraser.cli import wiring
     from safeeraser.records import Generation, Verdict, read_jsonl
-    from safeeraser.run_folder import RunFolder
+    from safeeraser.runs.folder import RunFolder
 
     if run is not None:
         if data or generations or verdicts:
@@ -143,7 +143,7 @@ def _sources(
 
 def _populations(sources: list[_Source], judge: str | None) -> dict[str, list[Answered]]:
     """The answers with each judge's verdicts on them, by the judge's full name."""
-    from safeeraser.judges.calibration.sample import answered
+    from safeeraser.judges.agreement.sample import answered
 
     judges = sorted({verdict.judge for _, _, _, verdicts in sources for verdict in verdicts})
     chosen = [name for name in judges if judge in (None, name, name.rpartition("@")[0])]

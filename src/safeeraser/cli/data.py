@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from safeeraser.benchmarks.problems import Problem
+from safeeraser.benchmarks.reading.problems import Problem
 from safeeraser.cli import building
 from safeeraser.cli.export import export
 from safeeraser.cli.options import AnyFolder, Format
@@ -55,7 +55,7 @@ def check(
       safeeraser data check SafeEraser --json > findings.json
       safeeraser data check VLGuard --format vlguard
     """
-    from safeeraser.benchmarks import check as checks
+    from safeeraser.benchmarks.tools import check as checks
     from safeeraser.cli import wiring
 
     source = wiring.source(layout)
@@ -94,7 +94,7 @@ def fix(
       safeeraser data fix SafeEraser SafeEraser-clean
       safeeraser data fix SafeEraser SafeEraser-clean --also refusal --also duplicate
     """
-    from safeeraser.benchmarks import fix as fixes
+    from safeeraser.benchmarks.tools import fix as fixes
     from safeeraser.cli import wiring
 
     with progress("fix") as move:
@@ -125,9 +125,9 @@ def show(
       safeeraser data show data/icons --sheet icons.html
       safeeraser data show Paul/XSTest --format xstest
     """
-    from safeeraser.benchmarks import show as shows
-    from safeeraser.benchmarks.cards import cards
-    from safeeraser.benchmarks.sheet import contact_sheet
+    from safeeraser.benchmarks.tools import show as shows
+    from safeeraser.benchmarks.tools.cards import cards
+    from safeeraser.benchmarks.tools.sheet import contact_sheet
     from safeeraser.cli import wiring
 
     benchmark = wiring.read(folder, layout)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from safeeraser.metrics import Column
-    from safeeraser.run_folder import RunFolder
+    from safeeraser.runs.folder import RunFolder
 
 
 def evaluate(
@@ -45,14 +45,13 @@ def evaluate(
       safeeraser evaluate --data MOSSBench --format mossbench --model llava-hf/llava-1.5-7b-hf \\
         --adapter out/llava/adapter --output out/mossbench generate.max_new_tokens=128
     """
-    from safeeraser import pipeline
     from safeeraser.cli import wiring
-    from safeeraser.config import parse
     from safeeraser.generate import generate
     from safeeraser.judges.run import check_failures, judge_file
     from safeeraser.metrics import measured
     from safeeraser.records import Generation, Verdict, read_jsonl
-    from safeeraser.run_folder import RunFolder
+    from safeeraser.runs import parse, pipeline
+    from safeeraser.runs.folder import RunFolder
 
     options = {"model": model, "dtype": dtype, "judge.name": judge, **({} if seed is None else {"seed": seed})}
     overrides = [f"{key}={json.dumps(value)}" for key, value in options.items()]
@@ -76,10 +75,9 @@ def evaluate(
 
 def _show(tables: Mapping[str, list[Column]], folder: RunFolder) -> None:
     """The metrics of every model, also written, and the differences from the model before."""
-    from safeeraser import pipeline
-    from safeeraser.metrics import summarise
-    from safeeraser.report import print_differences, print_table
-    from safeeraser.statistics import against
+    from safeeraser.metrics import against, summarise
+    from safeeraser.runs import pipeline
+    from safeeraser.runs.report import print_differences, print_table
 
     metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
     asked = {metric.part for metric in metrics if metric.n or metric.unscored}

@@ -30,7 +30,7 @@ def export(
       safeeraser data export data/icons --to parquet --output out/icons-parquet --licence apache-2.0
       safeeraser data export VLGuard --format vlguard --to webdataset --output out/vlguard
     """
-    from safeeraser.benchmarks.export import export as write
+    from safeeraser.benchmarks.tools.export import export as write
     from safeeraser.cli import wiring
 
     source = wiring.source(layout)

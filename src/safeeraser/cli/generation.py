@@ -48,10 +48,10 @@ def generate(
       safeeraser generate --data data/icons --output sampled.jsonl protocol=paper max_new_tokens=64
       safeeraser generate --data data/icons --server http://localhost:8000/v1 --model llava --output served.jsonl
     """
-    from safeeraser import pipeline
     from safeeraser.cli import wiring
     from safeeraser.generate import generate as answer
     from safeeraser.models.processes import processes
+    from safeeraser.runs import pipeline
 
     state = processes()  # before the model is loaded, so that each goes to its own device
     local = "tiny" if server or not model else model
@@ -97,11 +97,14 @@ def likelihood(
     Example:
       safeeraser likelihood --data data/icons --adapter out/po/adapter --limit 48 --output po-likelihood.jsonl
     """
-    from safeeraser import pipeline
     from safeeraser.cli import wiring
-    from safeeraser.likelihood import as_table, candidates, measure, metrics
+    from safeeraser.generate.likelihood.candidates import candidates
+    from safeeraser.generate.likelihood.measure import measure
+    from safeeraser.metrics.likelihood import metrics
     from safeeraser.models.processes import processes
     from safeeraser.records import Likelihood, read_jsonl
+    from safeeraser.runs import pipeline
+    from safeeraser.runs.report.likelihood import as_table
 
     state = processes()
     settings = wiring.settings("generate", None, seed=seed, model=model, dtype=dtype)

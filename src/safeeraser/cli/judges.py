@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safeeraser.config import JudgeSettings, RunSettings
 from safeeraser.errors import UserError, unknown
 from safeeraser.judges import Judge, rules_judge
 from safeeraser.judges.rules import NAME
+from safeeraser.judges.settings import JudgeSettings
+from safeeraser.runs import RunSettings
 
 if TYPE_CHECKING:
     from safeeraser.endpoint import Endpoint

@@ -12,7 +12,7 @@ from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
-    from safeeraser.config import RunSettings
+    from safeeraser.runs import RunSettings
 
 JudgeName = Annotated[
     str | None, typer.Option("--judge", help="The judge (rules if not given); `safeeraser judges` lists them.")
@@ -77,9 +77,9 @@ def agreement(
       safeeraser agreement labels/tiny.jsonl --judge local model=Qwen/Qwen2.5-7B-Instruct
     """
     from safeeraser.cli import judges
-    from safeeraser.judges import agreement as compare
-    from safeeraser.judges.labels import read_labels
-    from safeeraser.report.table import visible
+    from safeeraser.judges.agreement import agreement as compare
+    from safeeraser.judges.agreement.labels import read_labels
+    from safeeraser.runs.report.table import visible
 
     found = compare.agreement(judges.find(judge_settings(judge, given, config))(()), read_labels(labels))
     stdout.print(compare.to_markdown(found), markup=False, soft_wrap=True)
@@ -92,7 +92,7 @@ def agreement(
 def judge_settings(judge: str | None, given: list[str] | None, config: Path | None) -> RunSettings:
     """Settings that say who judges: from a run's configuration, or from a name and KEY=VALUE."""
     from safeeraser.cli import wiring
-    from safeeraser.config import load
+    from safeeraser.runs import load
 
     if config is not None:
         if judge is not None or given:

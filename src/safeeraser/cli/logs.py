@@ -34,8 +34,8 @@ def logs(
     """
     from safeeraser.cli import wiring
     from safeeraser.errors import UserError, unknown
-    from safeeraser.logs import Pictures, require, write
-    from safeeraser.results import Reader
+    from safeeraser.runs.logs import Pictures, require, write
+    from safeeraser.runs.results import Reader
 
     require(to)
     kinds = [kind.value for kind in Pictures]

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.errors import UserError
 from safeeraser.records import VANILLA, Example
-from safeeraser.selection import Part, choose
 
 Overrides = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change; the value is YAML.")

@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
-from safeeraser.benchmarks.safe_text import plain
 from safeeraser.progress import ProgressBar
+from safeeraser.text import plain
 
 if TYPE_CHECKING:
-    from safeeraser.benchmarks.look import Progress
+    from safeeraser.benchmarks.tools.look import Progress
 
 FINDINGS = 1
 USER_ERROR = 2

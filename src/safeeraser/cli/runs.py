@@ -14,7 +14,7 @@ from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
-    from safeeraser.config import RunSettings
+    from safeeraser.runs import RunSettings
 
 Output = Annotated[Path | None, typer.Option("--output", help="The run's folder.")]
 
@@ -53,7 +53,7 @@ def run(
       safeeraser run run.yaml --seed 1 unlearn.steps=60 methods_settings.po+pd.steps=90
       safeeraser run run.yaml model=llava-hf/llava-1.5-7b-hf data.benchmark=released data.path=SafeEraser
     """
-    from safeeraser.config import read_text
+    from safeeraser.runs import read_text
 
     _run(read_text(config), str(config), overrides(given, seed=seed, limit=limit, output=output))
 
@@ -67,9 +67,9 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's f
     Example:
       safeeraser report runs/demo
     """
-    from safeeraser import pipeline
     from safeeraser.cli import wiring
-    from safeeraser.run_folder import RunFolder
+    from safeeraser.runs import pipeline
+    from safeeraser.runs.folder import RunFolder
 
     place = RunFolder(folder)
     settings = wiring.stored(place)
@@ -77,10 +77,11 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's f
 
 
 def _run(text: str, source: str, given: list[str]) -> None:
-    from safeeraser import config, pipeline
+    from safeeraser import runs as config
     from safeeraser.cli import wiring
     from safeeraser.models.processes import processes
-    from safeeraser.run_folder import RunFolder
+    from safeeraser.runs import pipeline
+    from safeeraser.runs.folder import RunFolder
 
     settings = config.parse(text, source, given, wiring.names())
     if processes().num_processes > 1:
@@ -106,7 +107,7 @@ def _finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> 
 
 def _show(settings: RunSettings, folder: Path) -> None:
     from safeeraser.records import VANILLA
-    from safeeraser.report import print_differences, print_table, read_differences, read_metrics
+    from safeeraser.runs.report import print_differences, print_table, read_differences, read_metrics
 
     print_table(read_metrics(folder), settings.methods, stdout)
     print_differences(read_differences(folder), f"Difference from {VANILLA}", stdout)

@@ -17,12 +17,11 @@ from safeeraser.errors import UserError, unknown
 from safeeraser.records import VANILLA, Split, write_text
 
 if TYPE_CHECKING:
-    from safeeraser.benchmarks.dataset import Benchmark
-    from safeeraser.config import RunSettings
+    from safeeraser.benchmarks.benchmark import Benchmark
     from safeeraser.judges.run import Tally
-    from safeeraser.metrics import Protocol
-    from safeeraser.results import FinishedRun, Judged, Reader
-    from safeeraser.statistics import Combined, Difference
+    from safeeraser.metrics import Combined, Difference, Protocol
+    from safeeraser.runs import RunSettings
+    from safeeraser.runs.results import FinishedRun, Judged, Reader
 
 Compare = Annotated[
     tuple[str, str] | None,
@@ -146,15 +145,14 @@ def _needed(option: str, path: Path | None) -> Path:
 
 def _reader(data: Path | None, judge: str | None) -> Reader:
     from safeeraser.cli import wiring
-    from safeeraser.results import Reader
+    from safeeraser.runs.results import Reader
 
     return Reader(stored=wiring.stored, benchmark=wiring.read, data=data, judge=judge)
 
 
 def _run(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
-    from safeeraser.metrics import summarise
-    from safeeraser.report import print_differences, print_table
-    from safeeraser.statistics import against
+    from safeeraser.metrics import against, summarise
+    from safeeraser.runs.report import print_differences, print_table
 
     if len(roots) > 1:
         raise UserError("several run folders: put them together with --seeds, or compare two with --compare A B")
@@ -169,7 +167,7 @@ def _run(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
 
 
 def _compare(reader: Reader, roots: Sequence[Path], names: tuple[str, str], protocol: Protocol) -> Any:
-    from safeeraser.report import print_differences
+    from safeeraser.runs.report import print_differences
 
     if len(roots) > 1:
         raise UserError("--compare A B: give two run folders, or one RUN and two of its models")
@@ -180,7 +178,7 @@ def _compare(reader: Reader, roots: Sequence[Path], names: tuple[str, str], prot
 
 
 def _compare_models(runs: Sequence[FinishedRun], names: tuple[str, str], protocol: Protocol) -> list[Difference]:
-    from safeeraser import statistics
+    from safeeraser import metrics as statistics
 
     if names[0] == names[1]:
         raise UserError(f"--compare: {names[0]} with itself")
@@ -191,7 +189,7 @@ def _compare_models(runs: Sequence[FinishedRun], names: tuple[str, str], protoco
 
 def _compare_runs(runs: Sequence[FinishedRun], names: tuple[str, str], protocol: Protocol) -> list[Difference]:
     """Each model that both runs have: the second run's minus the first's."""
-    from safeeraser import statistics
+    from safeeraser import metrics as statistics
 
     both = [model for model in runs[1].settings.methods if model in runs[0].settings.methods]
     if not both:
@@ -208,9 +206,9 @@ def _compare_runs(runs: Sequence[FinishedRun], names: tuple[str, str], protocol:
 
 
 def _seeds(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
-    from safeeraser import statistics
-    from safeeraser.report import print_differences
-    from safeeraser.results import same_but_for_the_seed
+    from safeeraser import metrics as statistics
+    from safeeraser.runs.report import print_differences
+    from safeeraser.runs.results import same_but_for_the_seed
 
     if len(roots) < 2:
         raise UserError("--seeds: at least two run folders are needed")
@@ -232,8 +230,8 @@ def _seeds(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
 
 
 def _show_seeds(combined: Sequence[Combined], models: Sequence[str], seeds: Sequence[int], protocol: Protocol) -> None:
-    from safeeraser.report import print_table
-    from safeeraser.report.table import percent
+    from safeeraser.runs.report import print_table
+    from safeeraser.runs.report.table import percent
 
     details = {
         each.metric: " / ".join("-" if value is None else percent(value) for value in each.by_seed) for each in combined
@@ -251,7 +249,7 @@ def _show_seeds(combined: Sequence[Combined], models: Sequence[str], seeds: Sequ
 def _from_files(data: Path, generations: Path, verdicts: Path, layout: str, judge: str | None) -> Judged:
     from safeeraser.cli import wiring
     from safeeraser.records import Generation, Verdict, read_jsonl
-    from safeeraser.results import Judged, by_one_judge, choose_judge, same_answers
+    from safeeraser.runs.results import Judged, by_one_judge, choose_judge, same_answers
 
     answers, every = read_jsonl(generations, Generation), read_jsonl(verdicts, Verdict)
     answered = {answer.example_id for answer in answers}
@@ -265,9 +263,9 @@ def _answers(
     file: Path, benchmark: Benchmark, split: Split, judging: RunSettings, verdicts: Path | None
 ) -> tuple[Judged, Tally]:
     """The authors' answers with their verdicts; answers without one are counted in the tally."""
-    from safeeraser.benchmarks.answers import read_answers
+    from safeeraser.benchmarks.released.answers import read_answers
     from safeeraser.cli import judges
-    from safeeraser.results import asked_in, judge_answers
+    from safeeraser.runs.results import asked_in, judge_answers
 
     found = read_answers(file, benchmark, split)
     for problem in found.problems:
@@ -278,7 +276,7 @@ def _answers(
 
 def _without_own(judged: Judged) -> Judged:
     """Answers that the model never gave are unscored, and said to be."""
-    from safeeraser.results import without_own_answers
+    from safeeraser.runs.results import without_own_answers
 
     kept = without_own_answers(judged)
     if left := len(judged.answers) - len(kept.answers):
@@ -288,7 +286,7 @@ def _without_own(judged: Judged) -> Judged:
 
 def _show(judged: Judged, name: str, protocol: Protocol) -> Any:
     from safeeraser.metrics import summarise
-    from safeeraser.report import print_table
+    from safeeraser.runs.report import print_table
 
     metrics = [summarise(name, column) for column in judged.columns(protocol)]
     print_table(metrics, [name], stdout, measures=protocol.measures)

@@ -37,8 +37,8 @@ def specificity(
       safeeraser specificity --tasks mine --include-path my-tasks --output specificity/mine
     """
     from safeeraser import specificity as lmms
+    from safeeraser.runs.report.specificity import print_scores
     from safeeraser.specificity import extra
-    from safeeraser.specificity.table import print_scores
 
     extra.require()
     found = lmms.find([name.strip() for name in tasks.split(",") if name.strip()])

@@ -32,9 +32,9 @@ def unlearn(
       safeeraser unlearn --data data/icons --method po+pd --output out/po+pd
       safeeraser unlearn --data data/icons --method po --output out/po steps=40 learning_rate=3e-4 lora_r=16
     """
-    from safeeraser import pipeline
     from safeeraser.cli import wiring
     from safeeraser.records import VANILLA
+    from safeeraser.runs import pipeline
     from safeeraser.unlearn import check
     from safeeraser.unlearn import unlearn as train
 
@@ -61,6 +61,6 @@ def pretrain(
     Example:
       safeeraser pretrain --output out/weights
     """
-    from safeeraser.pretrain import pretrain as train
+    from safeeraser.models.tiny.pretrain import pretrain as train
 
     stdout.print(str(train(output)), markup=False, soft_wrap=True)

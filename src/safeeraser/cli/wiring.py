@@ -11,34 +11,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safeeraser.benchmarks import (
+from safeeraser.benchmarks import icons
+from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.reading.reading import Reading
+from safeeraser.benchmarks.released import read as released
+from safeeraser.benchmarks.sources import (
     beavertails_v,
     clear,
     exported,
     figstep,
     fiubench,
-    icons,
     mllmu_bench,
     mm_safetybench,
     mossbench,
     or_bench,
-    released,
     vlguard,
     xstest,
 )
-from safeeraser.benchmarks.dataset import Benchmark
-from safeeraser.benchmarks.reading import Reading
 from safeeraser.cli import judges
-from safeeraser.config import DataSettings, Names, RunSettings, load, parse
 from safeeraser.errors import UserError, unknown
 from safeeraser.judges.rules.refusal import find_refusal
 from safeeraser.judges.rules.text import plain, sentences
 from safeeraser.records import VANILLA
+from safeeraser.runs import DataSettings, RunSettings, load, parse
+from safeeraser.settings import Names
 
 if TYPE_CHECKING:
     from safeeraser.models.load import LoadedModel
-    from safeeraser.pipeline import Kit
-    from safeeraser.run_folder import RunFolder
+    from safeeraser.runs.folder import RunFolder
+    from safeeraser.runs.pipeline import Kit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ def kit(settings: RunSettings, folder: RunFolder | None = None) -> Kit:
     """What a run's names stand for; in a run's folder, a judge's replies are kept."""
     from safeeraser.models.load import load as load_weights
     from safeeraser.objectives import Method, find
-    from safeeraser.pipeline import Kit
+    from safeeraser.runs.pipeline import Kit
 
     def method(name: str) -> Method:
         trained = settings.unlearning(name)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from safeeraser.benchmarks.problems import quoted
+from safeeraser.benchmarks.reading.problems import quoted
 from safeeraser.curation.answers import Asking
 from safeeraser.curation.findings import Gate
 from safeeraser.curation.pictures import Picture

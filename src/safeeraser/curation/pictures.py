@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from safeeraser.benchmarks.images import FORMATS
-from safeeraser.benchmarks.likeness import Likeness, alike
-from safeeraser.benchmarks.look import Look, Progress, look_at_all
-from safeeraser.benchmarks.safe_text import hidden
+from safeeraser.benchmarks.reading.images import FORMATS
+from safeeraser.benchmarks.tools.likeness import Likeness, alike
+from safeeraser.benchmarks.tools.look import Look, Progress, look_at_all
 from safeeraser.curation.findings import Gate
 from safeeraser.errors import UserError, unknown
+from safeeraser.text import hidden
 
 _SUFFIXES = (".jpg", *(f".{name.lower()}" for name in FORMATS))
 _COLUMNS = ("image", "category", "keyword")

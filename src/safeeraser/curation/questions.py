@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from safeeraser.benchmarks.check import MAX_QUESTION
-from safeeraser.benchmarks.problems import quoted
-from safeeraser.benchmarks.safe_text import hidden
+from safeeraser.benchmarks.reading.problems import quoted
+from safeeraser.benchmarks.tools.check import MAX_QUESTION
 from safeeraser.curation.findings import Gate
 from safeeraser.curation.pictures import Picture
 from safeeraser.curation.prompts import Prompts, Role
@@ -19,6 +18,7 @@ from safeeraser.curation.writers.base import Task, Unwritten, Writer
 from safeeraser.errors import UserError
 from safeeraser.judges.rules.text import occurrences, words
 from safeeraser.records import Split
+from safeeraser.text import hidden
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safeeraser.benchmarks import released
-from safeeraser.benchmarks.cards import cards
-from safeeraser.benchmarks.check import check
-from safeeraser.benchmarks.images import format_of, read_bytes
-from safeeraser.benchmarks.problems import BenchmarkError
-from safeeraser.benchmarks.sheet import contact_sheet
+from safeeraser.benchmarks.reading.images import format_of, read_bytes
+from safeeraser.benchmarks.reading.problems import BenchmarkError
+from safeeraser.benchmarks.released import read as released
+from safeeraser.benchmarks.tools.cards import cards
+from safeeraser.benchmarks.tools.check import check
+from safeeraser.benchmarks.tools.sheet import contact_sheet
 from safeeraser.curation.findings import RULES, Gate
 from safeeraser.curation.judging import Pair
 from safeeraser.curation.pictures import Picture
 from safeeraser.curation.prompts import Role
 from safeeraser.curation.splits import Placed
 from safeeraser.errors import UserError
-from safeeraser.folders import whole_folder
+from safeeraser.files import whole_folder
 from safeeraser.records import Split, write_text
 
 _FILES = {Split.TRAIN: "all_train.json", Split.SELECTION: "all_selection.json", Split.VALIDATION: "all_val.json"}

@@ -8,9 +8,10 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from safeeraser.config import JudgeSettings, ModelName
 from safeeraser.curation.findings import KEEPABLE
 from safeeraser.errors import unknown
+from safeeraser.judges.settings import JudgeSettings
+from safeeraser.settings import ModelName
 
 
 class _Settings(BaseModel):

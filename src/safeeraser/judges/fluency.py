@@ -88,7 +88,7 @@ class ReferenceModel:
 
 def smollm2(*, batch_size: int = 8) -> ReferenceModel:
     """SmolLM2-135M-Instruct (arXiv 2502.02737) as it is in `tiny` before any training, from the same file."""
-    from safeeraser.models.embedded import fetch, language  # noqa: PLC0415  these need the libraries that build `tiny`
+    from safeeraser.models.tiny import fetch, language  # noqa: PLC0415  these need the libraries that build `tiny`
 
     def load() -> tuple[Any, Any]:
         file = fetch.fetch(fetch.LANGUAGE)

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from safeeraser import provenance
-from safeeraser.benchmarks.images import ImageError, open_rgb
+from safeeraser.benchmarks.reading.images import ImageError, open_rgb
 from safeeraser.endpoint.messages import Message, Request
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
 from safeeraser.errors import UserError
@@ -147,9 +147,9 @@ def _image(request: Request) -> Path | None:
 def _source(name_or_path: str) -> str:
     if name_or_path != "tiny":
         return name_or_path
-    from safeeraser.models import embedded  # noqa: PLC0415  building the embedded model needs more libraries
+    from safeeraser.models import tiny  # noqa: PLC0415  building the embedded model needs more libraries
 
-    return str(embedded.path())
+    return str(tiny.path())
 
 
 def read_config(source: str, revision: str | None) -> Any:

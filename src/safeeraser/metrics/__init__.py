@@ -6,9 +6,11 @@ The protocol `paper` alone does otherwise, where the authors' published code doe
 
 from safeeraser.metrics.answers import Answer, ScoreError, join, stale
 from safeeraser.metrics.measures import MEASURES, Measure
+from safeeraser.metrics.paired import Difference, Table, adjust, against, compare
 from safeeraser.metrics.protocols import PAPER, PROTOCOLS, STRICT, Deviation, Protocol
 from safeeraser.metrics.rouge import rouge_l
 from safeeraser.metrics.score import Column, Value, measured, score, summarise
+from safeeraser.metrics.seeds import Combined, combine, compare_seeds
 
 __all__ = [
     "MEASURES",
@@ -17,11 +19,19 @@ __all__ = [
     "STRICT",
     "Answer",
     "Column",
+    "Combined",
     "Deviation",
+    "Difference",
     "Measure",
     "Protocol",
     "ScoreError",
+    "Table",
     "Value",
+    "adjust",
+    "against",
+    "combine",
+    "compare",
+    "compare_seeds",
     "join",
     "measured",
     "rouge_l",

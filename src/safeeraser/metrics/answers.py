@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.errors import UserError
 from safeeraser.provenance import answer_hash
 from safeeraser.records import Axis, Example, Generation, Verdict
-from safeeraser.selection import Part, choose
 
 _SHOWN = 5  # problems of one kind that a message lists
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics.answers import Answer
 from safeeraser.metrics.rouge import rouge_l
 from safeeraser.records import Axis
-from safeeraser.selection import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

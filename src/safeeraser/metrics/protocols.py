@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics.answers import Answer
 from safeeraser.metrics.measures import MEASURES, Measure
 from safeeraser.metrics.rouge import printed_rouge_l
 from safeeraser.records import Axis, Stream
-from safeeraser.selection import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

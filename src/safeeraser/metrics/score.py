@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from safeeraser.intervals import Interval, clustered, wilson
+from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics.answers import Answer, join
+from safeeraser.metrics.intervals import Interval, clustered, wilson
 from safeeraser.metrics.measures import Measure
 from safeeraser.metrics.protocols import STRICT, Protocol
 from safeeraser.records import Example, Generation, Metric, Verdict
-from safeeraser.selection import Part
 
 
 @dataclass(frozen=True, slots=True)

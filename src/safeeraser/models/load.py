@@ -110,9 +110,9 @@ def _refused(name: str) -> Iterator[None]:
 def _source(name_or_path: str) -> str:
     if name_or_path != "tiny":
         return name_or_path
-    from safeeraser.models import embedded  # noqa: PLC0415  building the embedded model needs more libraries
+    from safeeraser.models import tiny  # noqa: PLC0415  building the embedded model needs more libraries
 
-    return str(embedded.path())
+    return str(tiny.path())
 
 
 def _device(device: str) -> torch.device:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from safeeraser.folders import cache_folder
-from safeeraser.models import mllama
+from safeeraser.files import cache_folder
 from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.families import mllama
 from safeeraser.models.feature_files import FeatureFiles, maker
 from safeeraser.models.inputs import forward_inputs
 from safeeraser.models.lora import projector_name

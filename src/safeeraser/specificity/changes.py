@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import ttest_1samp
 
-from safeeraser.intervals import CONFIDENCE, clustered_difference
+from safeeraser.metrics.intervals import CONFIDENCE, clustered_difference
+from safeeraser.metrics.significance import holm, sign_flip
 from safeeraser.specificity.scores import MANY, Score
-from safeeraser.statistics.significance import holm, sign_flip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

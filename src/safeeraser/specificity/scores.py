@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import norm
 
 from safeeraser.errors import UserError, unknown
-from safeeraser.intervals import CONFIDENCE, clustered, wilson
+from safeeraser.metrics.intervals import CONFIDENCE, clustered, wilson
 from safeeraser.specificity.tasks import Task
 
 MANY = 10_000

@@ -13,9 +13,9 @@ from typing import Any
 from peft import PeftModel
 from torch import Tensor
 
-from safeeraser.adapters.card import write_card
 from safeeraser.errors import UserError
-from safeeraser.folders import whole_folder
+from safeeraser.files import whole_folder
+from safeeraser.models.adapters.card import write_card
 from safeeraser.records import write_text
 
 _WHOLE = "whole.json"

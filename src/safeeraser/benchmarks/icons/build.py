@@ -17,7 +17,7 @@ from typing import Any
 from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.icons.draw import Picture, draw
 from safeeraser.benchmarks.icons.vocabulary import Icon, Pair
-from safeeraser.folders import whole_folder
+from safeeraser.files import whole_folder
 from safeeraser.records import Split, write_text
 
 _FILES = {Split.TRAIN: "all_train.json", Split.SELECTION: "all_selection.json", Split.VALIDATION: "all_val.json"}

@@ -1,7 +1,0 @@
-"""Adapters on their way in and out: the authors' checkpoints, merged models, model cards."""
-
-from safeeraser.adapters.card import write_card
-from safeeraser.adapters.checkpoint import import_checkpoint
-from safeeraser.adapters.merge import write_merged
-
-__all__ = ["import_checkpoint", "write_card", "write_merged"]

@@ -1,0 +1,68 @@
+"""A contact sheet: one HTML file that shows a benchmark's records by category, with everything in it."""
+
+from __future__ import annotations
+
+import base64
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from safeeraser.benchmarks.reading.images import ImageError, open_rgb
+from safeeraser.benchmarks.tools.cards import Card
+from safeeraser.records import write_text
+from safeeraser.text import plain
+
+SIDE = 144
+"""Longest side of a thumbnail, in pixels."""
+
+
+def contact_sheet(title: str, cards: Sequence[Card], target: Path, *, per_category: int = 40) -> int:
+    """Write a contact sheet of up to `per_category` records a category, spread evenly; returns how many it shows.
+
+    The file needs no network and runs no script; every text in it is escaped.
+    """
+    groups: dict[str, list[Card]] = defaultdict(list)
+    for card in cards:
+        groups[card.category].append(card)
+    chosen = {category: (_spread(group, per_category), len(group)) for category, group in sorted(groups.items())}
+    template = _environment().get_template("contact_sheet.html.jinja")
+    write_text(target, template.render(title=plain(title), groups=chosen, thumbnail=_thumbnails(), side=SIDE))
+    return sum(len(shown) for shown, _ in chosen.values())
+
+
+def _spread(group: Sequence[Card], count: int) -> list[Card]:
+    count = min(count, len(group))
+    return [group[index * len(group) // count] for index in range(count)]
+
+
+def _thumbnails() -> Callable[[Path], str | None]:
+    """A function from a picture to its thumbnail as a data URI; None where the picture does not decode."""
+
+    @cache  # a safe picture serves many records
+    def thumbnail(path: Path) -> str | None:
+        try:
+            image = open_rgb(path)
+        except ImageError:
+            return None
+        image.thumbnail((SIDE, SIDE))
+        buffer = BytesIO()
+        image.save(buffer, "JPEG", quality=75)
+        return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+    return thumbnail
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("safeeraser", "benchmarks"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["plain"] = plain
+    return environment

@@ -1,0 +1,131 @@
+"""What calibration says, put together: judges against labels, the models' rates, judges among themselves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from safeeraser.judges.agreement.agreement import Share, kappa
+from safeeraser.judges.agreement.figures import Accuracy, accuracy, corrected, reads
+from safeeraser.judges.agreement.labels import Labelled
+from safeeraser.judges.agreement.sample import Answered
+from safeeraser.records import Axis, Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A model's share of yes verdicts on one axis of one stream, as observed and corrected for the judge's errors."""
+
+    model: str
+    stream: Stream
+    axis: Axis
+    observed: Share
+    corrected: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """One judge: how it does on the labels, by stream and axis, and what that makes of each model's rates."""
+
+    judge: str
+    accuracies: Mapping[tuple[Stream, Axis], Accuracy]
+    rates: tuple[Rate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """How far two judges agree on an axis, over all answers that both could score."""
+
+    first: str
+    second: str
+    axis: Axis
+    kappa: Share
+
+
+def calibrate(
+    judge: str, population: Sequence[Answered], labelled: Sequence[Labelled], *, seed: int = 0
+) -> Calibration:
+    """Hold one judge's verdicts on a population of answers against labels on some of them.
+
+    Only streams and axes that have labels are there. The answers that it could not score are left out of the rates.
+    """
+    found = reads(labelled, {each.key: each.verdicts for each in population})
+    accuracies = {place: accuracy(found[place], seed=seed) for place in sorted(found)}
+    rates = [
+        rate for (stream, axis), judged in accuracies.items() for rate in _rates(population, stream, axis, judged, seed)
+    ]
+    return Calibration(judge=judge, accuracies=accuracies, rates=tuple(rates))
+
+
+def agree(populations: Mapping[str, Sequence[Answered]], *, seed: int = 0) -> list[Pair]:
+    """Cohen's kappa of every two judges on each axis that both cover; `populations` are by judge."""
+    pairs = []
+    for first, second in combinations(sorted(populations), 2):
+        for axis in Axis:
+            here, there = (_values(populations[judge], axis) for judge in (first, second))
+            both = here.keys() & there.keys()
+            if both:
+                counts = np.bincount([2 * here[key] + there[key] for key in both], minlength=4).astype(np.float64)
+                pairs.append(Pair(first=first, second=second, axis=axis, kappa=kappa(counts, seed)))
+    return pairs
+
+
+def unlabelled(population: Sequence[Answered], labelled: Sequence[Labelled]) -> int:
+    """How many answers are of a stratum without any label: nothing is known about them, and they count in no figure."""
+    seen = {item.stratum for item in labelled}
+    return sum(each.stratum not in seen for each in population) if "" not in seen else 0
+
+
+def changed(population: Sequence[Answered], labelled: Sequence[Labelled]) -> int:
+    """How many labels are on another answer than the one that is there now; blanks do not matter."""
+    now = {each.key: each.generation.answer for each in population}
+    keyed = (((item.model, item.example.id, item.generation.sample), item.generation.answer) for item in labelled)
+    return sum(key in now and now[key].split() != said.split() for key, said in keyed)
+
+
+def to_markdown(calibrations: Sequence[Calibration], pairs: Sequence[Pair]) -> str:
+    """Tables: each judge on the labels, the models' rates, and kappa between judges."""
+    lines = [line for each in calibrations for line in _tables(each)]
+    if pairs:
+        lines += ["Kappa between judges", "", "| axis | judge | judge | answers | kappa |", "|---|---|---|---|---|"]
+        lines += [f"| {p.axis} | {p.first} | {p.second} | {p.kappa.n} | {_cell(p.kappa)} |" for p in pairs]
+    return "\n".join(lines) + "\n"
+
+
+def _rates(population: Sequence[Answered], stream: Stream, axis: Axis, judged: Accuracy, seed: int) -> Iterator[Rate]:
+    values: dict[str, list[float]] = defaultdict(list)
+    for each in population:
+        value = each.verdicts.get(axis)
+        if each.example.stream is stream and value is not None:
+            values[each.model].append(value)
+    for model, found in values.items():
+        observed, behind = corrected(found, judged, seed=seed)
+        yield Rate(model=model, stream=stream, axis=axis, observed=observed, corrected=behind)
+
+
+def _values(population: Sequence[Answered], axis: Axis) -> dict[object, int]:
+    scored = ((each.key, each.verdicts.get(axis)) for each in population)
+    return {key: int(value > 0.5) for key, value in scored if value is not None}
+
+
+def _tables(calibration: Calibration) -> Iterator[str]:
+    yield from (f"Judge {calibration.judge}", "")
+    yield from ("| stream | axis | labels | TPR | TNR | kappa | unscored |", "|---|---|---|---|---|---|---|")
+    for (stream, axis), found in calibration.accuracies.items():
+        cells = " | ".join(_cell(share) for share in (found.tpr, found.tnr, found.kappa))
+        yield f"| {stream} | {axis} | {found.kappa.n} | {cells} | {found.unscored} |"
+    yield from ("", "| model | stream | axis | answers | observed | corrected |", "|---|---|---|---|---|---|")
+    for rate in calibration.rates:
+        cells = f"{rate.observed.n} | {_cell(rate.observed)} | {_cell(rate.corrected)}"
+        yield f"| {rate.model} | {rate.stream} | {rate.axis} | {cells} |"
+    yield ""
+
+
+def _cell(share: Share) -> str:
+    if share.value is None:
+        return "not defined"
+    return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]"

@@ -1,0 +1,63 @@
+"""Answers to label as a table, or as a page that any browser opens; both are read back by `labels.read_labels`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment
+
+from safeeraser.errors import UserError
+from safeeraser.judges.agreement.sample import Drawn
+from safeeraser.judges.agreement.tables import write_table
+from safeeraser.judges.base import AXES
+from safeeraser.records import write_text
+
+
+def write_sheet(path: Path, drawn: Sequence[Drawn]) -> None:
+    """Write answers to label. What the judge said of them is not in it.
+
+    `.csv` is a table with an empty column for each axis; `.html` is a page that saves the labels as JSON lines.
+    Raises UserError for another ending, and for a file that is there, for it may hold somebody's labels.
+    """
+    if path.exists():
+        raise UserError(f"{path}: is there already, and may hold labels; choose another file")
+    rows = [_row(each) for each in drawn]
+    axes = [AXES[each.answered.example.stream] for each in drawn]
+    if path.suffix == ".csv":
+        write_table(path, rows, axes)
+    elif path.suffix == ".html":
+        asked = [row | {"axes": sorted(wanted)} for row, wanted in zip(rows, axes, strict=True)]
+        write_text(path, _page(path.stem, asked))
+    else:
+        raise UserError(f"{path}: answers to label are a table (.csv) or a page (.html)")
+
+
+def _row(drawn: Drawn) -> dict[str, Any]:
+    example, generation = drawn.answered.example, drawn.answered.generation
+    return {
+        "id": example.id,
+        "sample": generation.sample,
+        "model": drawn.answered.model,
+        "stratum": drawn.answered.stratum,
+        "stratum_size": drawn.stratum_size,
+        "split": example.split,
+        "stream": example.stream,
+        "category": example.category,
+        "keyword": example.keyword,
+        "kind": example.kind,
+        "image": example.image and str(example.image.resolve()),
+        "question": example.question,
+        "reference": example.answer,
+        "said": generation.answer,
+    }
+
+
+def _page(name: str, rows: Sequence[dict[str, Any]]) -> str:
+    """The answers stand in it as data that no browser takes for markup; the page's script shows them as text."""
+    template = files("safeeraser.judges.agreement").joinpath("sheet.html.jinja").read_text(encoding="utf-8")
+    data = json.dumps(rows).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return Environment(autoescape=True).from_string(template).render(name=name, data=data)

@@ -1,7 +1,0 @@
-"""The model `tiny`: a small but real MLLM put together from pretrained parts that the package index serves."""
-
-from safeeraser.models.embedded.assemble import IMAGE_SIZE, base, path
-from safeeraser.models.embedded.fetch import FetchError
-from safeeraser.models.embedded.weights import WeightsError
-
-__all__ = ["IMAGE_SIZE", "FetchError", "WeightsError", "base", "path"]

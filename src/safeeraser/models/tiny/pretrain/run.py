@@ -1,0 +1,67 @@
+"""Both stages, and the folder of weights they end in."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from safetensors.torch import save_file
+from transformers import PreTrainedModel
+
+from safeeraser import provenance
+from safeeraser.errors import UserError
+from safeeraser.files import whole_folder
+from safeeraser.models.load import load
+from safeeraser.models.lora import language_targets, linear_targets, wrap
+from safeeraser.models.tiny import base
+from safeeraser.models.tiny.pretrain.align import align, projector_of
+from safeeraser.models.tiny.pretrain.instruct import instruct
+from safeeraser.models.tiny.weights import seal
+
+ALIGN_STEPS = 600
+INSTRUCT_STEPS = 450
+_RANK, _ALPHA = 16, 32
+_SEED = 2  # of whatever torch draws itself
+
+
+def pretrain(output: Path, *, align_steps: int = ALIGN_STEPS, instruct_steps: int = INSTRUCT_STEPS) -> Path:
+    """Train the embedded model from its pretrained parts and write projector, adapter and manifest into `output`.
+
+    Takes about half an hour on two cores with AMX. Raises UserError where `output` exists.
+    """
+    if output.exists():
+        raise UserError(f"{output} exists; name a new folder")
+    start = time.monotonic()
+    torch.manual_seed(_SEED)
+    loaded = load(str(base()), device="cpu")
+    adapted = wrap(loaded.model, _targets(loaded.model), None, _RANK, _ALPHA)
+    aligned = align(loaded.model, loaded.processor, steps=align_steps)
+    instruct(loaded, adapted, steps=instruct_steps)
+    _write(
+        adapted,
+        output,
+        seconds=round(time.monotonic() - start),
+        aligned=aligned,
+        steps={"align": align_steps, "instruct": instruct_steps},
+    )
+    return output
+
+
+def _targets(model: PreTrainedModel) -> str:
+    return f"{linear_targets(model, 'model.vision_tower')}|{language_targets(model)}"
+
+
+def _write(adapted: PeftModel, output: Path, **facts: object) -> None:
+    """Write the folder whole or not at all. The adapter is kept in bfloat16, which the package can carry."""
+    projector = projector_of(adapted.get_base_model()).state_dict()
+    adapted.peft_config["default"].base_model_name_or_path = ""  # a path of this machine
+    with whole_folder(output) as scratch:
+        save_file(
+            {name: tensor.float().contiguous() for name, tensor in projector.items()},
+            scratch / "projector.safetensors",
+        )
+        adapted.to(torch.bfloat16).save_pretrained(str(scratch / "adapter"))
+        (scratch / "adapter" / "README.md").unlink(missing_ok=True)
+        seal(scratch, **facts, versions=provenance.versions())

@@ -1,0 +1,133 @@
+"""What a run's folder holds, and who may write into it.
+
+<run>/config.yaml  manifest.json  metrics.json  report.md  report.json  plot.png
+<run>/models/<method>/{adapter/, manifest.json, loss.jsonl}
+<run>/generations/<method>.jsonl    <run>/verdicts/<method>.jsonl
+<run>/judge-replies.jsonl, where a server judges
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from safeeraser import provenance
+from safeeraser.errors import UserError
+from safeeraser.records import write_text
+from safeeraser.runs import RunSettings, first_difference
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The places of a run's files."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The settings it was made with."""
+        return self.root / "config.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        """Where the results come from: settings, versions, hashes of data and model."""
+        return self.root / "manifest.json"
+
+    def model(self, method: str) -> Path:
+        """The output folder of a method's training."""
+        return self.root / "models" / method
+
+    def adapter(self, method: str) -> Path:
+        """A method's adapter; it is there when training has ended, and not before."""
+        return self.model(method) / "adapter"
+
+    def generations(self, method: str) -> Path:
+        """A method's answers."""
+        return self.root / "generations" / f"{method}.jsonl"
+
+    def verdicts(self, method: str) -> Path:
+        """The verdicts on a method's answers."""
+        return self.root / "verdicts" / f"{method}.jsonl"
+
+    @property
+    def replies(self) -> Path:
+        """What a judge's server replied, so that a report made again asks nothing twice."""
+        return self.root / "judge-replies.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """All metrics of all models, as a JSON list."""
+        return self.root / "metrics.json"
+
+    def check(self, settings: RunSettings) -> None:
+        """Raise UserError where the folder is not a new one nor one of a run with these settings."""
+        if not self.config.exists():
+            if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
+                raise UserError(f"{self.root}: not a run's folder (it has no config.yaml) and not empty; {_ELSEWHERE}")
+            return
+        difference = first_difference(settings.dump(), self.settings())
+        if difference is not None:
+            key, ours, theirs = difference
+            raise UserError(f"{self.config}: {key}: this run was made with {theirs!r}, not {ours!r}; {_ELSEWHERE}")
+
+    def claim(self, settings: RunSettings, data_hash: str) -> None:
+        """Write settings and provenance, or check them against those that are there.
+
+        Raises UserError where the data has changed since the run was begun.
+        """
+        if not self.manifest.exists():
+            write_text(self.config, yaml.safe_dump(settings.dump(), sort_keys=False))
+            write_text(self.manifest, json.dumps(_provenance(settings, data_hash), indent=2) + "\n")
+        found = self.provenance().get("data")
+        if found != data_hash:
+            raise UserError(
+                f"{self.manifest}: data: this run was made from other content of {settings.data.folder} "
+                f"(hash {found}, now {data_hash}); {_ELSEWHERE}"
+            )
+
+    def settings(self) -> dict[str, Any]:
+        """The settings the run was made with. Raises UserError where config.yaml is not such a file."""
+        try:
+            found = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"{self.config}: cannot be read ({error}); {_ELSEWHERE}") from error
+        if not isinstance(found, dict):
+            raise UserError(f"{self.config}: not settings of a run; {_ELSEWHERE}")
+        return found
+
+    def provenance(self) -> dict[str, Any]:
+        """What the manifest says. Raises UserError where it is not such a file."""
+        try:
+            found = json.loads(self.manifest.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{self.manifest}: cannot be read ({error}); {_ELSEWHERE}") from error
+        if not isinstance(found, dict):
+            raise UserError(f"{self.manifest}: not a run's manifest; {_ELSEWHERE}")
+        return found
+
+    def note_model(self, fingerprint: str) -> None:
+        """Put what model was loaded into the manifest. Raises UserError where the run was begun with another."""
+        manifest = self.provenance()
+        found = manifest.setdefault("model_weights", fingerprint)
+        if found != fingerprint:
+            raise UserError(
+                f"{self.manifest}: model_weights: this run was made with {found}, not {fingerprint}; {_ELSEWHERE}"
+            )
+        write_text(self.manifest, json.dumps(manifest, indent=2) + "\n")
+
+
+_ELSEWHERE = "nothing was changed. Choose another folder (output=...) or remove this one"
+
+
+def _provenance(settings: RunSettings, data_hash: str) -> dict[str, Any]:
+    return {
+        "settings": settings.dump(),
+        "settings_hash": settings.hash,
+        "data": data_hash,
+        "versions": provenance.versions(),
+        "git": provenance.git_commit(),
+    }

@@ -1,0 +1,251 @@
+"""The stages of a run in order: data, unlearning, answers, verdicts, metrics, report.
+
+Every stage reads files and writes files, and a finished one is not done again: a run that was stopped goes on where it
+was, and one that is complete only prints. The stand-alone commands use the same stages on the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safeeraser import metrics as statistics
+from safeeraser import provenance
+from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.selection import Part, choose
+from safeeraser.errors import UserError
+from safeeraser.generate import GenerateSettings, generate
+from safeeraser.judges import Judge
+from safeeraser.judges.run import Tally, check_failures, judge_file
+from safeeraser.metrics import Column, measured, summarise
+from safeeraser.models.adapters.card import describe
+from safeeraser.models.load import LoadedModel
+from safeeraser.objectives import Method
+from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl, write_text
+from safeeraser.runs import DataSettings, RunSettings, report
+from safeeraser.runs.folder import RunFolder
+from safeeraser.unlearn import UnlearnSettings, check, check_model, unlearn
+
+Say = Callable[[str], None]
+_WARNINGS = 10  # of a benchmark, that a run shows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What the names in a run's settings stand for.
+
+    `build` writes an embedded benchmark to its folder (None where there is nothing to build), `read` reads a folder,
+    `load` loads the model, with an adapter merged into it if one is given, and `judge` makes the judge from the
+    benchmark's refusals. `methods` holds every method but vanilla.
+    """
+
+    build: Callable[[DataSettings], None] | None
+    read: Callable[[Path], Benchmark]
+    load: Callable[[Path | None], LoadedModel]
+    methods: Mapping[str, Method]
+    judge: Callable[[Sequence[str]], Judge]
+
+
+def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
+    """Do what is not yet done of a run, write its report, and return its metrics.
+
+    Raises UserError, before anything is written, where the folder belongs to other settings or other data, where one of
+    the methods cannot be trained on the data, and where answers are to be made and the judge of them is not there. It
+    is raised before any training where the model does not take one of the methods.
+    """
+    folder = RunFolder(settings.folder)
+    folder.check(settings)
+    benchmark = prepare(settings.data, kit, say)
+    examples = asked(benchmark, settings, say)
+    for method in kit.methods.values():
+        check(benchmark.examples, benchmark.refusals, method, unlearn_settings(settings, method.name))
+    stages, judge = _Run(settings, folder, _Model(kit.load, folder), say), kit.judge(benchmark.refusals)
+    if not all(stages.answered(name, examples) for name in settings.methods):
+        judge.check()
+    folder.claim(settings, benchmark.hash)
+    stages.check_model(kit.methods.values())
+    for method in kit.methods.values():
+        stages.unlearn(method, benchmark)
+    for name in settings.methods:
+        stages.answer(name, examples)
+    return conclude(settings, judge, folder, examples)
+
+
+def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[Metric]:
+    """The last stages of a run once more. Raises UserError where answers are missing, or the data has changed."""
+    missing = [name for name in settings.methods if not folder.generations(name).exists()]
+    if missing:
+        raise UserError(f"{folder.root}: no answers of {', '.join(missing)} yet; `safeeraser run` makes them")
+    benchmark = kit.read(settings.data.folder)
+    folder.claim(settings, benchmark.hash)
+    return conclude(settings, kit.judge(benchmark.refusals), folder, asked(benchmark, settings, say))
+
+
+def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: Sequence[Example]) -> list[Metric]:
+    """The stages after the last answer, which need no model: verdicts, metrics.json and the report.
+
+    Raises FailureLimitError, when all that is written, where the judge could not score too many answers.
+    """
+    answers = {name: read_jsonl(folder.generations(name), Generation) for name in settings.methods}
+    tables: dict[str, list[Column]] = {}
+    tallies: dict[str, Tally] = {}
+    for name in settings.methods:
+        tallies[str(folder.verdicts(name))] = judge_file(judge, examples, answers[name], folder.verdicts(name))
+        verdicts = [each for each in read_jsonl(folder.verdicts(name), Verdict) if each.judge == judge.name]
+        tables[name] = measured(examples, answers[name], verdicts)
+    metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
+    write_metrics(folder.metrics, metrics)
+    made = RunSettings.model_validate(folder.settings())  # a report is the same wherever the run is moved
+    for name in settings.methods:
+        describe(folder.model(name), [each for each in metrics if each.model == name])
+    report.write(
+        folder.root,
+        metrics,
+        settings.methods,
+        folder.provenance(),
+        examples=examples,
+        answers=answers,
+        differences=statistics.against(VANILLA, tables),
+        commands=[likelihood_command(made, name) for name in settings.methods],
+    )
+    check_failures(tallies, settings.failure_limit)
+    return metrics
+
+
+def likelihood_command(settings: RunSettings, name: str) -> str:
+    """What measures how likely a model of the run finds the answers to the questions that it was asked.
+
+    The run is where the settings say, as the data are. Where the limits of the four parts differ, all is asked.
+    """
+    folder = RunFolder(settings.folder)
+    options = {
+        "--data": settings.data.folder,
+        "--format": settings.data.benchmark,
+        "--model": settings.model,
+        "--dtype": settings.dtype,
+        "--adapter": None if name == VANILLA else folder.adapter(name),
+        "--seed": settings.seed,
+        "--limit": _common(settings.limits.model_dump().values()),
+        "--name": name,
+        "--output": folder.root / "likelihood" / f"{name}.jsonl",
+    }
+    given = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
+    return shlex.join(["safeeraser", "likelihood", *given])
+
+
+def _common(values: Iterable[int | None]) -> int | None:
+    """The value that all are; None where they differ."""
+    found = set(values)
+    return found.pop() if len(found) == 1 else None
+
+
+def write_metrics(path: Path, metrics: Sequence[Metric]) -> None:
+    """Write metrics as a JSON list."""
+    write_text(path, json.dumps([asdict(metric) for metric in metrics], indent=1) + "\n")
+
+
+def prepare(data: DataSettings, kit: Kit, say: Say) -> Benchmark:
+    """Read the benchmark; an embedded one is built first where its folder is not there."""
+    if kit.build is not None and not data.folder.exists():
+        say(f"building {data.benchmark} at scale {data.scale:g} in {data.folder}")
+        kit.build(data)
+    benchmark = kit.read(data.folder)
+    for problem in benchmark.problems[:_WARNINGS]:
+        say(f"warning: {problem}")
+    if len(benchmark.problems) > _WARNINGS:
+        more = len(benchmark.problems) - _WARNINGS
+        say(f"... and {more} more: safeeraser data check {data.folder} --format {data.benchmark}")
+    return benchmark
+
+
+def asked(benchmark: Benchmark, settings: RunSettings, say: Say) -> list[Example]:
+    """The examples of all four parts, each within its limit. Raises UserError where there are none at all."""
+    limits = settings.limits.model_dump()
+    parts = {part: choose(benchmark.examples, part, limits[part], settings.seed) for part in Part}
+    for part in (part for part, examples in parts.items() if not examples):
+        say(f"warning: {benchmark.folder}: no examples for {part}, which is not measured")
+    examples = [example for examples in parts.values() for example in examples]
+    if not examples:
+        raise UserError(f"{benchmark.folder}: nothing to ask: only examples of the selection split")
+    return examples
+
+
+def fingerprint(loaded: LoadedModel) -> str:
+    """What the weights before unlearning are: the hub's commit, or a hash of a local folder's weight files."""
+    source = Path(loaded.model.name_or_path or loaded.name)
+    if not source.is_dir():
+        return f"commit {getattr(loaded.model.config, '_commit_hash', None) or 'unknown'}"
+    files = sorted(source.glob("*.safetensors"))
+    return f"sha256 {provenance.text_hash(' '.join(provenance.file_hash(file) for file in files))}"
+
+
+def unlearn_settings(settings: RunSettings, method: str) -> UnlearnSettings:
+    """A method's training settings, with the run's seed."""
+    return UnlearnSettings(**settings.unlearning(method).model_dump(), seed=settings.seed)
+
+
+def generate_settings(settings: RunSettings) -> GenerateSettings:
+    """The run's generation settings, with its seed."""
+    return GenerateSettings(**settings.generate.model_dump(exclude={"protocol"}), seed=settings.seed)
+
+
+class _Model:
+    """The one model in memory. Asking for another adapter drops it before the other is loaded."""
+
+    def __init__(self, load: Callable[[Path | None], LoadedModel], folder: RunFolder) -> None:
+        self._load = load
+        self._folder = folder
+        self._loaded: LoadedModel | None = None
+        self._noted = False
+
+    def get(self, adapter: Path | None = None) -> LoadedModel:
+        if self._loaded is None or self._loaded.adapter != adapter:
+            self._loaded = None
+            self._loaded = self._load(adapter)
+            self._note(self._loaded)
+        return self._loaded
+
+    def _note(self, loaded: LoadedModel) -> None:
+        """Once is enough: hashing gigabytes takes its time."""
+        if not self._noted:
+            self._folder.note_model(fingerprint(loaded))
+            self._noted = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The stages of one run that need the model."""
+
+    settings: RunSettings
+    folder: RunFolder
+    model: _Model
+    say: Say
+
+    def check_model(self, methods: Iterable[Method]) -> None:
+        """See that the model takes every method still to be trained, before hours go into the first."""
+        for method in methods:
+            if not self.folder.adapter(method.name).exists():
+                check_model(self.model.get(), method, unlearn_settings(self.settings, method.name))
+
+    def unlearn(self, method: Method, benchmark: Benchmark) -> None:
+        if self.folder.adapter(method.name).exists():
+            self.say(f"{method.name}: trained before")
+            return
+        loaded, settings = self.model.get(), unlearn_settings(self.settings, method.name)
+        output = self.folder.model(method.name)
+        unlearn(loaded, benchmark.examples, benchmark.refusals, method, settings, output)
+
+    def answered(self, name: str, examples: Sequence[Example]) -> bool:
+        output = self.folder.generations(name)
+        wanted = {request.key for request in generate_settings(self.settings).requests(examples)}
+        return output.exists() and wanted <= {(made.example_id, made.sample) for made in read_jsonl(output, Generation)}
+
+    def answer(self, name: str, examples: Sequence[Example]) -> None:
+        if self.answered(name, examples):
+            self.say(f"{name}: answered before")
+            return
+        adapter = None if name == VANILLA else self.folder.adapter(name)
+        generate(self.model.get(adapter), examples, generate_settings(self.settings), self.folder.generations(name))

@@ -1,0 +1,109 @@
+"""Settings read from YAML text and `key=value` overrides, with all problems found reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from safeeraser.runs.problems import ConfigError, Key, Places, describe, dotted
+from safeeraser.runs.settings import RunSettings
+from safeeraser.settings import Names
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load(path: Path, overrides: Sequence[str] = (), names: Names | None = None) -> RunSettings:
+    """Read one YAML file, apply `key=value` overrides (dotted keys, YAML values), and check the result.
+
+    Relative paths in it are taken from the current folder.
+    Raises ConfigError with all problems found: each names the file and line (or the override) and the key.
+    """
+    return parse(read_text(path), str(path), overrides, names)
+
+
+def read_text(path: Path) -> str:
+    """A configuration file's text. Raises ConfigError where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: not UTF-8 text"]) from error
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror}"]) from error
+
+
+def parse(text: str, source: str, overrides: Sequence[str] = (), names: Names | None = None) -> RunSettings:
+    """The same as `load`, for text; `source` is what messages call it."""
+    return validated(RunSettings, text, source, overrides, names)
+
+
+def validated(
+    kind: type[Model], text: str, source: str, overrides: Sequence[str] = (), names: Names | None = None
+) -> Model:
+    """Settings of any kind, from text and overrides as `parse` has them. Raises ConfigError with all problems found."""
+    data, places, problems = _read_yaml(text, source)
+    for override in overrides:
+        problems += _apply(override, data, places)
+    try:
+        settings = kind.model_validate(data, context=names)
+    except ValidationError as error:
+        problems += [describe(kind, details, places) for details in error.errors(include_url=False)]
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _read_yaml(text: str, source: str) -> tuple[dict[Any, Any], Places, list[str]]:
+    places = Places(source, {})
+    try:
+        data = yaml.safe_load(text)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError([f"{source}{line}: not YAML: {error.problem}"]) from error
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{source}: not YAML: {error}"]) from error
+    if data is None:
+        return {}, places, []
+    if not isinstance(data, dict):
+        raise ConfigError([f"{source}: expected keys and values, found {type(data).__name__}"])
+    return data, places, list(_locate(root, (), places))
+
+
+def _locate(node: yaml.Node | None, key: Key, places: Places) -> Iterator[str]:
+    """Note the line of every key; yields a problem for each key written twice, of which YAML keeps the last."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for name, value in node.value:
+        inner = (*key, str(name.value))
+        line = name.start_mark.line + 1
+        if inner in places.written:
+            yield f"{places.source}:{line}: {dotted(inner)}: written twice (first at {places.written[inner]})"
+            continue
+        places.written[inner] = f"{places.source}:{line}"
+        yield from _locate(value, inner, places)
+
+
+def _apply(override: str, data: dict[Any, Any], places: Places) -> list[str]:
+    """Set one key in place; returns what is wrong with the override."""
+    place = f"override {override!r}"
+    name, equals, text = override.partition("=")
+    *outer, last = name.strip().split(".")
+    if not equals or not all([*outer, last]):
+        return [f"{place}: expected key=value, such as unlearn.epochs=2"]
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return [f"{place}: the value is not YAML"]
+    for step in outer:
+        if data.get(step) is None:
+            data[step] = {}
+        data = data[step]
+        if not isinstance(data, dict):
+            return [f"{place}: {step} has no keys of its own"]
+    data[last] = value
+    places.written[(*outer, last)] = place
+    return []

@@ -1,0 +1,38 @@
+"""A folder is there whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from safeeraser.files import whole_folder
+
+
+def test_it_appears_when_the_block_ends(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "deep" / "new") as scratch:
+        (scratch / "a.txt").write_text("a")
+        (scratch / "a.txt").chmod(0o600)
+        assert not (tmp_path / "deep" / "new").exists()
+    assert (tmp_path / "deep" / "new" / "a.txt").read_text() == "a"
+    assert (tmp_path / "deep" / "new" / "a.txt").stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failure_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    def write_half() -> None:
+        with whole_folder(tmp_path / "new") as scratch:
+            (scratch / "a.txt").write_text("a")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "mine.txt").write_text("keep")
+    with pytest.raises(OSError, match="not empty"), whole_folder(tmp_path / "old") as scratch:
+        (scratch / "a.txt").write_text("a")
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old" / "mine.txt").read_text() == "keep"

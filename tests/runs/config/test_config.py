@@ -1,0 +1,181 @@
+"""Settings: defaults, overrides, and messages that say where and what."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from safeeraser import runs as config
+from safeeraser.generate import GenerateSettings
+from safeeraser.runs import ConfigError, GenerationSettings, RunSettings, UnlearningSettings
+from safeeraser.settings import Names
+from safeeraser.unlearn import UnlearnSettings
+
+NAMES = Names(benchmarks=("icons", "released"), judges=("rules",), methods=("vanilla", "po", "po+pd"), models=("tiny",))
+
+
+def problems(text: str, *overrides: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        config.parse(text, "run.yaml", overrides, NAMES)
+    return caught.value.problems
+
+
+def test_an_empty_file_is_the_defaults() -> None:
+    assert config.parse("", "run.yaml", names=NAMES) == RunSettings()
+
+
+def test_overrides_win_and_are_read_as_yaml() -> None:
+    overrides = ["methods=[po]", "data.scale=5e-2", "limits.retain=7", "output=null", "name=a-b"]
+    settings = config.parse("limits: {retain: 3, efficacy: 4}\nname: x", "run.yaml", overrides, NAMES)
+    assert settings.methods == ("po",)
+    assert settings.data.scale == 0.05
+    assert (settings.limits.retain, settings.limits.efficacy) == (7, 4)
+    assert settings.folder == Path("runs/a-b")
+
+
+def test_a_key_without_a_value_can_be_filled_by_an_override() -> None:
+    assert config.parse("limits:\n", "run.yaml", ["limits.retain=7"], NAMES).limits.retain == 7
+
+
+def test_all_problems_come_at_once_each_with_its_line_and_key() -> None:
+    text = "metods: [po]\nseed: -1\ndata:\n  scal: 1\n  scale: 2\nmodel: tny\nmethods:\n  - popd\n"
+    assert problems(text, "judge=rule") == (
+        "run.yaml:2: seed: should be greater than or equal to 0, found -1",
+        "run.yaml:6: model: unknown model 'tny'; did you mean 'tiny'? (there are: tiny), or a folder, or a hub id such "
+        "as llava-hf/llava-1.5-7b-hf",
+        "run.yaml:5: data.scale: should be less than or equal to 1, found 2",
+        "run.yaml:4: data: unknown key 'scal'; did you mean 'scale'? (there are: benchmark, path, scale, seed)",
+        "run.yaml:7: methods.0: unknown method 'popd'; did you mean 'po+pd' or 'po'? (there are: vanilla, po, po+pd)",
+        "override 'judge=rule': judge.name: unknown judge 'rule'; did you mean 'rules'? (there are: rules)",
+        "run.yaml:1: unknown key 'metods'; did you mean 'methods' or 'model' or 'methods_settings'? (there are: "
+        f"{', '.join(RunSettings.model_fields)})",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [1\nb: 2\n", "run.yaml:2: not YAML"),
+        ("name: a\nseed: 1\nseed: 2\n", "run.yaml:3: seed: written twice (first at run.yaml:2)"),
+        ("data:\n  seed: 1\n  seed: 2\n", "run.yaml:3: data.seed: written twice (first at run.yaml:2)"),
+        ("- po\n", "run.yaml: expected keys and values, found list"),
+        ("name: a\x00b", "run.yaml: not YAML"),
+        ("!!python/object/apply:os.getcwd []", "run.yaml:1: not YAML"),
+        ("1: 2", "run.yaml:1: 1: Keys should be strings, found 1"),
+        ("name: ../x", "run.yaml:1: name: String should match pattern"),
+        ("methods: []", "run.yaml:1: methods: "),
+        ("methods: [po, po]", "methods: po listed twice"),
+        ("generate: {samples: 3}", "run.yaml:1: generate: samples above 1 need a temperature above 0"),
+        ("unlearn: {patience: 2}", "run.yaml: patience counts evaluations: set eval_steps as well"),
+        ("unlearn: 3", "run.yaml:1: unlearn: "),
+        ("unlearn: &a [*a]", "run.yaml:1: unlearn: "),
+    ],
+)
+def test_bad_files(text: str, expected: str) -> None:
+    (problem,) = problems(text)
+    assert expected in problem
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("seed", "override 'seed': expected key=value"),
+        ("=3", "override '=3': expected key=value"),
+        ("data..scale=1", "override 'data..scale=1': expected key=value"),
+        ("seed.x=3", "override 'seed.x=3': seed has no keys of its own"),
+        ("methods=[po", "override 'methods=[po': the value is not YAML"),
+        ("limits.retan=3", "override 'limits.retan=3': limits: unknown key 'retan'; did you mean 'retain'?"),
+    ],
+)
+def test_bad_overrides(override: str, expected: str) -> None:
+    (problem,) = problems("seed: 1\n", override)
+    assert problem.startswith(expected)
+
+
+def test_a_huge_value_is_not_printed_whole() -> None:
+    layers = "\n".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]" for n in range(1, 12))
+    text = f"x0: &x0 [lol]\n{layers}\nseed: *x11\n"
+    assert all(len(problem) < 500 for problem in problems(text))
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes(b"name: \xe9\n")
+    for path, reason in [
+        (tmp_path / "none.yaml", "No such file"),
+        (tmp_path, "Is a directory"),
+        (tmp_path / "latin.yaml", "not UTF-8"),
+    ]:
+        with pytest.raises(ConfigError, match=reason) as caught:
+            config.load(path)
+        assert str(path) in str(caught.value)
+
+
+def test_method_settings_change_only_what_they_set() -> None:
+    text = "unlearn: {lora_r: 4, learning_rate: 0.5}\nmethods_settings: {po+pd: {lora_r: 8}}"
+    settings = config.parse(text, "run.yaml", names=NAMES)
+    assert settings.unlearning("po").lora_r == 4
+    assert settings.unlearning("po+pd").lora_r == 8
+    assert settings.unlearning("po+pd").learning_rate == 0.5
+
+
+def test_a_method_s_own_length_replaces_the_common_one() -> None:
+    text = "unlearn: {epochs: 2}\nmethods_settings: {po+pd: {steps: 9}}"
+    settings = config.parse(text, "run.yaml", names=NAMES)
+    assert (settings.unlearning("po").epochs, settings.unlearning("po").steps) == (2, None)
+    assert (settings.unlearning("po+pd").epochs, settings.unlearning("po+pd").steps) == (None, 9)
+    assert "set steps or epochs, not both" in problems("unlearn: {epochs: 2, steps: 3}")[0]
+
+
+def test_the_length_is_one_epoch_unless_set() -> None:
+    assert RunSettings().unlearning("po").epochs == 1
+    assert config.parse("unlearn: {steps: 3}", "run.yaml").unlearning("po").epochs is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "left_out"),
+    [(UnlearningSettings, UnlearnSettings, {"seed"}), (GenerationSettings, GenerateSettings, {"seed", "limit"})],
+)
+def test_settings_are_those_of_the_stage(ours: type[BaseModel], theirs: Any, left_out: set[str]) -> None:
+    """A run's settings repeat those of the stages, which need torch: the same keys and defaults."""
+    stage = {
+        field.name: {} if field.default_factory is dict else field.default
+        for field in dataclasses.fields(theirs)
+        if field.name not in left_out
+    }
+    assert {name: field.default for name, field in ours.model_fields.items() if name != "protocol"} == stage
+
+
+@pytest.mark.parametrize("name", [name for name in UnlearningSettings.model_fields if name not in ("limit",)])
+@pytest.mark.parametrize("value", [-1, 0, 0.5, 1, 2, "cosine", "nonsense", None])
+def test_the_stage_takes_every_setting_that_the_file_may_hold(name: str, value: Any) -> None:
+    try:
+        settings = RunSettings.model_validate({"unlearn": {name: value}})
+    except ValidationError:
+        return
+    UnlearnSettings(**settings.unlearning("po").model_dump())
+
+
+def test_a_dump_reads_back_as_the_same_settings() -> None:
+    settings = config.parse("methods_settings: {po: {lora_r: 8}}\noutput: a/b", "run.yaml", names=NAMES)
+    assert RunSettings.model_validate(settings.dump()) == settings
+    assert settings.dump()["methods_settings"] == {"po": {"lora_r": 8}}
+
+
+def test_name_and_output_do_not_matter_but_everything_else_does() -> None:
+    ours = config.parse("", "run.yaml")
+    same = config.parse("name: other\noutput: there", "run.yaml")
+    assert ours.hash == same.hash
+    assert config.first_difference(ours.dump(), same.dump()) is None
+    other = config.parse("limits: {retain: 3}\nmethods_settings: {po: {lora_r: 2}}", "run.yaml")
+    assert ours.hash != other.hash
+    assert config.first_difference(ours.dump(), other.dump()) == ("limits.retain", None, 3)
+    assert config.first_difference(other.dump(), ours.dump()) == ("limits.retain", 3, None)
+
+
+def test_a_difference_in_a_key_that_one_side_lacks_is_found() -> None:
+    assert config.first_difference({"a": 1, "b": {"c": 1}}, {"a": 1}) == ("b.c", 1, None)
+    assert config.first_difference({"a": 1}, {"a": 1, "b": {"c": 1}}) == ("b.c", None, 1)

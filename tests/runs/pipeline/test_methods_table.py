@@ -1,0 +1,114 @@
+"""The run of docs/results.md: all methods by one command that goes on where it was stopped, and the table it makes."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from safeeraser import runs as config
+from safeeraser.cli import wiring
+from safeeraser.objectives import METHODS
+from safeeraser.records import VANILLA, Metric
+from tests.docs import results
+from tests.docs.generate import PACKAGE, ROOT
+from tests.interruption import interrupted_at
+from tests.runs.pipeline import world
+from tests.runs.pipeline.world import World
+
+CONFIG = ROOT / "configs" / "methods.yaml"
+DEMO = PACKAGE / "configs" / "demo.yaml"
+MODELS = (VANILLA, *METHODS)
+ENDED = ("ga", "ga+pd", "gd", "gd+pd", "kl", "kl+pd")
+"""Where the loss floor ends training; the small model is above it from the start."""
+STOPPED = "npo"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The run on a small model and small data, stopped once on the way."""
+    made = replace(world.make(tmp_path_factory.mktemp("methods")), config=CONFIG)
+    overrides = [
+        f"model={made.model}",
+        f"output={made.folder / 'run'}",
+        f"data={{benchmark: released, path: {made.data}}}",
+        *("unlearn.steps=2", "unlearn.batch_size=1", "unlearn.lora_r=2", "unlearn.warmup_ratio=0"),
+        f"methods_settings.{STOPPED}.steps=3",
+        *(f"methods_settings.{name}.options.layer=1" for name in ("rmu", "rmu+pd")),  # of two layers
+        *("generate.max_new_tokens=2", "limits={efficacy: 2, generality: 2, decoupled: 2, retain: 2}"),
+    ]
+    with interrupted_at(3):
+        made.run(*overrides)
+    made.run(*overrides)
+    return made
+
+
+def test_it_has_every_method_with_the_same_settings() -> None:
+    settings = config.load(CONFIG, names=wiring.names())
+    assert settings.methods == MODELS
+    wiring.kit(settings)  # options that a method cannot do without are set
+    free = {"stop_forget_nll": None, "options": {}}
+    shared = [settings.unlearning(name).model_copy(update=free) for name in METHODS]
+    assert all(each == shared[0] for each in shared)
+
+
+def test_it_trains_as_the_demo_does() -> None:
+    methods, demo = (config.load(path, names=wiring.names()).unlearn for path in (CONFIG, DEMO))
+    free = {"steps": None, "options": {}}
+    assert methods.model_copy(update=free) == demo.model_copy(update=free)
+
+
+@pytest.mark.parametrize("base", [name for name in METHODS if not name.endswith("+pd")])
+def test_prompt_decouple_is_all_that_differs(base: str) -> None:
+    settings = config.load(CONFIG, names=wiring.names())
+    assert settings.unlearning(f"{base}+pd") == settings.unlearning(base)
+
+
+def test_every_method_goes_from_training_to_report_and_is_trained_once(finished: World) -> None:
+    before = list(METHODS)[: list(METHODS).index(STOPPED)]
+    assert [line for line in finished.said if "trained before" in line] == [
+        f"{each}: trained before" for each in before
+    ]
+    root = finished.folder / "run"
+    steps = {name: json.loads((root / "models" / name / "manifest.json").read_text())["steps"] for name in METHODS}
+    assert steps == dict.fromkeys(METHODS, 2) | dict.fromkeys(ENDED, 1) | {STOPPED: 3}
+    metrics = json.loads((root / "metrics.json").read_text())
+    for name in ("asr", "rr", "sarr", "retain_accuracy"):
+        assert {each["model"] for each in metrics if each["name"] == name} == set(MODELS)
+
+
+def test_its_table_has_a_row_for_each_model(finished: World) -> None:
+    root = finished.folder / "run"
+    page = results.page(root)
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    assert [row[0] for row in rows] == [f"| `{name}`" for name in MODELS]
+    shown = dict.fromkeys(MODELS, "2") | dict.fromkeys(ENDED, "1, ended") | {VANILLA: "0", STOPPED: "3"}
+    assert [row[1] for row in rows] == list(shown.values())
+    assert all("%" in cell or "not scored" in cell for row in rows for cell in row[2:])
+    manifest = json.loads((root / "manifest.json").read_text())
+    assert (
+        f"n = 2 a figure, seed 233; settings {manifest['settings_hash']}, weights {manifest['model_weights']}" in page
+    )
+    assert page.startswith(results.PAGE.read_text(encoding="utf-8").partition(results.BEGIN)[0])
+
+
+def test_a_table_by_hand() -> None:
+    nothing = Metric(
+        model="gd+pd", name="sarr", part="decoupled", group="all", value=None, low=None, high=None, n=0, unscored=8
+    )
+    rate = replace(nothing, name="asr", part="generality", value=0.25, low=0.1, high=0.5, n=8, unscored=0)
+    metrics = [rate, replace(rate, group="category=Weapon", value=1.0), nothing]
+    assert results.methods_table(metrics, {"gd+pd": "12, ended"}).splitlines() == [
+        "| method | steps | ASR, training pictures ↓ | ASR ↓ | RR ↑ | meaningless ↓ | SARR ↓ "
+        "| ROUGE-L, harmless pictures ↑ | right answers ↑ |",
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| `gd+pd` | 12, ended | not measured | 25.0% [10.0–50.0] | not measured | not measured "
+        "| not scored (8 unscored) | not measured | not measured |",
+    ]
+
+
+def test_the_page_shows_every_method_or_says_that_none_is_measured() -> None:
+    shown = re.findall(r"^\| `(\S+)` \|", results.block(), re.MULTILINE)
+    assert tuple(shown) == MODELS or results.block() == "Not measured yet."
