@@ -1,4 +1,4 @@
-"""Answers a second, and answers that differ: `safeeraser.generate` against the usual loop, one example at a time.
+"""Answers a second, and answers that differ: `safeeraser.generation` against the usual loop, one example at a time.
 
     python -m bench.generate --limit 24
     python -m bench.generate --limit 24 --dtype float32
@@ -27,7 +27,8 @@ from rich.table import Table
 from safeeraser.benchmarks import icons
 from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.selection import Part, choose
-from safeeraser.generate import GenerateSettings, generate
+from safeeraser.generation.run import generate
+from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.records import Example, Generation, read_jsonl
 
@@ -78,7 +79,7 @@ def one_at_a_time(loaded: LoadedModel, max_new_tokens: int) -> Way:
 
 
 def ours(loaded: LoadedModel, settings: GenerateSettings, folder: Path) -> Way:
-    """`safeeraser.generate` into a new file each time, its writing included."""
+    """`safeeraser.generation` into a new file each time, its writing included."""
 
     def answer(examples: Sequence[Example]) -> Answers:
         output = Path(tempfile.mkdtemp(dir=folder)) / "answers.jsonl"

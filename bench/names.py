@@ -19,7 +19,8 @@ from rich.table import Table
 
 from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.icons.draw import Picture, draw
-from safeeraser.generate import GenerateSettings, generate
+from safeeraser.generation.run import generate
+from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.rules import judge
 from safeeraser.metrics.intervals import wilson
 from safeeraser.models.load import load

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from safeeraser.unlearn.output import Output
+from safeeraser.unlearning.output import Output
 
 
 @contextmanager

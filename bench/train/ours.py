@@ -1,4 +1,4 @@
-"""Training by `safeeraser.unlearn`, as the command line does it."""
+"""Training by `safeeraser.unlearning`, as the command line does it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from safetensors import safe_open
 from bench.train.task import Task, Trained
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Example
-from safeeraser.unlearn import unlearn
-from safeeraser.unlearn.output import Output
+from safeeraser.unlearning.output import Output
+from safeeraser.unlearning.run import unlearn
 
 
 def train(task: Task, loaded: LoadedModel, examples: Sequence[Example], refusals: Sequence[str]) -> Trained:

@@ -25,7 +25,7 @@ from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import attach
 from safeeraser.objectives import Target, find
 from safeeraser.records import Example
-from safeeraser.unlearn.rows import Row, TrainingRows, Turn
+from safeeraser.unlearning.rows import Row, TrainingRows, Turn
 
 _TERMS = {
     "po": ((Target.REFUSAL, 1), (Target.RETAIN, 1)),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from safeeraser.benchmarks import icons
 from safeeraser.benchmarks.released import read as released
 from safeeraser.records import Example, Split, Stream
-from safeeraser.unlearn import UnlearnSettings
+from safeeraser.unlearning.settings import UnlearnSettings
 
 KL = ("kl", "kl+pd")
 """Methods that compare with the model before unlearning."""

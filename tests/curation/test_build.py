@@ -19,7 +19,8 @@ from safeeraser.endpoint import Endpoint, EndpointSettings
 from safeeraser.errors import UserError
 from safeeraser.judges import Judge, one_by_one
 from safeeraser.records import Axis, Example, Generation, Split, Stream, read_jsonl
-from safeeraser.unlearn import UnlearnSettings, unlearn
+from safeeraser.unlearning.run import unlearn
+from safeeraser.unlearning.settings import UnlearnSettings
 from tests import tiny_random
 from tests.curation.world import Counting, World, draw, lenient, model
 from tests.endpoint.fake_server import completion, serving

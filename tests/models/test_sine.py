@@ -16,7 +16,8 @@ from safeeraser.models.load import LoadedModel, load
 from safeeraser.models.lora import attach, detach
 from safeeraser.models.sine import settle
 from safeeraser.models.vision import VisionFeatures
-from safeeraser.unlearn import UnlearnSettings, unlearn
+from safeeraser.unlearning.run import unlearn
+from safeeraser.unlearning.settings import UnlearnSettings
 from tests import tiny_random
 from tests.interruption import interrupted_at
 

@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 
 from safeeraser.cli import app
 from safeeraser.errors import UserError
-from safeeraser.generate.engine import Engine
-from safeeraser.generate.settings import GenerateSettings, Request
+from safeeraser.generation.engine import Engine
+from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.specificity import TASKS, SpecificitySettings, evaluate, extra, find, plugin

@@ -46,7 +46,7 @@ def evaluate(
         --adapter out/llava/adapter --output out/mossbench generate.max_new_tokens=128
     """
     from safeeraser.cli import wiring
-    from safeeraser.generate import generate
+    from safeeraser.generation.run import generate
     from safeeraser.judges.run import check_failures, judge_file
     from safeeraser.metrics import measured
     from safeeraser.records import Generation, Verdict, read_jsonl

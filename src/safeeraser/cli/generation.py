@@ -49,7 +49,7 @@ def generate(
       safeeraser generate --data data/icons --server http://localhost:8000/v1 --model llava --output served.jsonl
     """
     from safeeraser.cli import wiring
-    from safeeraser.generate import generate as answer
+    from safeeraser.generation.run import generate as answer
     from safeeraser.models.processes import processes
     from safeeraser.runs import pipeline
 
@@ -62,7 +62,7 @@ def generate(
         answer(wiring.kit(settings).load(adapter), examples, wanted, output)
     elif state.is_main_process:
         from safeeraser.endpoint import Endpoint, EndpointSettings
-        from safeeraser.generate.server import generate_from_server
+        from safeeraser.generation.server import generate_from_server
 
         place = EndpointSettings(url=server, model=_served(model, adapter), concurrency=concurrency)
         generate_from_server(Endpoint(place), examples, wanted, output)
@@ -98,8 +98,8 @@ def likelihood(
       safeeraser likelihood --data data/icons --adapter out/po/adapter --limit 48 --output po-likelihood.jsonl
     """
     from safeeraser.cli import wiring
-    from safeeraser.generate.likelihood.candidates import candidates
-    from safeeraser.generate.likelihood.measure import measure
+    from safeeraser.generation.likelihood.candidates import candidates
+    from safeeraser.generation.likelihood.measure import measure
     from safeeraser.metrics.likelihood import metrics
     from safeeraser.models.processes import processes
     from safeeraser.records import Likelihood, read_jsonl

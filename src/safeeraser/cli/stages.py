@@ -35,8 +35,8 @@ def unlearn(
     from safeeraser.cli import wiring
     from safeeraser.records import VANILLA
     from safeeraser.runs import pipeline
-    from safeeraser.unlearn import check
-    from safeeraser.unlearn import unlearn as train
+    from safeeraser.unlearning.run import check
+    from safeeraser.unlearning.run import unlearn as train
 
     if method == VANILLA:
         raise UserError(f"--method {VANILLA} is the model before unlearning: there is nothing to train")

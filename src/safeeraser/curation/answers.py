@@ -10,10 +10,10 @@ from typing import Any
 from safeeraser.curation.pictures import Picture
 from safeeraser.curation.settings import AnswerSettings
 from safeeraser.curation.store import content_key
-from safeeraser.generate.engine import Engine
-from safeeraser.generate.filling import fill
-from safeeraser.generate.run import answer_file
-from safeeraser.generate.settings import GenerateSettings
+from safeeraser.generation.engine import Engine
+from safeeraser.generation.filling import fill
+from safeeraser.generation.run import answer_file
+from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Example, Generation, Split, Stream, read_jsonl
 

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from safeeraser import provenance
-from safeeraser.generate.memory import Fitting
+from safeeraser.generation.memory import Fitting
 from safeeraser.judges import local, rules
 from safeeraser.judges.base import Asked, Judge
 from safeeraser.judges.rules.text import plain, words

@@ -23,7 +23,7 @@ from safeeraser.benchmarks.reading.images import ImageError, open_rgb
 from safeeraser.endpoint.messages import Message, Request
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
 from safeeraser.errors import UserError
-from safeeraser.generate.memory import Fitting
+from safeeraser.generation.memory import Fitting
 from safeeraser.models.load import load, native_bfloat16
 from safeeraser.progress import ProgressBar
 

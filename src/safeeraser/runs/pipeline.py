@@ -17,7 +17,8 @@ from safeeraser import provenance
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.errors import UserError
-from safeeraser.generate import GenerateSettings, generate
+from safeeraser.generation.run import generate
+from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, check_failures, judge_file
 from safeeraser.metrics import Column, measured, summarise
@@ -27,7 +28,8 @@ from safeeraser.objectives import Method
 from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl, write_text
 from safeeraser.runs import DataSettings, RunSettings, report
 from safeeraser.runs.folder import RunFolder
-from safeeraser.unlearn import UnlearnSettings, check, check_model, unlearn
+from safeeraser.unlearning.run import check, check_model, unlearn
+from safeeraser.unlearning.settings import UnlearnSettings
 
 Say = Callable[[str], None]
 _WARNINGS = 10  # of a benchmark, that a run shows

@@ -14,8 +14,8 @@ from lmms_eval.api.model import lmms
 from PIL import Image
 
 from safeeraser.errors import UserError
-from safeeraser.generate.engine import Engine
-from safeeraser.generate.settings import GenerateSettings, Request
+from safeeraser.generation.engine import Engine
+from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.models.chat import ChatTokenizer, answer_mask, pad
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.models.vision import VisionFeatures

@@ -10,10 +10,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from safeeraser import runs as config
-from safeeraser.generate import GenerateSettings
+from safeeraser.generation.settings import GenerateSettings
 from safeeraser.runs import ConfigError, GenerationSettings, RunSettings, UnlearningSettings
 from safeeraser.settings import Names
-from safeeraser.unlearn import UnlearnSettings
+from safeeraser.unlearning.settings import UnlearnSettings
 
 NAMES = Names(benchmarks=("icons", "released"), judges=("rules",), methods=("vanilla", "po", "po+pd"), models=("tiny",))
 

@@ -8,7 +8,8 @@ import pytest
 
 from safeeraser import runs as config
 from safeeraser.cli import wiring
-from safeeraser.generate import GenerateSettings, generate
+from safeeraser.generation.run import generate
+from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.run import judge_file
 from safeeraser.metrics import score
 from safeeraser.models.load import LoadedModel

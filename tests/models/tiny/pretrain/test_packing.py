@@ -12,8 +12,8 @@ from safeeraser.models.tiny.pretrain.instruct import answer_nll
 from safeeraser.models.tiny.pretrain.lessons import lessons
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Target
-from safeeraser.unlearn.rows import Turn
-from safeeraser.unlearn.trainer import Collator, stream_outputs
+from safeeraser.unlearning.rows import Turn
+from safeeraser.unlearning.trainer import Collator, stream_outputs
 from tests import tiny_random
 
 

@@ -12,7 +12,8 @@ from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.icons.draw import draw
 from safeeraser.benchmarks.icons.vocabulary import Icon, Pair
 from safeeraser.errors import UserError
-from safeeraser.generate import GenerateSettings, generate
+from safeeraser.generation.run import generate
+from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.rules import judge
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.models.tiny.pretrain import pretrain

@@ -1,0 +1,71 @@
+"""Fill a file of records, one record an item, in batches that are shared among processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, Protocol, TypeVar
+
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather_object
+
+from safeeraser.generation.memory import Fitting
+from safeeraser.generation.record_file import RecordFile
+from safeeraser.models.processes import processes
+from safeeraser.progress import ProgressBar
+from safeeraser.records import Record
+
+
+class Keyed(Protocol):
+    """Something to make a record of; the record's key is the same."""
+
+    @property
+    def key(self) -> Hashable:
+        """What tells it from all others."""
+
+
+Item = TypeVar("Item", bound=Keyed)
+
+
+def fill(
+    file: RecordFile[Record],
+    items: Sequence[Item],
+    make: Callable[[Sequence[Item]], list[Record]],
+    *,
+    meta: Mapping[str, Any],
+    batch_size: int,
+    label: str,
+) -> None:
+    """Make a record of every item that has none in the file, and append them, a batch at a time.
+
+    Every process makes every n-th batch; the main one writes them in turn, so that the file is the same whatever their
+    number. A batch of which some records are there is made again whole, so that rounding is what it would have been.
+    Where memory runs out, batches are made in smaller pieces.
+
+    Raises UserError where the file was made with another `meta`, and where a single item does not fit into memory.
+    """
+    state = processes()
+    done = _done(file, meta, state)
+    make_fitting = Fitting(make, batch_size, lambda item: item.key)
+    batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
+    todo = [batch for batch in batches if any(item.key not in done for item in batch)]
+    there = sum(item.key in done for item in items)
+    with ProgressBar(label, len(items), done=there) if state.is_main_process else nullcontext() as bar:
+        for start in range(0, len(todo), state.num_processes):
+            turn = todo[start : start + state.num_processes]
+            mine = turn[state.process_index] if state.process_index < len(turn) else []
+            made: list[Record] = gather_object(make_fitting(mine))
+            if bar is not None:
+                missing = [record for record in made if file.key(record) not in done]
+                file.append(missing)
+                bar.advance(len(missing))
+    if state.is_main_process:
+        file.finish([item.key for item in items])
+    state.wait_for_everyone()
+
+
+def _done(file: RecordFile[Record], meta: Mapping[str, Any], state: PartialState) -> set[Hashable]:
+    """The keys that are there, as the main process finds them: others may not see its disk."""
+    found: list[Any] = [file.open(meta) if state.is_main_process else None]
+    keys: set[Hashable] = broadcast_object_list(found)[0]
+    return keys

@@ -1,0 +1,94 @@
+"""How likely a model finds each candidate answer: one forward pass a batch, into a file that a stopped run extends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from safeeraser import provenance
+from safeeraser.generation.filling import fill
+from safeeraser.generation.likelihood.candidates import Candidate
+from safeeraser.generation.record_file import RecordFile
+from safeeraser.models.chat import Chat, ChatTokenizer, answer_mask, pad
+from safeeraser.models.load import LoadedModel
+from safeeraser.models.vision import VisionFeatures
+from safeeraser.records import Likelihood
+
+_DIGITS = 5  # of a log-probability that are kept: more are rounding
+
+
+def measure(loaded: LoadedModel, candidates: Sequence[Candidate], output: Path, *, batch_size: int = 32) -> None:
+    """Append the Likelihood of every candidate to `output`, a batch at a time.
+
+    Those that are there already are kept. As with `generate`, processes share the work, and where memory runs out the
+    batches become smaller.
+
+    Raises UserError where `output` was made by another model or from other candidates, where a template does not
+    allow to score answers, and where memory does not even hold a single candidate.
+    """
+    scorer = _Scorer(loaded)
+    texts = [
+        [*each.key, each.example.question, each.example.image and each.example.image.name, each.text]
+        for each in candidates
+    ]
+    fill(
+        RecordFile(output, Likelihood, lambda made: (made.example_id, made.role, made.number)),
+        scorer.sort(candidates),
+        scorer.score,
+        meta={**loaded.identity, "questions": provenance.text_hash(json.dumps(texts))},
+        batch_size=batch_size,
+        label=f"likelihood {output.stem}",
+    )
+
+
+class _Scorer:
+    def __init__(self, loaded: LoadedModel) -> None:
+        self._model: Any = loaded.model
+        self._chat = ChatTokenizer.of(loaded)
+        self._vision = VisionFeatures(loaded.model, self._chat)
+
+    def sort(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates, those of like length together; the same order for the same candidates."""
+        lengths = {
+            each.key: (each.example.image is None, self._chat.text_length(f"{each.example.question}\n{each.text}"))
+            for each in candidates
+        }
+        return sorted(candidates, key=lambda each: lengths[each.key])
+
+    @torch.inference_mode()
+    def score(self, batch: Sequence[Candidate]) -> list[Likelihood]:
+        """One Likelihood a candidate, in order."""
+        chats = [self._chat.answered(each.example.question, each.example.image, each.text) for each in batch]
+        return [
+            _likelihood(candidate, logprobs)
+            for candidate, logprobs in zip(batch, self._answer_logprobs(chats), strict=True)
+        ]
+
+    def _answer_logprobs(self, chats: list[Chat]) -> list[list[float]]:
+        """Log-probabilities of each chat's answer tokens, in nats. Only they go through the model's head."""
+        ids, attention = pad(chats, self._chat.pad_id)
+        answers = answer_mask(chats, ids.shape[1])
+        device = self._model.device
+        images = [chat.image for chat in chats]
+        inputs = self._vision.batch(ids.to(device), attention.to(device), images, answers.to(device))
+        predicting = answers.roll(-1, dims=1).to(device)  # the positions before, which predict them
+        logits = self._model(**inputs, logits_to_keep=predicting, use_cache=False).logits
+        nats = -nn.functional.cross_entropy(logits.float(), ids[answers].to(device), reduction="none")
+        return [row.tolist() for row in nats.split(answers.sum(dim=1).tolist())]
+
+
+def _likelihood(candidate: Candidate, logprobs: list[float]) -> Likelihood:
+    return Likelihood(
+        example_id=candidate.example.id,
+        role=candidate.role,
+        number=candidate.number,
+        text=candidate.text,
+        logprob=round(sum(logprobs), _DIGITS),
+        first=round(logprobs[0], _DIGITS),
+        tokens=len(logprobs),
+    )

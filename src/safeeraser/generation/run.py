@@ -1,0 +1,55 @@
+"""Answer examples with a loaded model into a file.
+
+An answer depends on the example, the settings and nothing else: not on its neighbours in the batch, nor on where a run
+was stopped and started again, nor on how many processes share the work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safeeraser import provenance
+from safeeraser.generation.engine import Engine
+from safeeraser.generation.filling import fill
+from safeeraser.generation.record_file import RecordFile
+from safeeraser.generation.settings import GenerateSettings
+from safeeraser.models.load import LoadedModel
+from safeeraser.records import Example, Generation
+
+
+def generate(loaded: LoadedModel, examples: Sequence[Example], settings: GenerateSettings, output: Path) -> None:
+    """Answer every example and append the Generations to `output`, a batch at a time.
+
+    Answers that are there already are kept, and the others are made as if the run had never stopped. What the answers
+    depend on is kept beside them in `<output>.meta.json`. Under torchrun or `accelerate launch` every process answers
+    its share, and the file is the one that a single process makes.
+
+    Raises UserError where `output` was made by another model, with other settings or from other examples, and where
+    memory does not even hold a single example.
+    """
+    engine = Engine(loaded, settings)
+    fill(
+        answer_file(output),
+        engine.sort(settings.requests(examples)),
+        engine.answer,
+        meta=meta(loaded.identity, examples, settings),
+        batch_size=settings.batch_size,
+        label=f"generate {output.stem}",
+    )
+
+
+def answer_file(path: Path) -> RecordFile[Generation]:
+    """A file of Generations, an answer known by its example and sample number."""
+    return RecordFile(path, Generation, lambda made: (made.example_id, made.sample))
+
+
+def meta(identity: Mapping[str, Any], examples: Sequence[Example], settings: GenerateSettings) -> dict[str, Any]:
+    """What the answers depend on. Batch size and limit say only how many are made, and how many at a time."""
+    values = asdict(settings)
+    del values["batch_size"], values["limit"]
+    questions = [[each.id, each.question, each.image and each.image.name] for each in examples]
+    return {**identity, **values, "questions": provenance.text_hash(json.dumps(questions))}

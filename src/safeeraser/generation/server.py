@@ -1,0 +1,79 @@
+"""Answer examples with a model behind an OpenAI-compatible server (vLLM, SGLang, ...) into a file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from safeeraser.endpoint import Endpoint, Failure, Message, Outcome, Reply
+from safeeraser.endpoint import Request as Call
+from safeeraser.errors import UserError
+from safeeraser.generation.run import answer_file, meta
+from safeeraser.generation.settings import GenerateSettings, Request
+from safeeraser.records import Example, Generation
+
+_FINISH = {"stop": "stop", "eos_token": "stop", "length": "length"}
+_SEEDS = 2**31  # some servers take no larger seed
+_SHOWN = 5  # reasons for missing answers, the most frequent first
+
+
+class MissingAnswersError(UserError):
+    """Questions without an answer; the message says how many and why. The answers that were given are in the file."""
+
+    exit_code = 3
+
+
+def generate_from_server(
+    endpoint: Endpoint, examples: Sequence[Example], settings: GenerateSettings, output: Path
+) -> None:
+    """Answer every example and append the Generations to `output`, as `generate` does.
+
+    Pictures are sent as data URLs, and the server puts them before the question by the model's chat template. What
+    gets no answer is not written, so that it is asked again when this is called again. Drawn answers are the same again
+    as far as the server honours `seed`.
+
+    Raises MissingAnswersError at the end where some are, and UserError where `output` was made by another model, with
+    other settings or from other examples, or where no server answers.
+    """
+    file, requests = answer_file(output), settings.requests(examples)
+    done = file.open(meta({"model": endpoint.settings.model, "backend": "server"}, examples, settings))
+    todo = [request for request in requests if request.key not in done]
+    reasons: Counter[str] = Counter()
+    calls = (_call(request, settings) for request in todo)
+    outcomes = endpoint.complete(calls, total=len(todo), label=f"generate {output.stem}") if todo else []
+    for request, outcome in zip(todo, outcomes, strict=True):
+        answer = _answer(request, outcome)
+        if isinstance(answer, Generation):
+            file.append([answer])
+        else:
+            reasons[answer] += 1
+    file.finish([request.key for request in requests])
+    if reasons:
+        why = "\n".join(f"  {count} times: {reason}" for reason, count in reasons.most_common(_SHOWN))
+        raise MissingAnswersError(
+            f"{output}: {reasons.total()} of {len(requests)} answers are missing; the same command asks again\n{why}"
+        )
+
+
+def _call(request: Request, settings: GenerateSettings) -> Call:
+    greedy = settings.temperature == 0
+    return Call(
+        messages=(Message("user", request.example.question, request.example.image),),
+        temperature=settings.temperature,
+        top_p=None if greedy else settings.top_p,
+        max_tokens=settings.max_new_tokens,
+        seed=None if greedy else request.seed(settings.seed) % _SEEDS,
+    )
+
+
+def _answer(request: Request, outcome: Outcome) -> Generation | str:
+    """The answer, or why there is none. One that the server broke off or put in place of the model's is none."""
+    match outcome:
+        case Failure(reason=reason):
+            return reason
+        case Reply(text=text, finish_reason=finish) if finish in _FINISH:
+            example, sample = request.key
+            return Generation(example_id=example, sample=sample, answer=text, finish=_FINISH[finish])
+        case Reply(finish_reason=finish):
+            return f"the server ended the answer with finish_reason {finish!r}"

@@ -1,0 +1,1 @@
+"""The one training path: examples and an objective -> a PEFT adapter."""

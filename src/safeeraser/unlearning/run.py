@@ -1,0 +1,290 @@
+"""The one training path: examples and an objective -> a PEFT adapter on disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from accelerate.utils import broadcast_object_list, reduce
+from accelerate.utils.memory import should_reduce_batch_size
+from peft import PeftModel
+from peft.helpers import disable_input_dtype_casting
+from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, set_seed
+
+from safeeraser import provenance
+from safeeraser.errors import UserError
+from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.feature_files import allowed_bytes
+from safeeraser.models.load import LoadedModel
+from safeeraser.models.lora import adapter_targets, attach, detach
+from safeeraser.models.processes import processes
+from safeeraser.models.sine import settle
+from safeeraser.models.vision import VisionFeatures
+from safeeraser.objectives import Method, Need, Target, find
+from safeeraser.progress import ProgressBar
+from safeeraser.records import Example, Split
+from safeeraser.unlearning.arguments import arguments, check_trackers
+from safeeraser.unlearning.callbacks import LossLog, StopForgetNll, WholeCheckpoints
+from safeeraser.unlearning.gradient_mask import GradientMask, gradient_mask
+from safeeraser.unlearning.output import Output
+from safeeraser.unlearning.rows import TrainingRows, forget_examples
+from safeeraser.unlearning.settings import UnlearnSettings
+from safeeraser.unlearning.sharding import VisionInForward, weights_are_sharded
+from safeeraser.unlearning.trainer import Collator, UnlearnTrainer, check_layers
+
+logger = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+_CHANGES_NOTHING = ("save_steps", "report_to", "gradient_checkpointing")
+
+
+def unlearn(
+    loaded: LoadedModel,
+    examples: Sequence[Example],
+    refusals: Sequence[str],
+    method: str | Method,
+    settings: UnlearnSettings,
+    output: Path,
+) -> Path:
+    """Train an adapter and return its folder, `output`/adapter; `loaded.model` is as before afterwards.
+
+    Trained on are examples of the train split only; with `settings.eval_steps` those of the selection split say which
+    adapter is the best. A run that was stopped goes on from its last checkpoint when called again with the same
+    arguments, and a finished one is not trained again. Under torchrun or `accelerate launch` the processes share the
+    rows of each step, and the main one writes the files.
+
+    Raises UserError for an unknown method, for data the method cannot be trained on, for settings that do not go with
+    the method or the number of processes, and where `output` was made with other settings.
+    """
+    method = _bound(method, settings)
+    check_model(loaded, method, settings)
+    rows = check(examples, refusals, method, settings)
+    folder = Output(output, _inputs(loaded, examples, refusals, method, settings))
+    if _on_main(folder.open):
+        logger.warning("%s: finished before with the same settings, used as it is", output)
+        return folder.adapter
+    set_seed(settings.seed)
+    adapted = attach(
+        loaded.model,
+        r=settings.lora_r,
+        alpha=settings.lora_alpha,
+        dropout=settings.lora_dropout,
+        layers=settings.lora_layers,
+        projector=settings.projector,
+    )
+    try:
+        _freeze_unread(loaded.model, method)
+        mask = gradient_mask(loaded, adapted, examples, method, settings)
+        _train(loaded, adapted, rows, method, settings, folder, mask)
+    finally:
+        detach(adapted)
+        loaded.model.activation_checkpointing_disable()
+        loaded.model.eval()
+    return folder.adapter
+
+
+def _freeze_unread(model: PreTrainedModel, method: Method) -> None:
+    """Do not train layers above all that the losses read: no gradient gets there, and other processes wait for one."""
+    if all(Need.HIDDEN in term.needs for term in method.terms):  # such losses read nothing else
+        for layer in model.get_decoder().layers[max(method.layers) + 1 :]:
+            layer.requires_grad_(False)
+
+
+def check(
+    examples: Sequence[Example], refusals: Sequence[str], method: str | Method, settings: UnlearnSettings
+) -> dict[Split, TrainingRows]:
+    """The rows that `unlearn` would train on and, where asked, evaluate with.
+
+    Raises UserError for whatever `unlearn` refuses, as far as it can be told without the model.
+    """
+    method = _bound(method, settings)
+    if settings.stop_forget_nll is not None and Target.FORGET not in method.targets:
+        raise UserError(f"{method.name} has no term on the harmful answers: stop_forget_nll has nothing to watch")
+    settings.share(processes().num_processes)
+    check_trackers(settings.report_to)
+    allowed_bytes()
+    try:
+        return _rows(examples, refusals, method, settings)
+    except UserError as error:
+        raise UserError(f"{method.name}: {error}") from error
+
+
+def check_model(loaded: LoadedModel, method: str | Method, settings: UnlearnSettings) -> None:
+    """Raises UserError for whatever `unlearn` refuses about the model, such as a processor without a chat template."""
+    check_layers(_bound(method, settings), loaded.model, settings.lora_layers)
+    adapter_targets(loaded.model, settings.lora_layers, settings.projector)
+    ChatTokenizer.of(loaded)
+
+
+def _bound(method: str | Method, settings: UnlearnSettings) -> Method:
+    """The method with the run's values and its own options."""
+    method = find(method, settings.preset) if isinstance(method, str) else method
+    return method.supply(first_token_weight=settings.first_token_weight, seed=settings.seed).bind(**settings.options)
+
+
+def _rows(
+    examples: Sequence[Example], refusals: Sequence[str], method: Method, settings: UnlearnSettings
+) -> dict[Split, TrainingRows]:
+    """The rows to train on and, where asked, to evaluate with."""
+    lengths = {Split.TRAIN: settings.total_rows(len(forget_examples(examples, settings.limit)))}
+    if settings.eval_steps is not None:
+        lengths[Split.SELECTION] = settings.evaluation_rows(len(forget_examples(examples, split=Split.SELECTION)))
+    return {
+        split: TrainingRows(
+            examples,
+            refusals,
+            method.targets,
+            seed=settings.seed,
+            length=length,
+            step_rows=settings.rows_per_step if split is Split.TRAIN and settings.accumulation > 1 else 1,
+            limit=settings.limit if split is Split.TRAIN else None,
+            split=split,
+        )
+        for split, length in lengths.items()
+    }
+
+
+def _train(
+    loaded: LoadedModel,
+    adapted: PeftModel,
+    rows: dict[Split, TrainingRows],
+    method: Method,
+    settings: UnlearnSettings,
+    folder: Output,
+    mask: GradientMask | None,
+) -> None:
+    chat, model = ChatTokenizer.of(loaded), loaded.model
+    trainer = UnlearnTrainer(
+        method=method,
+        mask=mask,
+        vision=_vision(model, chat, adapted),
+        model=adapted,
+        args=arguments(settings, folder.checkpoints, loaded.model.device),
+        train_dataset=rows[Split.TRAIN],
+        eval_dataset=rows.get(Split.SELECTION),
+        data_collator=Collator(chat),
+    )
+    steps = len(rows[Split.TRAIN]) // settings.rows_per_step
+    start = time.monotonic()
+    done = _resume(folder)
+    with _bar(f"unlearn {method.name}", steps, done) as bar, _quick(loaded.model, adapted):
+        _add_callbacks(trainer, settings, folder, bar)
+        set_seed(settings.seed + processes().process_index)  # each draws its own dropout
+        try:
+            trainer.train(resume_from_checkpoint=folder.checkpoint(done))
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            if not should_reduce_batch_size(error):
+                raise
+            raise UserError(_out_of_memory(settings)) from error
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    results = _results(trainer, settings, done, time.monotonic() - start)
+    _on_main(lambda: folder.finish(adapted, settle(adapted, weights), loaded.name, results))
+
+
+def _out_of_memory(settings: UnlearnSettings) -> str:
+    half, twice = settings.batch_size // 2, settings.accumulation * 2
+    smaller = "" if settings.batch_size % 2 else f"batch_size={half} accumulation={twice} makes the same steps, and "
+    return (
+        f"out of memory with batch_size {settings.batch_size}: {smaller}gradient_checkpointing=true takes less memory "
+        "and more time; name a new folder for other settings"
+    )
+
+
+def _vision(model: PreTrainedModel, chat: ChatTokenizer, adapted: PeftModel) -> VisionFeatures:
+    if weights_are_sharded():
+        return VisionInForward(model, chat, adapted)
+    return VisionFeatures(model, chat, disk_bytes=allowed_bytes())
+
+
+def _on_main(action: Callable[[], _Result]) -> _Result:
+    """Do it in the main process only; all processes get its result, and wait for it."""
+    found: list[Any] = [action() if processes().is_main_process else None]
+    result: _Result = broadcast_object_list(found)[0]
+    return result
+
+
+def _resume(folder: Output) -> int:
+    """The step to go on from."""
+    step, count = _on_main(folder.resume)
+    if step and count != processes().num_processes:
+        logger.warning("step %d was written by %d processes: from here on dropout draws differently", step, count)
+    return step
+
+
+def _bar(label: str, steps: int, done: int) -> AbstractContextManager[ProgressBar | None]:
+    return ProgressBar(label, steps, done=done) if processes().is_main_process else nullcontext()
+
+
+def _add_callbacks(trainer: UnlearnTrainer, settings: UnlearnSettings, folder: Output, bar: ProgressBar | None) -> None:
+    trainer.remove_callback(PrinterCallback)
+    if bar is not None:
+        trainer.add_callback(LossLog(folder.log, bar))
+    if settings.stop_forget_nll is not None:
+        trainer.add_callback(StopForgetNll(settings.stop_forget_nll))
+    if settings.patience is not None:
+        trainer.add_callback(EarlyStoppingCallback(settings.patience))
+    trainer.add_callback(WholeCheckpoints(folder.mark_whole))
+
+
+def _results(trainer: UnlearnTrainer, settings: UnlearnSettings, done: int, seconds: float) -> dict[str, Any]:
+    """What the manifest says of the run, besides its inputs."""
+    state = trainer.state
+    trained = state.global_step - done
+    tokens = reduce(torch.tensor(trainer.tokens, device=trainer.args.device), reduction="sum").item()
+    best = {"best_step": state.best_global_step, "selection_loss": state.best_metric} if settings.eval_steps else {}
+    return {
+        "steps": state.global_step,
+        "stopped_early": state.global_step < state.max_steps,
+        **best,
+        "processes": processes().num_processes,
+        "seconds": round(seconds, 1),
+        "rows_per_second": round(trained * settings.rows_per_step / seconds, 2),
+        "tokens_per_step": round(tokens / max(trained, 1)),
+        "versions": provenance.versions(),
+        "git": provenance.git_commit(),
+    }
+
+
+@contextmanager
+def _quick(model: PreTrainedModel, adapted: PeftModel) -> Iterator[None]:
+    """Train without what costs time and changes nothing.
+
+    Autocast gives the adapter's weights the precision of its inputs, so PEFT need not convert every input. On a CPU
+    the backward pass of torch's fused attention takes several times as long as that of the plain one.
+    """
+    attention = model.config._attn_implementation
+    try:
+        if model.device.type == "cpu":
+            model.set_attn_implementation("eager")
+        with disable_input_dtype_casting(adapted):
+            yield
+    finally:
+        model.set_attn_implementation(attention)
+
+
+def _inputs(
+    loaded: LoadedModel,
+    examples: Sequence[Example],
+    refusals: Sequence[str],
+    method: Method,
+    settings: UnlearnSettings,
+) -> dict[str, Any]:
+    """All that the adapter depends on, in plain values."""
+    data = [[each.id, each.question, each.answer, each.image and each.image.name] for each in examples]
+    terms = [
+        {"name": term.name, "targets": [str(target) for target in term.targets], "weight": term.weight}
+        for term in method.terms
+    ]
+    return {
+        "method": method.name,
+        "terms": terms,
+        "settings": {name: value for name, value in asdict(settings).items() if name not in _CHANGES_NOTHING},
+        **loaded.identity,
+        "data": provenance.text_hash(json.dumps([data, list(refusals)])),
+    }

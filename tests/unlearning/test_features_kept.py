@@ -1,0 +1,62 @@
+"""What is kept of pictures changes how long training takes, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from safeeraser.errors import UserError
+from safeeraser.models.feature_files import VARIABLE
+from safeeraser.records import Example
+from safeeraser.unlearning.run import unlearn
+from safeeraser.unlearning.settings import UnlearnSettings
+from tests import tiny_random
+from tests.interruption import interrupted_at
+
+SETTINGS = UnlearnSettings(steps=6, batch_size=2, learning_rate=1e-2, lora_r=4, lora_alpha=8, save_steps=2)
+Train = Callable[..., bytes]
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> list[Example]:
+    return tiny_random.examples(tmp_path)
+
+
+@pytest.fixture
+def train(examples: list[Example], tmp_path: Path) -> Train:
+    """Trains as a process that starts anew does, with a tower that rounds as in bfloat16; the adapter's file."""
+
+    def run(name: str, settings: UnlearnSettings = SETTINGS) -> bytes:
+        loaded = tiny_random.load()
+        tiny_random.round_by_batch(loaded)
+        adapter = unlearn(loaded, examples, tiny_random.REFUSALS, "po+pd", settings, tmp_path / name)
+        return (adapter / "adapter_model.safetensors").read_bytes()
+
+    return run
+
+
+def test_going_on_equals_never_stopping(train: Train) -> None:
+    """Every picture comes back in a later epoch, when it was seen in other company before the stop."""
+    straight = train("straight")
+    with interrupted_at(5):
+        train("stopped")
+    assert train("stopped") == straight
+
+
+def test_features_on_disk_change_nothing(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = train("plain")
+    monkeypatch.setenv("SAFEERASER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(VARIABLE, "0.001")
+    assert train("filling") == plain
+    assert len(list((tmp_path / "cache").rglob("*.safetensors"))) == 12  # a harmful and a safe picture a record
+    assert train("from them") == plain
+
+
+def test_a_wrong_limit_stops_before_training(train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(VARIABLE, "plenty")
+    with pytest.raises(UserError, match=VARIABLE):
+        train("never", replace(SETTINGS, steps=1))
+    assert not (tmp_path / "never").exists()

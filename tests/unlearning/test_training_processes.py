@@ -1,0 +1,117 @@
+"""Two processes train as one does: the same losses, the same rates, the same adapter, one writer."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from safeeraser.errors import UserError
+from safeeraser.unlearning.settings import UnlearnSettings
+from tests.docs.generate import ROOT
+from tests.unlearning import worker
+
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """All runs of `worker`, by one process and by two."""
+    one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
+    started = [_start(rank, two, port) for port in [_free_port()] for rank in (0, 1)]
+    (one / "pictures").mkdir()
+    multipliers = worker.train(one, one / "pictures")
+    (one / "process-0.json").write_text(json.dumps({"multipliers": multipliers}))
+    errors = [process.communicate(timeout=900)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], "\n".join(errors)
+    assert "unlearn po" in errors[0]
+    assert "unlearn po" not in errors[1], "only the main process shows how far it is"
+    return one, two
+
+
+def _start(rank: int, folder: Path, port: int) -> subprocess.Popen[str]:
+    """One of two processes, told of the other as launchers do it."""
+    told = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    told |= {"RANK": rank, "LOCAL_RANK": rank, "OMP_NUM_THREADS": 1, "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {name: str(value) for name, value in told.items()}
+    command = [sys.executable, "-m", "tests.unlearning.worker", str(folder)]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("name", ["pd", "kl", "rmu", "pdu"])
+def test_losses_rates_and_adapter_are_equal(folders: tuple[Path, Path], name: str) -> None:
+    one, two = (_log(folder / name) for folder in folders)
+    assert [entry["step"] for entry in two] == [1, 2, 3]
+    for alone, shared in zip(one, two, strict=True):
+        assert shared["learning_rate"] == alone["learning_rate"]
+        assert shared == pytest.approx(alone, rel=1e-5, abs=1e-5)
+    torch.testing.assert_close(_weights(folders[1] / name), _weights(folders[0] / name), **CLOSE)
+
+
+def test_the_manifest_counts_what_all_processes_did(folders: tuple[Path, Path]) -> None:
+    one, two = (json.loads((folder / "pd" / "manifest.json").read_text()) for folder in folders)
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert two["inputs"] == one["inputs"]
+    assert two["steps"] == one["steps"]
+    assert two["tokens_per_step"] == one["tokens_per_step"]
+
+
+def test_dual_ascent_agrees_in_all_processes(folders: tuple[Path, Path]) -> None:
+    """Each process sees other rows, so the multiplier has to follow the loss of all of them."""
+    one, two = folders
+    alone, *shared = (_seen(folder, rank)["multipliers"] for folder, rank in ((one, 0), (two, 0), (two, 1)))
+    assert len(alone) == 3
+    assert len({1.0, *alone}) == 4, "it moves at every step"
+    assert shared[0] == shared[1] == pytest.approx(alone, rel=1e-5, abs=1e-5)
+    assert alone[:2] == pytest.approx([entry["retain_weight"] for entry in _log(two / "pdu")[1:]], rel=1e-5)
+
+
+def test_each_process_draws_its_own_dropout(folders: tuple[Path, Path]) -> None:
+    """With equal draws the parts of a step would be thinned alike."""
+    seen = [_seen(folders[1], rank) for rank in (0, 1)]
+    assert [each["processes"] for each in seen] == [2, 2]
+    assert seen[1]["seed"] == seen[0]["seed"] + 1 == UnlearnSettings(steps=1).seed + 1
+
+
+def _seen(folder: Path, rank: int) -> dict[str, Any]:
+    """What a process wrote about itself."""
+    found: dict[str, Any] = json.loads((folder / f"process-{rank}.json").read_text())
+    return found
+
+
+def _log(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "loss.jsonl").read_text().splitlines()]
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter" / "adapter_model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulation", "count", "share"),
+    [(8, 1, 1, (8, 1)), (8, 1, 2, (4, 1)), (1, 16, 2, (1, 8)), (4, 4, 2, (4, 2)), (8, 3, 2, (6, 2)), (3, 1, 3, (1, 1))],
+)
+def test_rows_of_a_step_are_shared(batch: int, accumulation: int, count: int, share: tuple[int, int]) -> None:
+    settings = UnlearnSettings(steps=1, batch_size=batch, accumulation=accumulation)
+    assert settings.share(count) == share
+    assert share[0] * share[1] * count == settings.rows_per_step
+
+
+def test_rows_that_cannot_be_shared() -> None:
+    with pytest.raises(UserError, match="3 x accumulation 5 = 15 rows, which 2 processes cannot share evenly"):
+        UnlearnSettings(steps=1, batch_size=3, accumulation=5).share(2)
