@@ -1,16 +1,42 @@
-"""Folders that appear complete or not at all, whenever the process is stopped, and the one for what can be made again.
-
-Standard library only.
-"""
+"""Files and folders that appear whole or not at all, whenever the process is stopped; where the cache is."""
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from safeeraser.errors import UserError
+from safeeraser.text import json_text
+
+_SCRATCH_LETTERS = 8  # that tempfile puts behind a prefix
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Yield a scratch file beside `target` that takes its place when the block ends, and is removed if it fails.
+
+    A reader finds the old content or the new, never a half. The file has ordinary permissions, and is on the disk
+    when this ends.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    scratch = Path(name)
+    try:
+        yield scratch
+        scratch.chmod(0o644)
+        with scratch.open("rb") as file:
+            os.fsync(file.fileno())
+        scratch.replace(target)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
@@ -32,6 +58,59 @@ def whole_folder(target: Path) -> Iterator[Path]:
         raise
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with whole_file(path) as scratch:
+        scratch.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file whole or not at all, with the line breaks as they are."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any, *, indent: int | None = 1) -> None:
+    """Write a value as JSON whole or not at all. Raises UserError as `to_json` does."""
+    write_text(path, to_json(path, value, indent=indent))
+
+
+def to_json(path: Path, value: Any, *, indent: int | None = None) -> str:
+    """A value as JSON that ends in a line break, for the file at `path`.
+
+    Raises UserError naming the file for a number that JSON does not have (NaN, an infinity).
+    """
+    try:
+        return json_text(value, indent=indent) + "\n"
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def append_text(path: Path, lines: str) -> None:
+    """Append whole lines in one write, on the disk when this returns; what a kill cut short is closed with a break."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        if file.tell() and not _ends_with_break(file.fileno(), file.tell()):
+            lines = "\n" + lines
+        file.write(lines.encode(errors="replace"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def remove_scratch(target: Path) -> None:
+    """Remove what kills have left of `whole_file` and `whole_folder` to this place; for who alone writes there."""
+    for scratch in target.parent.glob(f".{glob.escape(target.name)}.{'?' * _SCRATCH_LETTERS}"):
+        if scratch.is_dir() and not scratch.is_symlink():
+            shutil.rmtree(scratch, ignore_errors=True)
+        else:
+            scratch.unlink(missing_ok=True)
+
+
+def require_new(target: Path, advice: str = "name a new folder") -> None:
+    """Raise UserError, ending in the advice, where there is something at `target`; an empty folder is nothing."""
+    if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
+        raise UserError(f"{target} exists already; {advice}")
+
+
 def cache_folder(cache: Path | None = None) -> Path:
     """Where parts, models and pictures are kept that can be fetched or made again.
 
@@ -42,3 +121,7 @@ def cache_folder(cache: Path | None = None) -> Path:
     if chosen := os.environ.get("SAFEERASER_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "safeeraser"
+
+
+def _ends_with_break(descriptor: int, size: int) -> bool:
+    return os.pread(descriptor, 1, size - 1) == b"\n"

@@ -1,16 +1,12 @@
 """The records that flow from stage to stage, and how they are kept as JSON lines.
 
-Standard library only: every other module may import this one, and it imports none of them.
+No torch: nearly every other module imports this one.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import glob
 import json
-import os
-import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass
 from enum import StrEnum
@@ -18,15 +14,15 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from safeeraser.files import append_text, remove_scratch, to_json, write_text
+from safeeraser.text import whole_text
+
 VANILLA = "vanilla"
 """The name of the model before unlearning, wherever models are named."""
 
 ANSWER = "answer"
 CONTRAST = "contrast"
 """The roles of a `Likelihood`."""
-
-_SCRATCH_LETTERS = 8  # that tempfile puts behind a prefix
-_HALVES = re.compile("[\ud800-\udfff]")
 
 Record = TypeVar("Record", "Example", "Generation", "Likelihood", "Verdict", "Metric")
 
@@ -149,24 +145,14 @@ class RecordError(ValueError):
     """A line of a record file that cannot be read; the message names file, line and field."""
 
 
-def to_json(record: Record) -> str:
-    """One record as one line of JSON, without the line break."""
-    return json.dumps(dataclasses.asdict(record), ensure_ascii=False, default=str)
-
-
 def append_jsonl(path: Path, records: Iterable[Record]) -> None:
     """Append whole lines and force them to disk, so that a killed process loses no finished record."""
-    text = "".join(to_json(record) + "\n" for record in records)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    append_text(path, _lines(path, records))
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> None:
     """Replace a record file in one step."""
-    write_text(path, "".join(to_json(record) + "\n" for record in records))
+    write_text(path, _lines(path, records))
 
 
 def read_jsonl(path: Path, kind: type[Record]) -> list[Record]:
@@ -192,32 +178,8 @@ def repair_jsonl(path: Path) -> None:
             file.truncate(whole)
 
 
-def remove_scratch(path: Path) -> None:
-    """Remove what kills have left of `write_text` to this file; for who alone writes it."""
-    for scratch in path.parent.glob(f".{glob.escape(path.name)}.{'?' * _SCRATCH_LETTERS}"):
-        scratch.unlink(missing_ok=True)
-
-
-def whole_text(text: str) -> str:
-    """The text with U+FFFD for each half of a surrogate pair: JSON may hold one, but no file and no model takes it."""
-    return _HALVES.sub("\ufffd", text)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader finds the old content or the new, never a half: temporary file, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def _lines(path: Path, records: Iterable[Record]) -> str:
+    return "".join(to_json(path, dataclasses.asdict(record)) for record in records)
 
 
 def _read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:

@@ -47,7 +47,7 @@ def test_a_checkpoint_is_imported_and_merged(model: str, checkpoint: Path, tmp_p
     assert done.stdout.strip().endswith(str(merged))
     again = run("merge", "--model", model, "--adapter", adapter, "--output", merged)
     assert again.exit_code == 2
-    assert "there is something here already" in again.stderr
+    assert "exists already" in again.stderr
 
 
 @pytest.mark.parametrize(

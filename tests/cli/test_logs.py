@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from safeeraser.cli import app
-from safeeraser.records import write_text
+from safeeraser.files import write_text
 from safeeraser.runs import logs
 from tests.benchmarks import small
 from tests.metrics import fake_runs

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from safeeraser.benchmarks.selection import Part
+from safeeraser.files import write_text
 from safeeraser.metrics import MEASURES
-from safeeraser.records import VANILLA, Metric, write_text
+from safeeraser.records import VANILLA, Metric
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.report import REPORT
 from safeeraser.runs.report.markdown import code, table

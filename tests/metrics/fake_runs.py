@@ -12,9 +12,10 @@ import yaml
 from safeeraser import runs as config
 from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.selection import Part, choose
+from safeeraser.files import write_text
 from safeeraser.judges import rules_judge
 from safeeraser.judges.run import judge_file
-from safeeraser.records import Example, Generation, Stream, write_jsonl, write_text
+from safeeraser.records import Example, Generation, Stream, write_jsonl
 from safeeraser.runs import RunSettings
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.results import Reader

@@ -11,9 +11,10 @@ import pytest
 
 from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.released.answers import read_answers
+from safeeraser.files import write_text
 from safeeraser.judges import rules_judge
 from safeeraser.metrics import PAPER, STRICT, summarise
-from safeeraser.records import Generation, Metric, Split, Verdict, append_jsonl, read_jsonl, write_text
+from safeeraser.records import Generation, Metric, Split, Verdict, append_jsonl, read_jsonl
 from safeeraser.runs.results import (
     Judged,
     ResultsError,

@@ -79,12 +79,12 @@ def agreement(
     from safeeraser.cli import judges
     from safeeraser.judges.agreement import agreement as compare
     from safeeraser.judges.agreement.labels import read_labels
-    from safeeraser.runs.report.table import visible
+    from safeeraser.text import line
 
     found = compare.agreement(judges.find(judge_settings(judge, given, config))(()), read_labels(labels))
     stdout.print(compare.to_markdown(found), markup=False, soft_wrap=True)
     for read, verdict in (pair for each in found for pair in each.differences):
-        answer, why = visible(read.generation.answer), visible(verdict.reason or "no reason")
+        answer, why = line(read.generation.answer), line(verdict.reason or "no reason")
         opinions = f"judge {verdict.value:g}, people {read.labels[verdict.axis]}"
         stdout.print(f"{verdict.axis}: {opinions}: '{answer}' ({why})", markup=False, soft_wrap=True)
 

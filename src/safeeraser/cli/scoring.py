@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ import typer
 from safeeraser.cli.judging import judge_settings
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError, unknown
-from safeeraser.records import VANILLA, Split, write_text
+from safeeraser.files import write_json
+from safeeraser.records import VANILLA, Split
 
 if TYPE_CHECKING:
     from safeeraser.benchmarks.benchmark import Benchmark
@@ -106,7 +106,7 @@ def score(
         files = (_needed("--data", data), _needed("--generations", generations), _needed("--verdicts", verdicts))
         content = _show(_from_files(*files, layout or "released", judge), name or "model", counting)
     if output is not None:
-        write_text(output, json.dumps(content, indent=1) + "\n")
+        write_json(output, content)
     if answers is not None:
         from safeeraser.judges.run import check_failures
 

@@ -24,6 +24,7 @@ from safeeraser.curation.splits import Placed, deal, place
 from safeeraser.curation.store import Store
 from safeeraser.curation.writers.base import Writer
 from safeeraser.errors import UserError
+from safeeraser.files import require_new
 from safeeraser.judges import Judge
 
 Say = Callable[[str], None]
@@ -158,8 +159,7 @@ def build(settings: BuildSettings, kit: Kit, work: Work, output: Path) -> tuple[
 
     Raises UserError, before anything is made, where `output` is not a new folder or a file of the user's is wrong.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(f"{output} exists already; name a new folder (--work {work.root} uses what was made for it)")
+    require_new(output, f"name a new folder (--work {work.root} uses what was made for it)")
     stages = Build.of(settings, kit, work)
     with work.alone():
         placed, safe = stages.collect()

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from safeeraser.benchmarks.reading.problems import quoted
 from safeeraser.curation.answers import Asking
 from safeeraser.curation.findings import Gate
 from safeeraser.curation.pictures import Picture
@@ -17,6 +16,7 @@ from safeeraser.curation.store import content_key
 from safeeraser.judges import Judge
 from safeeraser.judges.run import judge_file
 from safeeraser.records import Axis, Example, Generation, Split, Stream, Verdict, read_jsonl
+from safeeraser.text import quoted
 
 
 @dataclass(frozen=True, slots=True)

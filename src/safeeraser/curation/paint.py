@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +15,7 @@ from safeeraser.curation.pictures import Listed
 from safeeraser.curation.prompts import Prompts
 from safeeraser.curation.store import Entry, Store, content_key
 from safeeraser.errors import UserError
+from safeeraser.files import whole_file
 from safeeraser.progress import ProgressBar
 from safeeraser.provenance import file_hash
 
@@ -95,11 +94,9 @@ def _withheld(key: str, item: str) -> Entry:
 
 
 def _save(image: Image.Image, key: str, item: str, folder: Path) -> Entry:
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".")
-    with os.fdopen(handle, "wb") as file:
-        image.convert("RGB").save(file, "PNG")
-    target = Path(name).replace(folder / f"{key}.png")
+    target = folder / f"{key}.png"
+    with whole_file(target) as scratch:
+        image.convert("RGB").save(scratch, "PNG")
     return Entry(key, item, file_hash(target))
 
 

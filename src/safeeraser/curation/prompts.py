@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError, TemplateSyntaxError
 
 from safeeraser import provenance
 from safeeraser.errors import UserError, unknown
-from safeeraser.records import write_text
+from safeeraser.files import require_new, write_text
+from safeeraser.text import templates
 
 _PACKAGE = "safeeraser.curation"
 
@@ -36,9 +36,7 @@ class Prompts:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._environment = ImmutableSandboxedEnvironment(
-            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-        )
+        self._environment = templates()
         if folder is not None:
             _check(folder)
         self.refusals = self._list("refusals.txt")
@@ -106,9 +104,8 @@ def shipped() -> dict[str, str]:
 def write_out(folder: Path) -> list[Path]:
     """Write the shipped files into a folder, to be changed. Raises UserError, and writes none, where one is there."""
     targets = {folder / name: text for name, text in shipped().items()}
-    there = [path for path in targets if path.exists()]
-    if there:
-        raise UserError(f"{there[0]} exists already; name a new folder")
+    for path in targets:
+        require_new(path)
     for path, text in targets.items():
         write_text(path, text)
     return list(targets)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from safeeraser.benchmarks.reading.problems import quoted
 from safeeraser.benchmarks.tools.check import MAX_QUESTION
 from safeeraser.curation.findings import Gate
 from safeeraser.curation.pictures import Picture
@@ -18,7 +17,7 @@ from safeeraser.curation.writers.base import Task, Unwritten, Writer
 from safeeraser.errors import UserError
 from safeeraser.judges.rules.text import occurrences, words
 from safeeraser.records import Split
-from safeeraser.text import hidden
+from safeeraser.text import hidden, quoted
 
 
 @dataclass(frozen=True, slots=True)

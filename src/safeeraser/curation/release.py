@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +21,8 @@ from safeeraser.curation.pictures import Picture
 from safeeraser.curation.prompts import Role
 from safeeraser.curation.splits import Placed
 from safeeraser.errors import UserError
-from safeeraser.files import whole_folder
-from safeeraser.records import Split, write_text
+from safeeraser.files import whole_folder, write_json, write_text
+from safeeraser.records import Split
 
 _FILES = {Split.TRAIN: "all_train.json", Split.SELECTION: "all_selection.json", Split.VALIDATION: "all_val.json"}
 FINDINGS, REPORT, SAMPLE, SETTINGS = "findings.jsonl", "report.md", "sample.html", "built.json"
@@ -58,13 +57,13 @@ def write(
         for split in Split:
             rows = [_record(one, draft, scratch) for one in kept if one.split is split]
             if rows:
-                write_text(scratch / "dataset" / _FILES[split], json.dumps(rows, ensure_ascii=False, indent=1))
-        write_text(scratch / "dataset" / "prompt.json", json.dumps({"idk": list(draft.refusals)}, indent=1))
+                write_json(scratch / "dataset" / _FILES[split], rows)
+        write_json(scratch / "dataset" / "prompt.json", {"idk": list(draft.refusals)})
         findings = check(scratch, is_refusal=is_refusal)
         if findings.errors:
             raise BenchmarkError(findings.errors)
         write_text(scratch / FINDINGS, "".join(one.to_json() + "\n" for one in gate.findings))
-        write_text(scratch / SETTINGS, json.dumps(built, ensure_ascii=False, indent=1) + "\n")
+        write_json(scratch / SETTINGS, built)
         write_text(scratch / REPORT, _report(target.name, findings.counts, gate))
         _write_sample(target.name, scratch, sample)
     return findings.counts

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from safeeraser.errors import UserError
+from safeeraser.files import append_text, to_json
 from safeeraser.records import repair_jsonl
 
 
@@ -53,11 +53,7 @@ class Store:
     def add(self, entries: Iterable[Entry]) -> None:
         """Add entries; they are on the disk when this returns."""
         new = list(entries)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in new))
-            file.flush()
-            os.fsync(file.fileno())
+        append_text(self._path, "".join(to_json(self._path, asdict(entry)) for entry in new))
         for entry in new:
             self._note(entry)
 

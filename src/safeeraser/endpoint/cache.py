@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from safeeraser.endpoint.outcomes import Reply, Usage
+from safeeraser.files import append_text
+from safeeraser.text import json_text
 
 
 class ReplyCache:
@@ -29,22 +30,8 @@ class ReplyCache:
         if self._path is None:
             return
         usage = None if reply.usage is None else [reply.usage.input_tokens, reply.usage.output_tokens]
-        line = json.dumps([key, reply.text, reply.finish_reason, usage], ensure_ascii=False) + "\n"
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            whole = os.fstat(descriptor).st_size == 0 or _ends_with_line(self._path)
-            os.write(descriptor, (line if whole else "\n" + line).encode(errors="replace"))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        append_text(self._path, json_text([key, reply.text, reply.finish_reason, usage]) + "\n")
         self._replies[key] = _cached(reply)
-
-
-def _ends_with_line(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
 
 
 def _read(path: Path) -> dict[str, Reply]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Generic
 
 from safeeraser.errors import UserError
-from safeeraser.records import Record, append_jsonl, read_jsonl, remove_scratch, repair_jsonl, write_jsonl, write_text
+from safeeraser.files import remove_scratch, write_json
+from safeeraser.records import Record, append_jsonl, read_jsonl, repair_jsonl, write_jsonl
 
 
 class RecordFile(Generic[Record]):
@@ -51,7 +52,7 @@ def _claim(path: Path, meta: Mapping[str, Any]) -> None:
     sidecar = path.with_name(path.name + ".meta.json")
     remove_scratch(sidecar)
     if not path.exists() or path.stat().st_size == 0:  # nothing is lost, whatever a start before this one asked for
-        write_text(sidecar, json.dumps(meta, indent=2) + "\n")
+        write_json(sidecar, meta)
         return
     if not sidecar.exists():
         raise UserError(f"{path}: made with unknown settings ({sidecar.name} is missing)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -10,12 +9,13 @@ from importlib.resources import files
 from typing import Annotated, Literal
 
 import yaml
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from safeeraser.endpoint.messages import Message, Request
 from safeeraser.judges.chat import Interview, Opinion
 from safeeraser.records import Axis, Example, Generation
+from safeeraser.text import templates
 
 LONGEST_ANSWER = 8_000
 """Characters of an answer that a judge is shown; what an answer is shows in them."""
@@ -111,12 +111,4 @@ def _sources() -> dict[str, str]:
 
 @cache
 def _templates() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(_sources().get),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # a prompt is no page; `quoted` is what keeps strangers' text apart
-    )
-    environment.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
-    return environment
+    return templates(FunctionLoader(_sources().get))

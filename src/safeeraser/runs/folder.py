@@ -17,7 +17,7 @@ import yaml
 
 from safeeraser import provenance
 from safeeraser.errors import UserError
-from safeeraser.records import write_text
+from safeeraser.files import write_json, write_text
 from safeeraser.runs import RunSettings, first_difference
 
 
@@ -81,7 +81,7 @@ class RunFolder:
         """
         if not self.manifest.exists():
             write_text(self.config, yaml.safe_dump(settings.dump(), sort_keys=False))
-            write_text(self.manifest, json.dumps(_provenance(settings, data_hash), indent=2) + "\n")
+            write_json(self.manifest, _provenance(settings, data_hash))
         found = self.provenance().get("data")
         if found != data_hash:
             raise UserError(
@@ -117,7 +117,7 @@ class RunFolder:
             raise UserError(
                 f"{self.manifest}: model_weights: this run was made with {found}, not {fingerprint}; {_ELSEWHERE}"
             )
-        write_text(self.manifest, json.dumps(manifest, indent=2) + "\n")
+        write_json(self.manifest, manifest)
 
 
 _ELSEWHERE = "nothing was changed. Choose another folder (output=...) or remove this one"

@@ -6,7 +6,6 @@ was, and one that is complete only prints. The stand-alone commands use the same
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from safeeraser import provenance
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.errors import UserError
+from safeeraser.files import write_json
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges import Judge
@@ -25,7 +25,7 @@ from safeeraser.metrics import Column, measured, summarise
 from safeeraser.models.adapters.card import describe
 from safeeraser.models.load import LoadedModel
 from safeeraser.objectives import Method
-from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl, write_text
+from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl
 from safeeraser.runs import DataSettings, RunSettings, report
 from safeeraser.runs.folder import RunFolder
 from safeeraser.unlearning.run import check, check_model, unlearn
@@ -146,7 +146,7 @@ def _common(values: Iterable[int | None]) -> int | None:
 
 def write_metrics(path: Path, metrics: Sequence[Metric]) -> None:
     """Write metrics as a JSON list."""
-    write_text(path, json.dumps([asdict(metric) for metric in metrics], indent=1) + "\n")
+    write_json(path, [asdict(metric) for metric in metrics])
 
 
 def prepare(data: DataSettings, kit: Kit, say: Say) -> Benchmark:

@@ -13,7 +13,7 @@ from tenacity import RetryError
 
 from safeeraser import provenance
 from safeeraser.errors import UserError
-from safeeraser.records import write_text
+from safeeraser.files import write_json
 from safeeraser.specificity import extra
 from safeeraser.specificity.scores import Score, scores
 from safeeraser.specificity.tasks import Task, require_key
@@ -77,7 +77,7 @@ class _Report:
     def write(self, report: Mapping[str, Any]) -> None:
         kept = {key: report[key] for key in _KEPT if key in report}
         content = {"meta": self.meta, "versions": provenance.versions(), "report": kept}
-        write_text(self.path, json.dumps(content, default=str) + "\n")
+        write_json(self.path, json.loads(json.dumps(content, default=str)))
 
     def score(self) -> Score:
         (found,) = scores(self._read()["report"], {self.name: self.task})

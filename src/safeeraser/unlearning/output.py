@@ -14,9 +14,8 @@ from peft import PeftModel
 from torch import Tensor
 
 from safeeraser.errors import UserError
-from safeeraser.files import whole_folder
+from safeeraser.files import append_text, to_json, whole_folder, write_json, write_text
 from safeeraser.models.adapters.card import write_card
-from safeeraser.records import write_text
 
 _WHOLE = "whole.json"
 
@@ -53,11 +52,11 @@ class Output:
 
     def write_manifest(self, **results: Any) -> None:
         """Write the manifest: the inputs, and what is known of the run so far."""
-        write_text(self._manifest, json.dumps({"inputs": self._inputs, **results}, indent=2) + "\n")
+        write_json(self._manifest, {"inputs": self._inputs, **results})
 
     def mark_whole(self, step: int, processes: int) -> None:
         """Say that every process has written its part of a checkpoint; one without the mark does not count."""
-        write_text(self._checkpoint(step) / _WHOLE, json.dumps({"processes": processes}) + "\n")
+        write_json(self._checkpoint(step) / _WHOLE, {"processes": processes})
 
     def resume(self) -> tuple[int, int]:
         """The step of the newest whole checkpoint and the processes that wrote it; 0 and 0 where there is none.
@@ -83,8 +82,7 @@ class Output:
 
     def log(self, entry: dict[str, float]) -> None:
         """Append one whole line to the loss log."""
-        with self._loss.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        append_text(self._loss, to_json(self._loss, entry))
 
     def finish(self, model: PeftModel, weights: dict[str, Tensor], base: str, results: dict[str, Any]) -> None:
         """Put the adapter in its place, whole or not at all, and drop the checkpoints.

@@ -85,7 +85,7 @@ def test_a_merged_model_is_a_plain_one_with_equal_logits(model: str, adapter: Pa
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert (found - logits(tiny_random.load())).abs().max() > 0.1
     assert plain.generation_config.eos_token_id == tiny_random.load().model.generation_config.eos_token_id
-    with pytest.raises(UserError, match="there is something here already"):
+    with pytest.raises(UserError, match="exists already"):
         write_merged(model, adapter, tmp_path / "merged")
 
 

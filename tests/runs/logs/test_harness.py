@@ -12,9 +12,9 @@ import datasets
 import pytest
 
 from safeeraser.metrics.intervals import wilson
-from safeeraser.records import whole_text
 from safeeraser.runs.logs import write
 from safeeraser.runs.results import ResultsError
+from safeeraser.text import whole_text
 from tests.runs.logs import hostile, tiny_run
 
 STAMP = "2023-11-14T22-13-20.250000"

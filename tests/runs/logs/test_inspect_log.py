@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from safeeraser.metrics.intervals import wilson
-from safeeraser.records import whole_text
 from safeeraser.runs.logs import Pictures, write
+from safeeraser.text import whole_text
 from tests.runs.logs import hostile, tiny_run
 
 log_library = pytest.importorskip("inspect_ai.log")

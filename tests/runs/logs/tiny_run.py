@@ -14,7 +14,8 @@ from typing import Any
 
 from PIL import Image
 
-from safeeraser.records import Axis, Example, Generation, Split, Stream, Verdict, write_jsonl, write_text
+from safeeraser.files import write_text
+from safeeraser.records import Axis, Example, Generation, Split, Stream, Verdict, write_jsonl
 from safeeraser.runs import RunSettings
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.results import FinishedRun

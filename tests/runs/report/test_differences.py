@@ -9,8 +9,8 @@ from rich.console import Console
 
 from safeeraser.metrics import Difference
 from safeeraser.runs import report
-from safeeraser.runs.report import markdown
 from safeeraser.runs.report.table import change
+from safeeraser.text import markdown
 from tests.runs.report.test_report import NASTY, full, html
 
 
@@ -78,4 +78,4 @@ def test_a_model_s_name_does_no_harm(tmp_path: Path) -> None:
     report.write(tmp_path, full(NASTY, 0.5), [NASTY], {}, differences=[difference(NASTY)])
     page = html((tmp_path / "report.md").read_text())
     assert "<script" not in page
-    assert markdown.escape(NASTY) in (tmp_path / "report.md").read_text()
+    assert markdown(NASTY) in (tmp_path / "report.md").read_text()

@@ -16,11 +16,13 @@ from markdown_it import MarkdownIt
 from matplotlib.image import imread
 from rich.console import Console
 
+from safeeraser import text as texts
 from safeeraser.metrics import MEASURES, score
 from safeeraser.records import Example, Generation, Metric, Split, Stream
 from safeeraser.runs import report
 from safeeraser.runs.report import markdown, plot, table
 from safeeraser.runs.report.answers import pick
+from safeeraser.text import line
 
 NASTY = "<script>alert(1)</script> | [x](http://a.b) `code` ``` **b** $x_2$ \x1b[31mred\x1b[0m\u202e [b]r[/b]\r\n# h"
 MODELS = ["vanilla", "po+pd"]
@@ -57,7 +59,7 @@ def html(text: str) -> str:
 
 
 def test_module_examples() -> None:
-    for module in (table, markdown):
+    for module in (table, markdown, texts):
         assert doctest.testmod(module).failed == 0
 
 
@@ -198,7 +200,7 @@ def test_nothing_a_model_says_does_harm(tmp_path: Path, answer: str) -> None:
 @given(st.text(max_size=60))
 def test_a_code_span_shows_the_text_as_it_is(text: str) -> None:
     page = html(markdown.table(["x", "y"], [[markdown.code(text), "end"]]))
-    shown = markdown.visible(text)
+    shown = line(text)
     assert page.count("<td") == 2
     if shown.strip():
         cell = page.partition("<td")[2].partition("<code>")[2].partition("</code>")[0]
@@ -208,7 +210,7 @@ def test_a_code_span_shows_the_text_as_it_is(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_escaped_text_has_no_markup(text: str) -> None:
-    page = html(f"x {markdown.escape(text)}")
+    page = html(f"x {texts.markdown(text)}")
     assert page.count("<") == 2  # <p> and </p>
 
 

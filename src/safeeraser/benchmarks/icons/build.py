@@ -17,8 +17,8 @@ from typing import Any
 from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.icons.draw import Picture, draw
 from safeeraser.benchmarks.icons.vocabulary import Icon, Pair
-from safeeraser.files import whole_folder
-from safeeraser.records import Split, write_text
+from safeeraser.files import require_new, whole_folder, write_text
+from safeeraser.records import Split
 
 _FILES = {Split.TRAIN: "all_train.json", Split.SELECTION: "all_selection.json", Split.VALIDATION: "all_val.json"}
 _HARMFUL_PER_CATEGORY = {Split.TRAIN: 196, Split.SELECTION: 68, Split.VALIDATION: 136}
@@ -41,12 +41,11 @@ class _Drawn:
 def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
     """Write the benchmark into `folder`, which must not exist or be empty.
 
-    Raises FileExistsError where the folder holds anything, ValueError where the scale is not in (0, 1].
+    Raises UserError where the folder holds anything, ValueError where the scale is not in (0, 1].
     """
     if not 0 < scale <= 1:
         raise ValueError(f"scale must be above 0 and at most 1, found {scale}")
-    if folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty; name a new folder")
+    require_new(folder)
     with whole_folder(folder) as scratch:
         _write(scratch, scale, seed)
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from safeeraser.benchmarks.reading.problems import Spot, quoted
+from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.strict_json import REPORTED
+from safeeraser.text import quoted
 
 Value = TypeVar("Value")
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from safeeraser.benchmarks.reading.problems import quoted
+from safeeraser.text import quoted
 
 CONTENT_LIMIT = 256 * 2**20
 """Pictures up to this many bytes in all are fingerprinted by content, larger sets by path and size."""

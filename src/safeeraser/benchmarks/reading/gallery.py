@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
 
 from safeeraser.benchmarks.reading.folder import Folder, PathError, relative
 from safeeraser.benchmarks.reading.images import MAX_BYTES, ImageError, format_of
-from safeeraser.benchmarks.reading.problems import quoted
-from safeeraser.files import cache_folder
-from safeeraser.text import line
+from safeeraser.files import cache_folder, write_bytes
+from safeeraser.text import line, quoted
 
 _ARCHIVE_LIMIT = 64 * 2**30
 _BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
@@ -55,7 +52,7 @@ class Gallery:
         name = hashlib.sha256(content).hexdigest()
         path = cache_folder() / "pictures" / name[:2] / f"{name}.{suffix_of(content)}"
         if not path.exists():
-            _write(path, content)
+            write_bytes(path, content)
         return path
 
     def _find(self, name: str) -> Path:
@@ -99,12 +96,3 @@ def suffix_of(content: bytes) -> str:
     except ImageError as error:
         raise PathError(str(error)) from error
     return _SUFFIXES.get(found, found.lower())
-
-
-def _write(path: Path, content: bytes) -> None:
-    """The whole file or none, whoever else writes it at the same time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".picture.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(name).replace(path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from safeeraser.errors import UserError
+from safeeraser.text import quoted
 
 Severity = Literal["error", "warning"]
 
@@ -133,21 +133,6 @@ def errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 def warnings(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(problem for problem in problems if problem.severity == "warning")
-
-
-def quoted(value: object) -> str:
-    """A value from a file as it may be shown: short, on one line, nothing in it that a terminal would obey."""
-    return _SHORT.repr(value)
-
-
-class _Short(reprlib.Repr):
-    def repr_str(self, x: str, level: int) -> str:  # noqa: ARG002 - the base class calls it with both
-        return repr(x) if len(x) <= self.maxstring else repr(x[: self.maxstring - 3]) + "..."
-
-
-_SHORT = _Short()
-_SHORT.maxstring = 60
-_SHORT.maxother = 60
 
 
 def _step(step: str | int) -> str:

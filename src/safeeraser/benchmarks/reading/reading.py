@@ -18,7 +18,8 @@ from safeeraser.benchmarks.reading.hub import PART
 from safeeraser.benchmarks.reading.problems import BenchmarkError, Collector, Problem, Spot, errors, warnings
 from safeeraser.benchmarks.reading.strict_json import MAX_BYTES, read_value
 from safeeraser.benchmarks.released.interpret import Found
-from safeeraser.records import Example, Split, Stream, to_json
+from safeeraser.records import Example, Split, Stream
+from safeeraser.text import json_text
 
 PROMPTS = "prompt.json"
 """A file with refusals to train towards, `{"idk": [...]}`, that any folder may have."""
@@ -169,6 +170,6 @@ def _fingerprint(reading: Reading, examples: Iterable[Example]) -> str:
             image = image.relative_to(reading.root)
         elif image is not None:
             image = Path(image.name)
-        digest.update(f"{to_json(dataclasses.replace(example, image=image))}\n".encode())
+        digest.update(f"{json_text(dataclasses.asdict(dataclasses.replace(example, image=image)))}\n".encode())
     digest.update("\n".join([*reading.refusals, reading.folder.fingerprint((), own)]).encode())
     return digest.hexdigest()

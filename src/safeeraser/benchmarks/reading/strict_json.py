@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from safeeraser.benchmarks.reading.problems import Spot, quoted
+from safeeraser.benchmarks.reading.problems import Spot
+from safeeraser.text import quoted
 
 MAX_BYTES = 128 * 2**20
 """A file of the paper's benchmark with three long answers a question is about half of this."""

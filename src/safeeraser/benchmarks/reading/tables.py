@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from safeeraser.benchmarks.reading.fields import typed
 from safeeraser.benchmarks.reading.folder import PathError
-from safeeraser.benchmarks.reading.problems import Spot, quoted
+from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.reading import Reading
 from safeeraser.benchmarks.reading.strict_json import MAX_RECORDS, clean, read_records, read_value
-from safeeraser.text import line
+from safeeraser.text import line, quoted
 
 _PARQUET_LIMIT = 16 * 2**30
 _ROWS_AT_ONCE = 32  # pictures are among the columns

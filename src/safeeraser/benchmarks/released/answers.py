@@ -14,11 +14,12 @@ from typing import Any
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.fields import any_text, typed
 from safeeraser.benchmarks.reading.folder import Folder, PathError
-from safeeraser.benchmarks.reading.problems import BenchmarkError, Collector, Problem, Spot, errors, quoted, warnings
+from safeeraser.benchmarks.reading.problems import BenchmarkError, Collector, Problem, Spot, errors, warnings
 from safeeraser.benchmarks.reading.strict_json import MAX_BYTES
 from safeeraser.benchmarks.released.interpret import base_id
 from safeeraser.benchmarks.released.rows import ANSWER_KEY, Row, read_rows
 from safeeraser.records import Example, Generation, Split
+from safeeraser.text import quoted
 
 
 @dataclass(frozen=True, slots=True)

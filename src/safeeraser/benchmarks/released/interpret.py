@@ -10,9 +10,10 @@ from typing import Any
 from safeeraser.benchmarks.reading.fields import any_text, optional_text, text
 from safeeraser.benchmarks.reading.folder import Folder, PathError
 from safeeraser.benchmarks.reading.images import MAX_BYTES
-from safeeraser.benchmarks.reading.problems import Spot, quoted
+from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.released.rows import ANSWER_KEY, Row
 from safeeraser.records import Example, Split, Stream
+from safeeraser.text import quoted
 
 _SUBSETS = ("seen", "unseen")
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from safeeraser.benchmarks.reading.fields import Keys, adopt, typed
-from safeeraser.benchmarks.reading.problems import Spot, quoted
+from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.strict_json import REPORTED, clean, read_records
+from safeeraser.text import quoted
 
 RETAIN_KEY = re.compile(r"UnharmPair_(text|image)(\d{1,4})")
 ANSWER_KEY = re.compile(r"model_response(\d{1,4})")

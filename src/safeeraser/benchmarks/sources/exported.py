@@ -18,13 +18,13 @@ from safeeraser.benchmarks.reading.fields import any_text, optional_text, text, 
 from safeeraser.benchmarks.reading.folder import PathError
 from safeeraser.benchmarks.reading.hub import located
 from safeeraser.benchmarks.reading.images import MAX_BYTES
-from safeeraser.benchmarks.reading.problems import Spot, quoted
+from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.reading import Reading, finish, read_refusals
 from safeeraser.benchmarks.reading.strict_json import read_value
 from safeeraser.benchmarks.reading.tables import parquet_entries
 from safeeraser.errors import unknown
 from safeeraser.records import Example, Split, Stream
-from safeeraser.text import line
+from safeeraser.text import line, quoted
 
 if TYPE_CHECKING:
     from datasets import Features

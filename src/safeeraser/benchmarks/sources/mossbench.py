@@ -20,10 +20,11 @@ from typing import Any
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.fields import text, typed
 from safeeraser.benchmarks.reading.hub import located
-from safeeraser.benchmarks.reading.problems import Spot, quoted
+from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.reading import Reading, finish
 from safeeraser.benchmarks.reading.tables import Entry, json_members, parquet_entries
 from safeeraser.records import Example, Split, Stream
+from safeeraser.text import quoted
 
 _INFORMATION = "images_information/information.json"
 _TYPES = {"type 1": "exaggerated risk", "type 2": "negated harm", "type 3": "counterintuitive interpretation"}

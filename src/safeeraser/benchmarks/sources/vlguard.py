@@ -21,10 +21,11 @@ from typing import Any, NamedTuple
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.fields import optional_text, text, typed
 from safeeraser.benchmarks.reading.hub import located
-from safeeraser.benchmarks.reading.problems import Spot, quoted
+from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.reading import Reading, finish, read_refusals
 from safeeraser.benchmarks.reading.tables import Entry, json_entries
 from safeeraser.records import Example, Split, Stream
+from safeeraser.text import quoted
 
 _FILES = {"train": Split.TRAIN, "test": Split.VALIDATION}
 _HARMFUL = {"instruction": "harmful picture", "unsafe_instruction": "harmful instruction"}

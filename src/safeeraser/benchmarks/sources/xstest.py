@@ -16,10 +16,10 @@ from pathlib import Path
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.fields import optional_text, text
 from safeeraser.benchmarks.reading.hub import located
-from safeeraser.benchmarks.reading.problems import quoted
 from safeeraser.benchmarks.reading.reading import Reading, finish
 from safeeraser.benchmarks.reading.tables import Entry, csv_entries
 from safeeraser.records import Example, Split, Stream
+from safeeraser.text import quoted
 
 _FILES = ("xstest_prompts.csv", "xstest_v2_prompts.csv")
 _STREAMS = {"safe": Stream.DECOUPLED, "unsafe": Stream.FORGET}

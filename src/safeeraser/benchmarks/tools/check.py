@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from safeeraser.benchmarks.reading import problems
-from safeeraser.benchmarks.reading.problems import Problem, Spot, quoted
+from safeeraser.benchmarks.reading.problems import Problem, Spot
 from safeeraser.benchmarks.reading.reading import Reading, conclude
 from safeeraser.benchmarks.released.interpret import Found
 from safeeraser.benchmarks.released.read import Scan, scan
 from safeeraser.benchmarks.tools.leaks import Use, compare, uses
 from safeeraser.benchmarks.tools.look import Progress, look_at_all
 from safeeraser.records import Split, Stream
-from safeeraser.text import hidden
+from safeeraser.text import hidden, quoted
 
 MAX_QUESTION = 1_000
 """Characters; the authors train on at most 512 tokens of question and answer together."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import PackageLoader
 
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.records import Split, Stream, write_text
-from safeeraser.text import line
+from safeeraser.files import write_text
+from safeeraser.records import Split, Stream
+from safeeraser.text import line, templates
 
 _SIZES = {"n<1K": 1_000, "1K<n<10K": 10_000, "10K<n<100K": 100_000, "100K<n<1M": 1_000_000}
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&:@$#])")
 
 
 Configs = Mapping[str, Mapping[Split, str]]
@@ -68,7 +67,7 @@ class Card:
         """What the Hub reads of it, as YAML."""
         size = next((name for name, limit in _SIZES.items() if self.total < limit), "1M<n<10M")
         matter: dict[str, Any] = {
-            "pretty_name": line(self.name),
+            "pretty_name": line(" ".join(self.name.split())),
             "license": self.licence,
             "size_categories": [size],
             "task_categories": ["visual-question-answering"],
@@ -87,17 +86,5 @@ class Card:
 
 def write_card(card: Card, path: Path) -> None:
     """Write a card. Every name in it is shown as it is, whatever Markdown or HTML it holds."""
-    environment = Environment(
-        loader=PackageLoader("safeeraser", "benchmarks"),
-        autoescape=False,  # Markdown: the filter `shown` escapes
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["shown"] = _shown
-    write_text(path, environment.get_template("dataset_card.md.jinja").render(card=card, Split=Split, Stream=Stream))
-
-
-def _shown(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", line(text))
+    template = templates(PackageLoader("safeeraser.benchmarks", "tools")).get_template("dataset_card.md.jinja")
+    write_text(path, template.render(card=card, Split=Split, Stream=Stream) + "\n")

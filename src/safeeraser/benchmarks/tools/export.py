@@ -21,15 +21,15 @@ from typing import Any
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.gallery import suffix_of
 from safeeraser.benchmarks.reading.images import read_bytes
-from safeeraser.benchmarks.reading.problems import quoted
 from safeeraser.benchmarks.reading.reading import PROMPTS
 from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.sources.exported import features, row
 from safeeraser.benchmarks.tools.dataset_card import Card, Configs, write_card
 from safeeraser.benchmarks.tools.look import Progress
 from safeeraser.errors import UserError, unknown
-from safeeraser.files import whole_folder
-from safeeraser.records import Example, Split, Stream, write_text
+from safeeraser.files import require_new, whole_folder, write_json, write_text
+from safeeraser.records import Example, Split, Stream
+from safeeraser.text import quoted
 
 SHARD_BYTES = 500 * 2**20
 """Pictures' bytes in a file of Parquet or a WebDataset's tar archive, about what the Hub advises."""
@@ -62,8 +62,7 @@ def export(
         raise UserError(unknown("layout", layout, LAYOUTS))
     if target.resolve().is_relative_to(benchmark.folder.resolve()):
         raise UserError(f"{target} is inside {benchmark.folder}, which is never changed; name a folder elsewhere")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{target} exists already; name a new folder")
+    require_new(target)
     with whole_folder(target) as scratch:
         configs = LAYOUTS[layout](_Job(benchmark, scratch, progress, shard_bytes))
         card = Card.of(benchmark, layout=layout, licence=licence, configs=configs)
@@ -120,7 +119,7 @@ def _released(job: _Job) -> Configs:
         records[group[0].split].append(_record(base, group, names))
     files = {split: f"dataset/{stem}.json" for stem, split in released.FILES.items() if split in records}
     for split, file in files.items():
-        write_text(folder / file, json.dumps(records[split], ensure_ascii=False, indent=1) + "\n")
+        write_json(folder / file, records[split])
     job.write_refusals(f"dataset/{PROMPTS}")
     for image, name in names.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

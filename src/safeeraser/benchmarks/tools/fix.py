@@ -18,8 +18,7 @@ from safeeraser.benchmarks.released.rows import IMAGE_KEYS, RETAIN_KEY, Row
 from safeeraser.benchmarks.tools.check import examine
 from safeeraser.benchmarks.tools.look import Progress
 from safeeraser.errors import UserError, unknown
-from safeeraser.files import whole_folder
-from safeeraser.records import write_text
+from safeeraser.files import require_new, whole_folder, write_text
 
 LEFT_OUT = "left_out.jsonl"
 """The list in the cleaned copy: one line for each problem that cost something."""
@@ -77,8 +76,7 @@ def _refuse(source: Path, target: Path, also: Collection[str]) -> None:
             raise UserError(unknown("rule", rule, ALSO))
     if target.resolve().is_relative_to(source.resolve()):
         raise UserError(f"{target} is inside {source}, which is never changed; name a folder elsewhere")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{target} exists already; name a new folder")
+    require_new(target)
 
 
 def _leave_out(scanned: Scan, costly: Iterable[Problem]) -> Iterator[LeftOut]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from safeeraser.benchmarks.reading.folder import PathError
-from safeeraser.benchmarks.reading.problems import Severity, Spot, quoted
+from safeeraser.benchmarks.reading.problems import Severity, Spot
 from safeeraser.benchmarks.released.read import Scan
 from safeeraser.benchmarks.tools.likeness import alike
 from safeeraser.benchmarks.tools.look import Look
 from safeeraser.records import Split
+from safeeraser.text import quoted
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import PackageLoader
 
 from safeeraser.benchmarks.reading.images import ImageError, open_rgb
 from safeeraser.benchmarks.tools.cards import Card
-from safeeraser.records import write_text
-from safeeraser.text import plain
+from safeeraser.files import write_text
+from safeeraser.text import plain, templates
 
 SIDE = 144
 """Longest side of a thumbnail, in pixels."""
@@ -29,7 +29,9 @@ def contact_sheet(title: str, cards: Sequence[Card], target: Path, *, per_catego
     for card in cards:
         groups[card.category].append(card)
     chosen = {category: (_spread(group, per_category), len(group)) for category, group in sorted(groups.items())}
-    template = _environment().get_template("contact_sheet.html.jinja")
+    template = templates(PackageLoader("safeeraser.benchmarks", "tools"), html=True).get_template(
+        "contact_sheet.html.jinja"
+    )
     write_text(target, template.render(title=plain(title), groups=chosen, thumbnail=_thumbnails(), side=SIDE))
     return sum(len(shown) for shown, _ in chosen.values())
 
@@ -54,15 +56,3 @@ def _thumbnails() -> Callable[[Path], str | None]:
         return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
     return thumbnail
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("safeeraser", "benchmarks"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["plain"] = plain
-    return environment

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from safeeraser.benchmarks.reading.problems import quoted
+from safeeraser.text import quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

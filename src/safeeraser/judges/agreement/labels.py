@@ -12,7 +12,8 @@ from typing import Any
 from safeeraser.errors import UserError
 from safeeraser.judges.agreement.tables import read_table
 from safeeraser.judges.base import AXES
-from safeeraser.records import Axis, Example, Generation, Split, Stream, whole_text
+from safeeraser.records import Axis, Example, Generation, Split, Stream
+from safeeraser.text import whole_text
 
 _OPTIONAL = ("category", "keyword", "kind", "partner", "subset")
 

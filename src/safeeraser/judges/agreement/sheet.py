@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
-
 from safeeraser.errors import UserError
+from safeeraser.files import require_new, write_text
 from safeeraser.judges.agreement.sample import Drawn
 from safeeraser.judges.agreement.tables import write_table
 from safeeraser.judges.base import AXES
-from safeeraser.records import write_text
+from safeeraser.text import templates
 
 
 def write_sheet(path: Path, drawn: Sequence[Drawn]) -> None:
@@ -23,8 +21,7 @@ def write_sheet(path: Path, drawn: Sequence[Drawn]) -> None:
     `.csv` is a table with an empty column for each axis; `.html` is a page that saves the labels as JSON lines.
     Raises UserError for another ending, and for a file that is there, for it may hold somebody's labels.
     """
-    if path.exists():
-        raise UserError(f"{path}: is there already, and may hold labels; choose another file")
+    require_new(path, "it may hold labels, so choose another file")
     rows = [_row(each) for each in drawn]
     axes = [AXES[each.answered.example.stream] for each in drawn]
     if path.suffix == ".csv":
@@ -57,7 +54,5 @@ def _row(drawn: Drawn) -> dict[str, Any]:
 
 
 def _page(name: str, rows: Sequence[dict[str, Any]]) -> str:
-    """The answers stand in it as data that no browser takes for markup; the page's script shows them as text."""
     template = files("safeeraser.judges.agreement").joinpath("sheet.html.jinja").read_text(encoding="utf-8")
-    data = json.dumps(rows).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return Environment(autoescape=True).from_string(template).render(name=name, data=data)
+    return templates(html=True).from_string(template).render(name=name, rows=rows)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from safeeraser.errors import UserError
-from safeeraser.records import Axis, write_text
+from safeeraser.files import write_text
+from safeeraser.records import Axis
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LONGEST_CELL = 2**26

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
 
 from safeeraser import __version__
-from safeeraser.records import Metric, write_text
-
-_SPECIAL = "\\`*_{}[]()#+-.!|<>~&"
+from safeeraser.files import write_text
+from safeeraser.records import Metric
+from safeeraser.text import templates
 
 
 def write_card(adapter: Path, facts: Mapping[str, Any], metrics: Sequence[Metric] = ()) -> Path:
@@ -24,9 +23,7 @@ def write_card(adapter: Path, facts: Mapping[str, Any], metrics: Sequence[Metric
     terms, settings, data; what is not known is left out. `metrics` are rates measured with it, each shown with its n
     and interval. Text from elsewhere is escaped: it is shown, and is no Markdown.
     """
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
-    environment.filters["text"] = escaped
-    template = environment.from_string(files(__package__).joinpath("card.md.jinja").read_text(encoding="utf-8"))
+    template = templates().from_string(files(__package__).joinpath("card.md.jinja").read_text(encoding="utf-8"))
     known = {name: facts.get(name) for name in ("model", "revision", "method", "data", "checkpoint")}
     front = {"base_model": known["model"], "library_name": "peft", "tags": ["safeeraser", "unlearning", "lora"]}
     path = adapter / "README.md"
@@ -50,9 +47,3 @@ def describe(run: Path, metrics: Sequence[Metric]) -> None:
 
 
 _LORA = ("lora_r", "lora_alpha")
-
-
-def escaped(value: object) -> str:
-    """A value as one line of Markdown that shows it as it is."""
-    line = " ".join(str(value).split())
-    return "".join(f"\\{character}" if character in _SPECIAL else character for character in line)

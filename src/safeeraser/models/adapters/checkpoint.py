@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from safeeraser import provenance
 from safeeraser.errors import UserError
-from safeeraser.files import whole_folder
+from safeeraser.files import require_new, whole_folder
 from safeeraser.models.adapters.card import write_card
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import detach, projector_name, wrap
@@ -36,8 +36,7 @@ def import_checkpoint(path: Path, loaded: LoadedModel, output: Path, *, alpha: f
 
     Raises UserError for all of that, and where the adapter changes no logits.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(f"{output}: there is something here already; choose another folder")
+    require_new(output)
     weights = _placed(path, _read(path), loaded.model)
     found = _rank(path, weights, rank)
     before = probe(loaded.model, loaded.processor, pictured=True)

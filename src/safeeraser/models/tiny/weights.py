@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration, PreTrainedConfig, PreTrainedModel
 
+from safeeraser.files import write_json
 from safeeraser.models.lora import quiet_peft
 
 MANIFEST = "manifest.json"
@@ -42,7 +43,7 @@ def pretrained(model_class: type[Model], config: PreTrainedConfig, weights: dict
 def seal(folder: Path, **facts: Any) -> Path:
     """Write the manifest of a weights folder: `facts` about it and the sha256 of its files. Return its path."""
     manifest = folder / MANIFEST
-    manifest.write_text(json.dumps({**facts, "files": _hashes(folder)}, indent=2) + "\n", encoding="utf-8")
+    write_json(manifest, {**facts, "files": _hashes(folder)})
     return manifest
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics import STRICT, Answer, Column, join, summarise
-from safeeraser.records import Axis, Example, Metric, Verdict, whole_text
+from safeeraser.records import Axis, Example, Metric, Verdict
 from safeeraser.runs.results import FinishedRun, Judged, ResultsError
+from safeeraser.text import whole_text
 
 _Key = tuple[str, int]  # example id, sample
 

@@ -18,10 +18,11 @@ from statistics import stdev
 from typing import Any
 
 from safeeraser.benchmarks.selection import Part
+from safeeraser.files import write_json, write_text
 from safeeraser.metrics import STRICT, Column, Measure
-from safeeraser.records import Metric, Split, write_text
+from safeeraser.records import Metric, Split
 from safeeraser.runs.logs.answers import LoggedAnswer, ModelLog, figures, overall
-from safeeraser.runs.logs.text import dumps
+from safeeraser.text import json_text
 
 FILTER = "none"
 """The harness can filter answers before it scores them, and its metrics are called `<metric>,<filter>`; we do not."""
@@ -41,8 +42,8 @@ def write(log: ModelLog, output: Path) -> Path:
     folder, time = output / _folder_name(log), _timestamp(log)
     samples = {_task(part): [_sample(log, part, answer) for answer in answers] for part, answers in log.parts.items()}
     for task, lines in samples.items():
-        write_text(folder / f"samples_{task}_{time}.jsonl", "".join(f"{dumps(line)}\n" for line in lines))
-    write_text(folder / f"results_{time}.json", dumps(_results(log, samples), indent=2) + "\n")
+        write_text(folder / f"samples_{task}_{time}.jsonl", "".join(f"{json_text(line)}\n" for line in lines))
+    write_json(folder / f"results_{time}.json", _results(log, samples), indent=2)
     return folder
 
 

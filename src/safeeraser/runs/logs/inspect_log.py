@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from inspect_ai.log import (
 )
 from inspect_ai.model import GenerateConfig
 
+from safeeraser.files import whole_file
 from safeeraser.metrics import STRICT, Measure
 from safeeraser.provenance import file_hash, text_hash
 from safeeraser.records import Metric
@@ -44,11 +44,8 @@ def write(log: ModelLog, output: Path, pictures: Pictures) -> Path:
     made = build(log, pictures)
     method = re.sub(r"[^A-Za-z0-9.-]+", "-", log.model)  # the parts of such a name are parted by "_"
     target = output / f"{log.made:%Y-%m-%dT%H-%M-%S}_{TASK}_{method}_{made.eval.eval_id}.eval"
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output, prefix=".") as scratch:
-        written = Path(scratch) / target.name
-        write_eval_log(made, written, format="eval")
-        written.replace(target)
+    with whole_file(target) as scratch:
+        write_eval_log(made, scratch, format="eval")
     return target
 
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from safeeraser.files import write_json, write_text
 from safeeraser.metrics import Difference
-from safeeraser.records import Example, Metric, write_text
+from safeeraser.records import Example, Metric
 from safeeraser.runs.report.answers import Answers
 from safeeraser.runs.report.document import compose
 from safeeraser.runs.report.plot import draw
@@ -43,7 +44,7 @@ def write(
         "differences": [dataclasses.asdict(item) for item in differences],
         "provenance": dict(provenance),
     }
-    write_text(folder / REPORT, json.dumps(content, indent=1, default=str) + "\n")
+    write_json(folder / REPORT, content)
     page = compose(folder, metrics, models, provenance, examples, answers or {}, differences, commands)
     write_text(folder / "report.md", page)
 

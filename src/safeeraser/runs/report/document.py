@@ -9,9 +9,10 @@ from typing import Any
 from safeeraser.metrics import MEASURES, Difference
 from safeeraser.records import Example, Metric
 from safeeraser.runs.report.answers import Answers, first_answer, pick
-from safeeraser.runs.report.markdown import code, escape, json_block, picture, table
-from safeeraser.runs.report.table import PARTS, change, groups, rows, value, visible
+from safeeraser.runs.report.markdown import code, json_block, picture, table
+from safeeraser.runs.report.table import PARTS, change, groups, rows, value
 from safeeraser.runs.report.terminal import DIFFERENCES
+from safeeraser.text import line, markdown
 
 _DRAWN = (
     "Drawn by a hash of their ids, whatever was answered. "
@@ -62,7 +63,7 @@ def _overview(metrics: Sequence[Metric], models: Sequence[str]) -> Iterator[str]
         if found:
             yield f"## {name}: {asked}"
             yield table(
-                ["metric", "n", *map(escape, models)],
+                ["metric", "n", *map(markdown, models)],
                 [[row.title, row.counts, *map(value, row.cells)] for row in found],
             )
 
@@ -75,9 +76,9 @@ def _changes(differences: Sequence[Difference]) -> Iterator[str]:
         for row in rows(differences, models, part)
     ]
     if body:
-        yield f"## Difference from {escape(differences[0].baseline)}"
+        yield f"## Difference from {markdown(differences[0].baseline)}"
         yield DIFFERENCES
-        yield table(["metric", "n", *map(escape, models)], body)
+        yield table(["metric", "n", *map(markdown, models)], body)
 
 
 def _meanings() -> Iterator[str]:
@@ -94,17 +95,19 @@ def _likelihoods(commands: Sequence[str]) -> Iterator[str]:
     if commands:
         yield "## Forgotten, or held back?"
         yield _HELD_BACK
-        yield "\n".join(f"    {visible(command, len(command))}" for command in commands)  # indented: nothing ends it
+        yield "\n".join(f"    {line(command)}" for command in commands)  # indented: nothing ends it
 
 
 def _by_group(metrics: Sequence[Metric], models: Sequence[str]) -> Iterator[str]:
     for part, (name, _) in PARTS.items():
         found = [row for group in groups(metrics, part) for row in rows(metrics, models, part, group)]
         for measure in MEASURES:
-            body = [[escape(row.group), row.counts, *map(value, row.cells)] for row in found if row.measure is measure]
+            body = [
+                [markdown(row.group), row.counts, *map(value, row.cells)] for row in found if row.measure is measure
+            ]
             if body:
                 heading = f"### {name}: {measure.title}"
-                yield f"{heading}\n\n{table(['group', 'n', *map(escape, models)], body)}"
+                yield f"{heading}\n\n{table(['group', 'n', *map(markdown, models)], body)}"
 
 
 def _example_answers(
@@ -124,7 +127,7 @@ def _example_answers(
         ]
         for example in shown
     ]
-    yield table(["picture", "stream", "question", *map(escape, models)], body)
+    yield table(["picture", "stream", "question", *map(markdown, models)], body)
 
 
 def _answer(text: str | None) -> str:

@@ -9,23 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from safeeraser.runs.report.table import visible
-
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&:@$])")
-
-
-def escape(text: str) -> str:
-    r"""Text as Markdown text: marks, HTML and addresses lose their meaning.
-
-    >>> escape("po+pd_2 <b>")
-    'po+pd\\_2 \\<b\\>'
-    """
-    return _SPECIAL.sub(r"\\\1", visible(text))
+from safeeraser.text import line, markdown
 
 
 def code(text: str, limit: int = 400) -> str:
     """Text as a code span that also stands in a table cell; nothing in it is read as Markdown or HTML."""
-    shown = visible(text, limit).replace("|", "\\|")
+    shown = line(text, limit).replace("|", "\\|")
     if not shown.strip():
         return "*(empty)*"
     fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
@@ -47,7 +36,7 @@ def picture(image: Path | None, folder: Path) -> str:
     if not inside.is_relative_to(base):
         return code(str(image))
     address = quote(inside.relative_to(base).as_posix())
-    return f"![{escape(image.name)}]({address})"
+    return f"![{markdown(image.name)}]({address})"
 
 
 def json_block(data: Any) -> str:

@@ -16,7 +16,7 @@ from matplotlib.transforms import Bbox
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.records import Metric
-from safeeraser.runs.report.table import visible
+from safeeraser.text import line
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; yellow is too faint on white
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -189,7 +189,7 @@ def _outside(box: Bbox, frame: Bbox) -> float:
 
 
 def _short(model: str) -> str:
-    name = visible(model)
+    name = line(model)
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from safeeraser.runs.report.table import p_value, percent, points, visible
+from safeeraser.runs.report.table import p_value, percent, points
 from safeeraser.specificity.changes import Change, differences
 from safeeraser.specificity.scores import Score, overall
+from safeeraser.text import line
 
 _LEGEND = (
     "Shares of the best possible score, with 95% intervals over documents. Below each: percentage points to the first "
@@ -27,11 +28,11 @@ def print_scores(found: Mapping[str, Sequence[Score]], console: Console) -> None
     table.add_column("")
     table.add_column("n", justify="right", style="dim")
     for model in models:
-        table.add_column(Text(visible(model)), justify="right")
+        table.add_column(Text(line(model)), justify="right")
     for row, first in enumerate(found[models[0]]):
         cells = [_cell(found[model][row], changes.get(model, {}).get(first.task)) for model in models]
         counts = _counts([found[model][row] for model in models])
-        table.add_row(Text(f"{visible(first.task)} ({visible(first.metric)}) ↑"), counts, *map(Text, cells))
+        table.add_row(Text(f"{line(first.task)} ({line(first.metric)}) ↑"), counts, *map(Text, cells))
     table.add_section()
     table.add_row("mean over tasks ↑", "", *(_mean(found[model]) for model in models))
     console.print(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -113,19 +112,3 @@ def percent(share: float) -> str:
     ('97.5', '100.0', '0.0')
     """
     return f"{100 * share + 0.0:.1f}"
-
-
-def visible(text: str, limit: int = 400) -> str:
-    r"""Any text on one line without effect: control and invisible characters are written out, the end is cut.
-
-    >>> visible("a\x1b[31m\nb")
-    'a\\x1b[31m\\nb'
-    """
-    shown = "".join(_escaped(char) for char in text[:limit])
-    return shown if len(text) <= limit else f"{shown}... ({len(text):,} characters)"
-
-
-def _escaped(char: str) -> str:
-    """Control, format (such as right-to-left marks), surrogate, private and unassigned characters as escapes."""
-    hidden = unicodedata.category(char)[0] == "C" or char in "\u2028\u2029"
-    return char.encode("unicode_escape").decode("ascii") if hidden else char

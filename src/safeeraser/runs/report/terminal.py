@@ -12,7 +12,8 @@ from rich.text import Text
 from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics import MEASURES, Difference, Measure
 from safeeraser.records import Metric
-from safeeraser.runs.report.table import PARTS, Row, change, rows, value, visible
+from safeeraser.runs.report.table import PARTS, Row, change, rows, value
+from safeeraser.text import line
 
 _LABELS, _COLUMN, _WIDE_COLUMN = 28, 17, 32  # characters
 
@@ -89,12 +90,12 @@ def _difference_table(
 
 
 def _frame(models: Sequence[str], title: str | None = None) -> Table:
-    heading = Text(visible(title), style="bold") if title else None
+    heading = Text(line(title), style="bold") if title else None
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title=heading, title_justify="left")
     table.add_column("", no_wrap=True)
     table.add_column("n", justify="right", style="dim")
     for model in models:
-        table.add_column(Text(visible(model)), justify="right")
+        table.add_column(Text(line(model)), justify="right")
     return table
 
 

@@ -11,8 +11,7 @@ from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
 from safeeraser import provenance
-from safeeraser.errors import UserError
-from safeeraser.files import whole_folder
+from safeeraser.files import require_new, whole_folder
 from safeeraser.models.load import load
 from safeeraser.models.lora import language_targets, linear_targets, wrap
 from safeeraser.models.tiny import base
@@ -29,10 +28,9 @@ _SEED = 2  # of whatever torch draws itself
 def pretrain(output: Path, *, align_steps: int = ALIGN_STEPS, instruct_steps: int = INSTRUCT_STEPS) -> Path:
     """Train the embedded model from its pretrained parts and write projector, adapter and manifest into `output`.
 
-    Takes about half an hour on two cores with AMX. Raises UserError where `output` exists.
+    Takes about half an hour on two cores with AMX. Raises UserError where there is something in `output`.
     """
-    if output.exists():
-        raise UserError(f"{output} exists; name a new folder")
+    require_new(output)
     start = time.monotonic()
     torch.manual_seed(_SEED)
     loaded = load(str(base()), device="cpu")
