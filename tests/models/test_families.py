@@ -18,9 +18,10 @@ from safeeraser.models.lora import Projector, attach, language_targets, projecto
 from safeeraser.models.merging import merged
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Target, find
+from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.rows import TrainingRows
 from safeeraser.unlearning.streams import stream_outputs
-from safeeraser.unlearning.trainer import Collator, UnlearnTrainer
+from safeeraser.unlearning.trainer import UnlearnTrainer
 from tests import tiny_random
 from tests.models import families
 

@@ -13,10 +13,10 @@ from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.lora import attach
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Target
+from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.rows import TrainingRows
 from safeeraser.unlearning.sharding import VisionInForward, weights_are_sharded
 from safeeraser.unlearning.streams import stream_outputs
-from safeeraser.unlearning.trainer import Collator
 from tests import tiny_random
 from tests.docs.generate import ROOT
 

@@ -15,9 +15,9 @@ from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import Projector, attach
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Need, StreamOutput, Target
+from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.rows import TrainingRows
 from safeeraser.unlearning.streams import reference_outputs, stream_outputs
-from safeeraser.unlearning.trainer import Collator
 from tests import tiny_random
 
 ALL = dict.fromkeys(Target, Need.LOGITS | Need.HIDDEN | Need.REFERENCE)

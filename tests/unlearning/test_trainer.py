@@ -9,8 +9,9 @@ from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Target
+from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.rows import Row, TrainingRows
-from safeeraser.unlearning.trainer import Collator, stream_outputs
+from safeeraser.unlearning.streams import stream_outputs
 from tests import tiny_random
 
 

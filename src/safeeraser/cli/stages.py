@@ -61,6 +61,6 @@ def pretrain(
     Example:
       safeeraser pretrain --output out/weights
     """
-    from safeeraser.models.tiny.pretrain import pretrain as train
+    from safeeraser.models.pretrain import pretrain as train
 
     stdout.print(str(train(output)), markup=False, soft_wrap=True)

@@ -20,11 +20,11 @@ from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Target, Term
 from safeeraser.objectives.nll import plain_nll
 from safeeraser.records import Example
+from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.rows import TrainingRows
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.sharding import weights_are_sharded
 from safeeraser.unlearning.streams import stream_outputs
-from safeeraser.unlearning.trainer import Collator
 
 EPS = 1e-20
 """Keeps the ratio finite where a weight means nothing to the rows to preserve; well below any square that matters."""

@@ -32,12 +32,13 @@ from safeeraser.progress import ProgressBar
 from safeeraser.records import Example, Split
 from safeeraser.unlearning.arguments import arguments, check_trackers
 from safeeraser.unlearning.callbacks import LossLog, StopForgetNll, WholeCheckpoints
+from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.gradient_mask import GradientMask, gradient_mask
 from safeeraser.unlearning.output import Output
 from safeeraser.unlearning.rows import TrainingRows, forget_examples
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.sharding import VisionInForward, weights_are_sharded
-from safeeraser.unlearning.trainer import Collator, UnlearnTrainer, check_layers
+from safeeraser.unlearning.trainer import UnlearnTrainer, check_layers
 
 logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")

@@ -1,9 +1,9 @@
-"""The training step: rows -> one padded batch -> streams -> the method's terms."""
+"""The training step: one padded batch -> streams -> the method's terms."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate.utils import reduce
@@ -13,39 +13,13 @@ from torch.utils.data import Sampler, SequentialSampler
 from transformers import PreTrainedModel, Trainer
 
 from safeeraser.errors import UserError
-from safeeraser.models.chat import ChatTokenizer, answer_mask, pad
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Need, StreamOutput, Target
 from safeeraser.objectives.nll import plain_nll
 from safeeraser.unlearning.callbacks import FORGET_NLL
 from safeeraser.unlearning.dual import DualAscent
-from safeeraser.unlearning.rows import Row
+from safeeraser.unlearning.gradient_mask import GradientMask
 from safeeraser.unlearning.streams import reference_outputs, stream_outputs
-
-if TYPE_CHECKING:
-    from safeeraser.unlearning.gradient_mask import GradientMask
-
-
-class Collator:
-    """Rows -> one right-padded batch with the rows of all targets below each other, target after target.
-
-    `images` has each row's picture, or None.
-    """
-
-    def __init__(self, chat: ChatTokenizer) -> None:
-        self._chat = chat
-
-    def __call__(self, rows: list[Row]) -> dict[str, Any]:
-        turns = [row[target] for target in rows[0] for row in rows]
-        chats = [self._chat.answered(turn.example.question, turn.example.image, turn.answer) for turn in turns]
-        ids, attention = pad(chats, self._chat.pad_id)
-        return {
-            "input_ids": ids,
-            "attention_mask": attention,
-            "answer_mask": answer_mask(chats, ids.shape[1]),
-            "images": [chat.image for chat in chats],
-            "targets": list(rows[0]),
-        }
 
 
 class UnlearnTrainer(Trainer):

@@ -16,7 +16,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel, ProcessorMixin
 
 from safeeraser.benchmarks.icons import vocabulary
-from safeeraser.models.tiny.pretrain.lessons import Seen, pictures
+from safeeraser.models.pretrain.lessons import Seen, pictures
 from safeeraser.progress import ProgressBar
 
 _BATCH = 64

@@ -16,8 +16,8 @@ from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.rules import judge
 from safeeraser.models.load import LoadedModel, load
-from safeeraser.models.tiny.pretrain import pretrain
-from safeeraser.models.tiny.pretrain.lessons import lessons, pictures
+from safeeraser.models.pretrain import pretrain
+from safeeraser.models.pretrain.lessons import lessons, pictures
 from safeeraser.records import Axis, Example, Generation, Split, Stream, read_jsonl
 
 UNUSED_SEED = 20_502_125  # pictures that no training run has drawn

@@ -8,12 +8,13 @@ import torch
 
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.lora import attach
-from safeeraser.models.tiny.pretrain.instruct import answer_nll
-from safeeraser.models.tiny.pretrain.lessons import lessons
+from safeeraser.models.pretrain.instruct import answer_nll
+from safeeraser.models.pretrain.lessons import lessons
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Target
+from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.rows import Turn
-from safeeraser.unlearning.trainer import Collator, stream_outputs
+from safeeraser.unlearning.streams import stream_outputs
 from tests import tiny_random
 
 

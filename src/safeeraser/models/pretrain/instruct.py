@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from safeeraser.models.chat import Chat, ChatTokenizer
 from safeeraser.models.load import LoadedModel
-from safeeraser.models.tiny.pretrain.align import projector_of
-from safeeraser.models.tiny.pretrain.lessons import lessons
-from safeeraser.models.tiny.pretrain.packing import pack
+from safeeraser.models.pretrain.align import projector_of
+from safeeraser.models.pretrain.lessons import lessons
+from safeeraser.models.pretrain.packing import pack
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.progress import ProgressBar
 

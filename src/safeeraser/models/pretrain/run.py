@@ -14,9 +14,9 @@ from safeeraser import provenance
 from safeeraser.files import require_new, whole_folder
 from safeeraser.models.load import load
 from safeeraser.models.lora import language_targets, linear_targets, wrap
+from safeeraser.models.pretrain.align import align, projector_of
+from safeeraser.models.pretrain.instruct import instruct
 from safeeraser.models.tiny import base
-from safeeraser.models.tiny.pretrain.align import align, projector_of
-from safeeraser.models.tiny.pretrain.instruct import instruct
 from safeeraser.models.tiny.weights import seal
 
 ALIGN_STEPS = 600
