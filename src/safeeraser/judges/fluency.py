@@ -14,14 +14,14 @@ from itertools import islice
 from typing import Any
 
 import torch
-from torch import nn
 
 from safeeraser import provenance
 from safeeraser.generation.memory import Fitting
 from safeeraser.judges import local, rules
 from safeeraser.judges.base import Asked, Judge
 from safeeraser.judges.rules.text import plain, words
-from safeeraser.models.chat import Chat, answer_mask, pad
+from safeeraser.models.chat import Chat
+from safeeraser.models.forward import score
 from safeeraser.progress import ProgressBar
 from safeeraser.records import Axis, Verdict
 
@@ -75,15 +75,10 @@ class ReferenceModel:
     @torch.inference_mode()
     def _score(self, chats: Sequence[Chat]) -> list[float]:
         model, _ = self._loaded
-        ids, attention = pad(list(chats), pad_id=0)
-        answers = answer_mask(list(chats), ids.shape[1])
-        kept = ids.shape[1] - min(chat.prompt_length for chat in chats) + 1  # the positions that predict an answer
-        inputs = {"input_ids": ids.to(model.device), "attention_mask": attention.to(model.device)}
-        logits = model(**inputs, logits_to_keep=kept, use_cache=False).logits[:, :-1].float().cpu()
-        wanted = ids.masked_fill(~answers, -100)[:, -kept + 1 :]
-        nats = nn.functional.cross_entropy(logits.transpose(1, 2), wanted, ignore_index=-100, reduction="none")
-        means: list[float] = (nats.sum(dim=1) / answers.sum(dim=1)).tolist()
-        return [round(mean, 2) for mean in means]
+        outputs = score(
+            model, chats, 0, lambda ids, attention, _images, _answers: {"input_ids": ids, "attention_mask": attention}
+        )
+        return [round(-output.logprobs.mean().item(), 2) for output in outputs]
 
 
 def smollm2(*, batch_size: int = 8) -> ReferenceModel:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from lmms_eval.api.instance import GenerationResult, Instance
 from lmms_eval.api.model import lmms
 from PIL import Image
@@ -16,9 +15,8 @@ from PIL import Image
 from safeeraser.errors import UserError
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.settings import GenerateSettings, Request
-from safeeraser.models.chat import ChatTokenizer, answer_mask, pad
+from safeeraser.models.forward import AnswerScorer
 from safeeraser.models.load import LoadedModel, load
-from safeeraser.models.vision import VisionFeatures
 from safeeraser.progress import ProgressBar
 from safeeraser.records import Example, Split, Stream
 
@@ -155,26 +153,18 @@ class SafeEraserModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
         text = target(self.task_dict[task][split][doc_id]) if callable(target) else target
         return str(text).lstrip()
 
-    @torch.inference_mode()
     def _continuations(self, batch: Sequence[_Question], texts: Sequence[str]) -> list[tuple[float, bool]]:
         """The end-of-turn token, which the chat adds after the text, is no part of the continuation."""
-        chat = ChatTokenizer.of(self._loaded)
-        model: Any = self._loaded.model
-        chats = [
-            chat.answered(question.text, question.image, text) for question, text in zip(batch, texts, strict=True)
+        score = AnswerScorer(self._loaded)  # a fresh one a batch, as in `_answer`
+        pairs = zip(batch, texts, strict=True)
+        chats = [score.chat.answered(question.text, question.image, text) for question, text in pairs]
+        return [
+            (
+                -float(output.logprobs[:-1].sum()),
+                bool((output.logits[:-1].argmax(dim=-1) == output.ids[:-1]).all()),
+            )
+            for output in score(chats)
         ]
-        ids, attention = pad(chats, chat.pad_id)
-        answers = answer_mask(chats, ids.shape[1])
-        vision = VisionFeatures(model, chat)
-        inputs = vision.batch(
-            ids.to(model.device), attention.to(model.device), [each.image for each in chats], answers.to(model.device)
-        )
-        logits = model(**inputs, use_cache=False).logits[:, :-1].float().cpu()
-        targets, scored = ids[:, 1:], answers[:, 1:]
-        chosen = logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
-        greedy = logits.argmax(-1) == targets
-        rows = [mask.nonzero()[:-1, 0] for mask in scored]
-        return [(-float(chosen[row, places].sum()), bool(greedy[row, places].all())) for row, places in enumerate(rows)]
 
 
 def _example(question: _Question) -> Example:

@@ -12,9 +12,11 @@ import torch
 from accelerate.utils import extract_model_from_parallel
 from torch import Tensor, nn
 
+from safeeraser.models.forward import AnswerOutput, answer_output, pieces
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Need, StreamOutput, Target
 from safeeraser.objectives.stream import present
+from safeeraser.unlearning.sharding import weights_are_sharded
 
 Needs = Mapping[Target, Need]
 _NOTHING: Needs = MappingProxyType({})
@@ -33,20 +35,38 @@ def stream_outputs(
     behind the decoder layers `layers` are kept.
     """
     predicted = batch["answer_mask"]
-    predicting = predicted.roll(-1, dims=1)
-    with _layer_outputs(model, layers) as outputs:
-        logits = model(
-            **vision.batch(batch["input_ids"], batch["attention_mask"], batch["images"], batch["answer_mask"]),
-            logits_to_keep=predicting,
-            use_cache=False,
-        ).logits.float()
-    hidden = {layer: output[predicting].float() for layer, output in outputs.items()}
-    ids = batch["input_ids"][predicted]
-    losses = nn.functional.cross_entropy(logits, ids, reduction="none")
-    logprobs = torch.zeros(predicted.shape, dtype=losses.dtype, device=losses.device)
-    whole = StreamOutput(logprobs.masked_scatter(predicted, -losses), predicted, logits, ids, hidden)
+    found = [_piece(model, batch, part, vision, layers) for part in _pieces(batch)]
+    outputs = [output for output, _ in found]
+    logits, ids, values = (
+        torch.cat([getattr(output, name) for output in outputs]) for name in ("logits", "ids", "logprobs")
+    )
+    hidden = {layer: torch.cat([states[layer] for _, states in found]) for layer in layers}
+    logprobs = values.new_zeros(predicted.shape).masked_scatter(predicted, values)
+    whole = StreamOutput(logprobs, predicted, logits, ids, hidden)
     parts = zip(batch["targets"], _split(whole, len(batch["targets"])), strict=True)
     return {target: _needed(part, needs.get(target, Need.NOTHING)) for target, part in parts}
+
+
+def _pieces(batch: dict[str, Any]) -> list[slice]:
+    """A batch in which one row is much longer than the others goes through the model in pieces.
+
+    Not where weights are spread over processes, which have to run the model equally often.
+    """
+    if weights_are_sharded():
+        return [slice(None)]
+    return list(pieces(batch["attention_mask"].sum(dim=1).tolist()))
+
+
+def _piece(
+    model: nn.Module, batch: dict[str, Any], part: slice, vision: VisionFeatures, layers: Collection[int]
+) -> tuple[AnswerOutput, dict[int, Tensor]]:
+    """Some rows of a batch without the padding that they do not need, and their hidden states [tokens, width]."""
+    width = int(batch["attention_mask"][part].sum(dim=1).max())
+    ids, attention, answers = (batch[name][part, :width] for name in ("input_ids", "attention_mask", "answer_mask"))
+    with _layer_outputs(model, layers) as states:
+        output = answer_output(model, vision.batch(ids, attention, batch["images"][part], answers), ids, answers)
+    predicting = answers.roll(-1, dims=1)
+    return output, {layer: each[predicting].float() for layer, each in states.items()}
 
 
 def _split(whole: StreamOutput, count: int) -> Iterator[StreamOutput]:

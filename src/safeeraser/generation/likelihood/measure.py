@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import nn
 
 from safeeraser import provenance
 from safeeraser.generation.filling import fill
 from safeeraser.generation.likelihood.candidates import Candidate
 from safeeraser.generation.record_file import RecordFile
-from safeeraser.models.chat import Chat, ChatTokenizer, answer_mask, pad
+from safeeraser.models.forward import AnswerScorer
 from safeeraser.models.load import LoadedModel
-from safeeraser.models.vision import VisionFeatures
 from safeeraser.records import Likelihood
 
 _DIGITS = 5  # of a log-probability that are kept: more are rounding
@@ -48,38 +43,24 @@ def measure(loaded: LoadedModel, candidates: Sequence[Candidate], output: Path, 
 
 class _Scorer:
     def __init__(self, loaded: LoadedModel) -> None:
-        self._model: Any = loaded.model
-        self._chat = ChatTokenizer.of(loaded)
-        self._vision = VisionFeatures(loaded.model, self._chat)
+        self._score = AnswerScorer(loaded)
 
     def sort(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates, those of like length together; the same order for the same candidates."""
         lengths = {
-            each.key: (each.example.image is None, self._chat.text_length(f"{each.example.question}\n{each.text}"))
+            each.key: (
+                each.example.image is None,
+                self._score.chat.text_length(f"{each.example.question}\n{each.text}"),
+            )
             for each in candidates
         }
         return sorted(candidates, key=lambda each: lengths[each.key])
 
-    @torch.inference_mode()
     def score(self, batch: Sequence[Candidate]) -> list[Likelihood]:
         """One Likelihood a candidate, in order."""
-        chats = [self._chat.answered(each.example.question, each.example.image, each.text) for each in batch]
-        return [
-            _likelihood(candidate, logprobs)
-            for candidate, logprobs in zip(batch, self._answer_logprobs(chats), strict=True)
-        ]
-
-    def _answer_logprobs(self, chats: list[Chat]) -> list[list[float]]:
-        """Log-probabilities of each chat's answer tokens, in nats. Only they go through the model's head."""
-        ids, attention = pad(chats, self._chat.pad_id)
-        answers = answer_mask(chats, ids.shape[1])
-        device = self._model.device
-        images = [chat.image for chat in chats]
-        inputs = self._vision.batch(ids.to(device), attention.to(device), images, answers.to(device))
-        predicting = answers.roll(-1, dims=1).to(device)  # the positions before, which predict them
-        logits = self._model(**inputs, logits_to_keep=predicting, use_cache=False).logits
-        nats = -nn.functional.cross_entropy(logits.float(), ids[answers].to(device), reduction="none")
-        return [row.tolist() for row in nats.split(answers.sum(dim=1).tolist())]
+        chats = [self._score.chat.answered(each.example.question, each.example.image, each.text) for each in batch]
+        outputs = zip(batch, self._score(chats), strict=True)
+        return [_likelihood(candidate, output.logprobs.tolist()) for candidate, output in outputs]
 
 
 def _likelihood(candidate: Candidate, logprobs: list[float]) -> Likelihood:
