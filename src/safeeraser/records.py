@@ -14,6 +14,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from safeeraser import reasoning
 from safeeraser.files import append_text, remove_scratch, to_json, write_text
 from safeeraser.text import whole_text
 
@@ -77,12 +78,33 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One answer of a model. `finish` is "stop" (end-of-turn token) or "length" (cut at the token limit)."""
+    """One answer of a model, and the `reasoning` before it, None where there is none.
+
+    An answer that is made with reasoning in it is split, wherever it comes from. `finish` is "stop" (end-of-turn
+    token), "length" (cut at the token limit) or "reasoning" (it ended within its reasoning: there is no answer, and
+    nothing to score).
+    """
 
     example_id: str
     sample: int
     answer: str
     finish: str
+    reasoning: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.reasoning is None:
+            found = reasoning.split(self.answer)
+            object.__setattr__(self, "answer", found.answer)
+            object.__setattr__(self, "reasoning", found.reasoning)
+            if not found.answered:
+                object.__setattr__(self, "finish", "reasoning")
+        if self.reasoning is not None and not self.answer.strip() and self.finish == "length":
+            object.__setattr__(self, "finish", "reasoning")
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the model never left its reasoning, so that there is no answer."""
+        return self.finish == "reasoning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,7 @@ def test_stopped_in_the_middle_nothing_is_lost(tmp_path: Path) -> None:
                 yield verdicts
 
         with pytest.raises(KeyboardInterrupt):
-            judge_file(dataclasses.replace(made, judge=stopping), EXAMPLES, ANSWERS, output)
+            judge_file(dataclasses.replace(made, opinions=stopping), EXAMPLES, ANSWERS, output)
         assert len({each.example_id for each in read_jsonl(output, Verdict)}) == 25
         assert judge_file(made, EXAMPLES, ANSWERS, output).judged_now == 35
     assert output.read_bytes() == whole.read_bytes()

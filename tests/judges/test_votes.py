@@ -87,7 +87,7 @@ def test_a_member_that_is_not_there_stops_a_vote_before_another_works() -> None:
     def work(_: object) -> NoReturn:
         raise AssertionError("nothing is to be judged")
 
-    made = vote([replace(says("a@1", 1), judge=work), replace(says("b@1", 1), check=gone)])
+    made = vote([replace(says("a@1", 1), opinions=work), replace(says("b@1", 1), check=gone)])
     asked = examples(1)
     with pytest.raises(UserError, match="no server answers there"):
         made.check()

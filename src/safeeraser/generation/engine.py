@@ -15,6 +15,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from safeeraser.generation.decoding import Decoder
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.models.chat import ChatTokenizer, pad
 from safeeraser.models.load import LoadedModel
@@ -45,6 +46,7 @@ class Engine:
     def __init__(self, loaded: LoadedModel, settings: GenerateSettings) -> None:
         self._model: Any = loaded.model
         self._chat = ChatTokenizer.of(loaded)
+        self._decode = Decoder(self._chat.tokenizer)
         self._vision = VisionFeatures(loaded.model, self._chat)
         self._settings = settings
         # An index, not a count: a slice of the hidden states makes torch copy the head's weights for every row.
@@ -70,8 +72,9 @@ class Engine:
         """One answer a request, in order."""
         inputs = self._inputs([request.example for request in batch])
         ids = self._model.generate(**inputs, generation_config=self._config, logits_processor=self._sampling(batch))
-        new = ids[:, inputs["input_ids"].shape[1] :].tolist()
-        return [self._generation(request, row) for request, row in zip(batch, new, strict=True)]
+        width = inputs["input_ids"].shape[1]
+        rows = zip(batch, ids[:, :width].tolist(), ids[:, width:].tolist(), strict=True)
+        return [self._generation(*row) for row in rows]
 
     def first_token(self, examples: Sequence[Example], answers: Sequence[str]) -> Tensor:
         """Log-probability of the first token of each example's answer: float [examples], in nats."""
@@ -100,13 +103,12 @@ class Engine:
             [TemperatureLogitsWarper(settings.temperature), TopPLogitsWarper(settings.top_p), noise]
         )
 
-    def _generation(self, request: Request, ids: list[int]) -> Generation:
+    def _generation(self, request: Request, prompt: list[int], ids: list[int]) -> Generation:
         stop = next((at for at, token in enumerate(ids) if token in self._chat.end_of_turn), None)
-        answer = self._chat.tokenizer.decode(ids[:stop], skip_special_tokens=True)
         return Generation(
             example_id=request.example.id,
             sample=request.sample,
-            answer=answer,
+            answer=self._decode(prompt, ids[:stop]),
             finish="length" if stop is None else "stop",
         )
 

@@ -14,6 +14,9 @@ AXES: dict[Stream, frozenset[Axis]] = {
 }
 """What is to be judged on each stream."""
 
+UNFINISHED = "unfinished_reasoning"
+"""Why an answer is unscored that never left its reasoning."""
+
 Asked = tuple[Example, Generation]
 """An answer with what it answers."""
 
@@ -22,7 +25,7 @@ Asked = tuple[Example, Generation]
 class Judge:
     """`name` is name@version as it stands in every verdict; the version changes whenever a verdict could.
 
-    `judge` yields, for each answer in turn and as they come, one verdict on every axis that `wanted` names. An axis
+    `opinions` yields, for each answer in turn and as they come, one verdict on every axis that `wanted` names. An axis
     that the judge does not cover has no verdict at all, which is neither scored nor unscored.
 
     `check` raises UserError where the judge cannot be asked at all, such as on a server that is not there: for whoever
@@ -30,13 +33,33 @@ class Judge:
     """
 
     name: str
-    judge: Callable[[Sequence[Asked]], Iterator[list[Verdict]]]
+    opinions: Callable[[Sequence[Asked]], Iterator[list[Verdict]]]
     axes: frozenset[Axis] = frozenset(Axis)
     check: Callable[[], None] = lambda: None
 
     def wanted(self, stream: Stream) -> frozenset[Axis]:
         """The axes on which this judge judges answers of a stream."""
         return AXES[stream] & self.axes
+
+    def judge(self, asked: Sequence[Asked]) -> Iterator[list[Verdict]]:
+        """The verdicts on each answer in turn. One that never left its reasoning is unscored, without being asked."""
+        opinions = self.opinions([each for each in asked if not each[1].unfinished])
+        for example, generation in asked:
+            yield self._unfinished(example, generation) if generation.unfinished else next(opinions)
+
+    def _unfinished(self, example: Example, generation: Generation) -> list[Verdict]:
+        return [
+            Verdict(
+                example_id=generation.example_id,
+                sample=generation.sample,
+                judge=self.name,
+                axis=axis,
+                value=None,
+                failure=UNFINISHED,
+                reason="the answer ends within its reasoning: make it again with a larger max_new_tokens",
+            )
+            for axis in sorted(self.wanted(example.stream))
+        ]
 
 
 def one_by_one(

@@ -23,6 +23,7 @@ from safeeraser.benchmarks.reading.images import ImageError, open_rgb
 from safeeraser.endpoint.messages import Message, Request
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
 from safeeraser.errors import UserError
+from safeeraser.generation.decoding import Decoder
 from safeeraser.generation.memory import Fitting
 from safeeraser.models.load import load, native_bfloat16
 from safeeraser.progress import ProgressBar
@@ -115,9 +116,13 @@ class LocalChat:
             do_sample=False, max_new_tokens=limit, eos_token_id=ends, pad_token_id=tokenizer.pad_token_id
         )
         width = inputs["input_ids"].shape[1]
-        rows = model.generate(**inputs, generation_config=config)[:, width:].tolist()
+        rows = model.generate(**inputs, generation_config=config).tolist()
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
-        return [_reply(tokenizer, row, set(ends), length) for row, length in zip(rows, lengths, strict=True)]
+        decode = Decoder(tokenizer)
+        return [
+            _reply(decode, row[:width], row[width:], set(ends), length)
+            for row, length in zip(rows, lengths, strict=True)
+        ]
 
     def _inputs(self, processor: Any, turns: list[list[dict[str, Any]]]) -> Any:
         padding: dict[str, Any] = {"padding": True}
@@ -133,11 +138,14 @@ class LocalChat:
         )
 
 
-def _reply(tokenizer: Any, row: list[int], ends: set[int], prompt_tokens: int) -> Reply:
-    stop = next((at for at, token in enumerate(row) if token in ends), None)
-    text = tokenizer.decode(row[:stop], skip_special_tokens=True)
-    used = len(row) if stop is None else stop + 1
-    return Reply(text=text, finish_reason="length" if stop is None else "stop", usage=Usage(prompt_tokens, used))
+def _reply(decode: Decoder, prompt: list[int], said: list[int], ends: set[int], prompt_tokens: int) -> Reply:
+    stop = next((at for at, token in enumerate(said) if token in ends), None)
+    used = len(said) if stop is None else stop + 1
+    return Reply(
+        text=decode(prompt, said[:stop]),
+        finish_reason="length" if stop is None else "stop",
+        usage=Usage(prompt_tokens, used),
+    )
 
 
 def _image(request: Request) -> Path | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from safeeraser import text
 from safeeraser.errors import UserError
 from safeeraser.judges.base import Asked, Judge
 from safeeraser.provenance import answer_hash
@@ -34,7 +35,7 @@ class Tally:
     """What stands in the verdict file at the end, over all answers and not only those judged now.
 
     `held[axis]` of `scored[axis]` verdicts are held against (or for) the answer: their value is above 0.5. `failures`
-    counts the unscored ones by cause.
+    counts the unscored ones by cause, and `reasons` has for each cause the reason that most of them give.
     """
 
     answers: int
@@ -43,6 +44,7 @@ class Tally:
     held: dict[Axis, int]
     unscored: dict[Axis, int]
     failures: dict[str, int]
+    reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> float:
@@ -90,9 +92,10 @@ def check_failures(tallies: Mapping[str, Tally], limit: float) -> None:
 
 
 def describe_failures(tally: Tally) -> str:
-    """How many verdicts are missing, and why."""
+    """How many verdicts are missing, and why: what the server said, what could not be read."""
     causes = ", ".join(f"{count} {cause}" for cause, count in sorted(tally.failures.items()))
-    return f"{sum(tally.unscored.values())} verdicts unscored ({tally.failed:.1%}: {causes})"
+    reasons = "".join(f"\n  {cause}: {text.line(reason)}" for cause, reason in sorted(tally.reasons.items()))
+    return f"{sum(tally.unscored.values())} verdicts unscored ({tally.failed:.1%}: {causes}){reasons}"
 
 
 def _check(asked: dict[str, Example], answers: Sequence[Generation]) -> None:
@@ -159,8 +162,11 @@ def _tally(judge: Judge, answers: Sequence[Generation], judged_now: int, verdict
     wanted = {(answer.example_id, answer.sample) for answer in answers}
     ours = [verdict for verdict in verdicts if verdict.judge == judge.name and _key(verdict) in wanted]
     values: dict[Axis, list[float | None]] = defaultdict(list)
+    reasons: dict[str, Counter[str]] = defaultdict(Counter)
     for verdict in ours:
         values[verdict.axis].append(verdict.value)
+        if verdict.value is None and verdict.reason:
+            reasons[verdict.failure or "unknown"][verdict.reason] += 1
     return Tally(
         answers=len(answers),
         judged_now=judged_now,
@@ -168,6 +174,7 @@ def _tally(judge: Judge, answers: Sequence[Generation], judged_now: int, verdict
         held={axis: sum(value is not None and value > 0.5 for value in found) for axis, found in values.items()},
         unscored={axis: sum(value is None for value in found) for axis, found in values.items()},
         failures=dict(Counter(verdict.failure or "unknown" for verdict in ours if verdict.value is None)),
+        reasons={cause: found.most_common(1)[0][0] for cause, found in reasons.items()},
     )
 
 

@@ -41,7 +41,7 @@ def join(
     another one, an answer to an unknown question, and a value outside 0..1.
     """
     _check(examples, generations, verdicts)
-    texts = {(item.example_id, item.sample): item.answer for item in generations}
+    texts = {(item.example_id, item.sample): None if item.unfinished else item.answer for item in generations}
     values: dict[tuple[str, int], dict[Axis, float | None]] = defaultdict(dict)
     for verdict in verdicts:
         values[verdict.example_id, verdict.sample][verdict.axis] = verdict.value

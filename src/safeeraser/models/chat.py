@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from safeeraser import reasoning
 from safeeraser.errors import UserError
 from safeeraser.models.load import LoadedModel
 
@@ -76,11 +77,13 @@ class ChatTokenizer:
     def of(cls, loaded: LoadedModel) -> ChatTokenizer:
         """The tokenizer of a loaded model, stopping where the model's generation config says.
 
-        Raises ChatError where its template cannot be used, so that nothing is trained or asked in vain.
+        Raises ChatError where its template cannot be used, so that nothing is trained or asked in vain. One that begins
+        the reasoning itself can be asked, whatever it makes of past answers.
         """
         stops = loaded.model.generation_config.eos_token_id
         made = cls(loaded.processor, [stops] if isinstance(stops, int) else stops or [])
-        made.answered("What is it?", None, "A kettle.")
+        if not reasoning.begun(made._render("What is it?", None)):
+            made.answered("What is it?", None, "A kettle.")
         return made
 
     def text_length(self, question: str) -> int:
@@ -148,11 +151,13 @@ class ChatTokenizer:
         """Prompt, answer and, where the template writes one, the end-of-turn token; nothing after it.
 
         Blanks between prompt and answer are the template's where it begins with the prompt; a template that writes
-        past turns with other blanks than the prompt (LLaVA-OneVision) or trims them (Gemma 3) gets none.
+        past turns with other blanks than the prompt (LLaVA-OneVision) or trims them (Gemma 3) gets none. Where the
+        prompt begins the reasoning, the template's end of it may come between.
         """
         shared = len(os.path.commonprefix([prompt, full]))  # noqa: RUF071  of texts, not of paths
         blanks, found, after = full[shared:].partition(answer if answer in full[shared:] else answer.strip() or answer)
-        if prompt[shared:].strip() or not found or blanks.strip():
+        between = blanks.strip()
+        if prompt[shared:].strip() or not found or (between and not reasoning.is_mark(between)):
             raise ChatError(f"{self._family}: the chat template does not put the answer right after the prompt")
         return prompt + (blanks if shared == len(prompt) else "") + answer + self._closing(after)
 

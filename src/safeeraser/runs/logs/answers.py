@@ -21,8 +21,9 @@ _Key = tuple[str, int]  # example id, sample
 class LoggedAnswer:
     """One answer that was asked for, as a log shows it.
 
-    `place` is the example's place among those of its part, from 0. `text` and `finish` are None where there is no
-    answer. `values` holds, by name, each measure that the answer counts for: its share in 0..1, None where unscored.
+    `place` is the example's place among those of its part, from 0. `text` is None where there is no answer, `finish`
+    too where none was made. `values` holds, by name, each measure that the answer counts for: its share in 0..1, None
+    where unscored.
     """
 
     example: Example
@@ -30,6 +31,7 @@ class LoggedAnswer:
     sample: int
     text: str | None
     finish: str | None
+    reasoning: str | None
     verdicts: Mapping[Axis, Verdict]
     values: Mapping[str, float | None]
 
@@ -118,7 +120,7 @@ def read(run: FinishedRun, model: str, data: Path | None = None) -> ModelLog:
 
 
 def _parts(judged: Judged, columns: tuple[Column, ...]) -> dict[Part, tuple[LoggedAnswer, ...]]:
-    finishes = {(each.example_id, each.sample): each.finish for each in judged.answers}
+    made = {(each.example_id, each.sample): (each.finish, each.reasoning) for each in judged.answers}
     verdicts: dict[_Key, dict[Axis, Verdict]] = defaultdict(dict)
     for verdict in judged.verdicts:
         verdicts[verdict.example_id, verdict.sample][verdict.axis] = verdict
@@ -132,12 +134,14 @@ def _parts(judged: Judged, columns: tuple[Column, ...]) -> dict[Part, tuple[Logg
                 place=places[answer.example.id],
                 sample=answer.sample,
                 text=answer.text,
-                finish=finishes.get(key),
+                finish=finish,
+                reasoning=reasoning,
                 verdicts=verdicts[key],
                 values=values[key],
             )
             for answer in answers
             for key in [(answer.example.id, answer.sample)]
+            for finish, reasoning in [made.get(key, (None, None))]
         )
 
     joined = join(judged.examples, judged.answers, judged.verdicts)

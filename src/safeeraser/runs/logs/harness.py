@@ -84,6 +84,7 @@ def _sample(log: ModelLog, part: Part, answer: LoggedAnswer) -> dict[str, Any]:
         "example_id": example.id,
         "sample": answer.sample,
         "finish": answer.finish,
+        "reasoning": answer.reasoning,
         "verdicts": {
             axis.value: {"value": verdict.value, "failure": verdict.failure, "reason": verdict.reason}
             for axis, verdict in answer.verdicts.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from inspect_ai.log import EvalSample, condense_sample
-from inspect_ai.model import ChatMessageUser, Content, ContentImage, ContentText, ModelOutput
+from inspect_ai.model import ChatMessageUser, Content, ContentImage, ContentReasoning, ContentText, ModelOutput
 from inspect_ai.scorer import Score
 
 from safeeraser.benchmarks.reading.images import ImageError
@@ -26,7 +26,11 @@ _AXES = {
     "retain_accuracy": Axis.FACTUAL,
 }
 _NOT_ANSWERED = "(not answered)"
-_STOPS: dict[str | None, Literal["stop", "max_tokens"]] = {"stop": "stop", "length": "max_tokens"}
+_STOPS: dict[str | None, Literal["stop", "max_tokens"]] = {
+    "stop": "stop",
+    "length": "max_tokens",
+    "reasoning": "max_tokens",
+}
 
 
 def score_name(measure: str) -> str:
@@ -77,9 +81,11 @@ def _question(log: ModelLog, answer: LoggedAnswer, pictures: Pictures) -> list[C
 
 
 def _output(log: ModelLog, answer: LoggedAnswer, id: str) -> ModelOutput:
-    if answer.text is None:
+    if answer.text is None and answer.reasoning is None:
         return ModelOutput(model=log.name, error=_NOT_ANSWERED)
-    output = ModelOutput.from_content(log.name, answer.text, stop_reason=_STOPS.get(answer.finish, "unknown"))
+    thought: list[Content] = [] if answer.reasoning is None else [ContentReasoning(reasoning=answer.reasoning)]
+    said = [*thought, ContentText(text=answer.text or "")] if thought else answer.text or ""
+    output = ModelOutput.from_content(log.name, said, stop_reason=_STOPS.get(answer.finish, "unknown"))
     output.choices[0].message.id = id
     return output
 

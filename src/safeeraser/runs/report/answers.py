@@ -28,9 +28,10 @@ def pick(examples: Sequence[Example], answers: Answers) -> list[Example]:
 
 
 def first_answer(example: Example, generations: Iterable[Generation]) -> str | None:
-    """The answer of the lowest sample number, None if there is none."""
-    found = [(item.sample, item.answer) for item in generations if item.example_id == example.id]
-    return min(found)[1] if found else None
+    """The answer of the lowest sample number, None if there is none or it never left its reasoning."""
+    found = [item for item in generations if item.example_id == example.id]
+    first = min(found, key=lambda item: item.sample, default=None)
+    return None if first is None or first.unfinished else first.answer
 
 
 def _answered_by_all(answers: Answers) -> set[str]:
