@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.generation.run import generate
 from safeeraser.generation.decoding import Decoder
+from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
