@@ -1,6 +1,5 @@
 """A check finds what is wrong with pictures and texts, and nothing where nothing is."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from safeeraser.benchmarks.benchmark import BenchmarkError
 from safeeraser.benchmarks.reading.problems import Problem
-from safeeraser.benchmarks.tools import look
 from safeeraser.benchmarks.tools.check import Findings, check
-from safeeraser.benchmarks.tools.mutations import png
 from tests.benchmarks import small
+from tests.pixels.odd import png
 
 
 def run(folder: Path, workers: int | None = None) -> Findings:
@@ -189,12 +186,11 @@ def test_pictures_that_no_record_names(folder: Path) -> None:
 # How it runs
 
 
-def test_processes_find_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_find_the_same(folder: Path) -> None:
     _copy(*LEAK)(folder)
     _resized(*TWICE)(folder)
     (folder / "img/Weapon/validation0.png").write_bytes(png(20_000, 20_000))
     alone = run(folder, workers=1)
-    monkeypatch.setattr(look, "_WORTH_A_POOL", 1)
     assert run(folder, workers=2) == alone
     assert len(alone.problems) == 3
 
@@ -203,17 +199,6 @@ def test_progress_counts_pictures(folder: Path) -> None:
     calls: list[tuple[int, int]] = []
     check(folder, is_refusal=lambda _: False, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(number, 12) for number in range(1, 13)]
-
-
-def test_a_killed_process_is_a_message(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "_WORTH_A_POOL", 1)
-    monkeypatch.setattr(look, "look", _die)
-    with pytest.raises(BenchmarkError, match="killed"):
-        run(folder, workers=2)
-
-
-def _die(_: Path) -> None:
-    os._exit(9)  # as the system does to a process that takes too much memory
 
 
 def test_findings_by_rule_and_as_values(folder: Path) -> None:

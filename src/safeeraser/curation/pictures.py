@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from safeeraser.benchmarks.reading.images import FORMATS
 from safeeraser.benchmarks.tools.likeness import Likeness, alike
 from safeeraser.benchmarks.tools.look import Look, Progress, look_at_all
 from safeeraser.curation.findings import Gate
 from safeeraser.errors import UserError, unknown
+from safeeraser.pixels import FORMATS
 from safeeraser.text import hidden
 
 _SUFFIXES = (".jpg", *(f".{name.lower()}" for name in FORMATS))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safeeraser.benchmarks.reading.images import format_of, read_bytes
 from safeeraser.benchmarks.reading.problems import BenchmarkError
 from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.tools.cards import cards
@@ -22,6 +21,7 @@ from safeeraser.curation.prompts import Role
 from safeeraser.curation.splits import Placed
 from safeeraser.errors import UserError
 from safeeraser.files import whole_folder, write_json, write_text
+from safeeraser.pixels import format_of, read_bytes
 from safeeraser.records import Split
 
 _FILES = {Split.TRAIN: "all_train.json", Split.SELECTION: "all_selection.json", Split.VALIDATION: "all_val.json"}

@@ -27,6 +27,7 @@ from safeeraser.endpoint.messages import Request, payload_hash
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
 from safeeraser.endpoint.settings import EndpointSettings
 from safeeraser.errors import UserError
+from safeeraser.pixels import ImageError
 from safeeraser.progress import ProgressBar
 
 _AHEAD = 4  # times `concurrency`: how far replies may run ahead of one that is waited for
@@ -132,7 +133,7 @@ class _Sender:
         """The kept reply, or one from the server. Raises UserError where no server answers at the start."""
         try:
             payload = await asyncio.to_thread(request.payload, self._settings.model)
-        except OSError as error:
+        except ImageError as error:
             return Failure("no_image", self._clean(error))
         key = payload_hash(payload)
         if (kept := self._cache.get(key)) is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from safeeraser.pixels import data_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Request:
     stop: tuple[str, ...] = ()
 
     def payload(self, model: str) -> dict[str, Any]:
-        """The body of the request, pictures in it as data URLs. Raises OSError for a picture that cannot be read."""
+        """The body of the request, pictures in it as data URLs. Raises ImageError for a bad picture."""
         values: dict[str, Any] = {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -57,12 +57,5 @@ def payload_hash(payload: dict[str, Any]) -> str:
 def _turn(message: Message) -> dict[str, Any]:
     if message.image is None:
         return {"role": message.role, "content": message.text}
-    picture = {"type": "image_url", "image_url": {"url": _data_url(message.image)}}
+    picture = {"type": "image_url", "image_url": {"url": data_url(message.image)}}
     return {"role": message.role, "content": [picture, {"type": "text", "text": message.text}]}
-
-
-def _data_url(image: Path) -> str:
-    kind, _ = mimetypes.guess_type(image.name)
-    if kind is None or not kind.startswith("image/"):
-        raise OSError(f"{image}: not a picture, by its name")
-    return f"data:{kind};base64,{base64.b64encode(image.read_bytes()).decode()}"

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safeeraser import provenance
+from safeeraser import pixels, provenance
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.filling import fill
 from safeeraser.generation.record_file import RecordFile
@@ -28,9 +28,11 @@ def generate(loaded: LoadedModel, examples: Sequence[Example], settings: Generat
     depend on is kept beside them in `<output>.meta.json`. Under torchrun or `accelerate launch` every process answers
     its share, and the file is the one that a single process makes.
 
-    Raises UserError where `output` was made by another model, with other settings or from other examples, and where
-    memory does not even hold a single example.
+    Raises UserError where `output` was made by another model, with other settings or from other examples, where
+    memory does not even hold a single example. Raises ImageError, before anything is asked, for
+    pictures that cannot be opened.
     """
+    pixels.check(each.image for each in examples if each.image)
     engine = Engine(loaded, settings)
     fill(
         answer_file(output),

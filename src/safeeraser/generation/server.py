@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from safeeraser import pixels
 from safeeraser.endpoint import Endpoint, Failure, Message, Outcome, Reply
 from safeeraser.endpoint import Request as Call
 from safeeraser.errors import UserError
@@ -36,6 +37,7 @@ def generate_from_server(
     Raises MissingAnswersError at the end where some are, and UserError where `output` was made by another model, with
     other settings or from other examples, or where no server answers.
     """
+    pixels.check(each.image for each in examples if each.image)
     file, requests = answer_file(output), settings.requests(examples)
     done = file.open(meta({"model": endpoint.settings.model, "backend": "server"}, examples, settings))
     todo = [request for request in requests if request.key not in done]

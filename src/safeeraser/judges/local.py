@@ -19,13 +19,13 @@ from transformers import (
 )
 
 from safeeraser import provenance
-from safeeraser.benchmarks.reading.images import ImageError, open_rgb
 from safeeraser.endpoint.messages import Message, Request
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
 from safeeraser.errors import UserError
 from safeeraser.generation.decoding import Decoder
 from safeeraser.generation.memory import Fitting
 from safeeraser.models.load import load, native_bfloat16
+from safeeraser.pixels import ImageError, open_rgb
 from safeeraser.progress import ProgressBar
 
 _MAX_TOKENS = 256  # where a request does not say
@@ -92,7 +92,7 @@ class LocalChat:
                 turns.append([self._turn(message) for message in request.messages])
                 outcomes.append(None)
             except ImageError as error:
-                outcomes.append(Failure("no_image", f"{_image(request)}: {error}"))
+                outcomes.append(Failure("no_image", str(error)))
         limit = max(request.max_tokens or _MAX_TOKENS for request in batch)
         replies = iter(self._generate(turns, limit) if turns else [])
         return [next(replies) if outcome is None else outcome for outcome in outcomes]
@@ -146,10 +146,6 @@ def _reply(decode: Decoder, prompt: list[int], said: list[int], ends: set[int], 
         finish_reason="length" if stop is None else "stop",
         usage=Usage(prompt_tokens, used),
     )
-
-
-def _image(request: Request) -> Path | None:
-    return next((message.image for message in request.messages if message.image is not None), None)
 
 
 def _source(name_or_path: str) -> str:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from safeeraser import reasoning
 from safeeraser.errors import UserError
 from safeeraser.models.load import LoadedModel
+from safeeraser.pixels import open_rgb
 
 IMAGE = {"type": "image"}
 _OF_THE_TEXT = frozenset(
@@ -122,12 +122,10 @@ class ChatTokenizer:
         self._processed.pop(image, None)
 
     def _process(self, image: Path) -> dict[str, Any]:
-        with Image.open(image) as file:
-            picture = file.convert("RGB")
         inputs = dict(
             self.processor(
                 text=[self.processor.image_token],
-                images=[picture],
+                images=[open_rgb(image)],
                 add_special_tokens=False,
                 return_tensors="pt",
                 return_text_replacement_offsets=True,

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safeeraser import metrics as statistics
-from safeeraser import provenance
+from safeeraser import pixels, provenance
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.errors import UserError
@@ -155,6 +155,7 @@ def prepare(data: DataSettings, kit: Kit, say: Say) -> Benchmark:
         say(f"building {data.benchmark} at scale {data.scale:g} in {data.folder}")
         kit.build(data)
     benchmark = kit.read(data.folder)
+    pixels.check(benchmark.images())
     for problem in benchmark.problems[:_WARNINGS]:
         say(f"warning: {problem}")
     if len(benchmark.problems) > _WARNINGS:

@@ -18,7 +18,7 @@ from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, set_seed
 
-from safeeraser import provenance
+from safeeraser import pixels, provenance
 from safeeraser.errors import UserError
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.feature_files import allowed_bytes
@@ -110,6 +110,7 @@ def check(
     settings.share(processes().num_processes)
     check_trackers(settings.report_to)
     allowed_bytes()
+    pixels.check(each.image for each in examples if each.image)
     try:
         return _rows(examples, refusals, method, settings)
     except UserError as error:

@@ -8,8 +8,8 @@ import zlib
 from pathlib import Path
 
 from safeeraser.benchmarks.reading.folder import Folder, PathError, relative
-from safeeraser.benchmarks.reading.images import MAX_BYTES, ImageError, format_of
 from safeeraser.files import cache_folder, write_bytes
+from safeeraser.pixels import MAX_BYTES, ImageError, format_of
 from safeeraser.text import line, quoted
 
 _ARCHIVE_LIMIT = 64 * 2**30

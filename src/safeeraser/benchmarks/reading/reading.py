@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.fields import Keys, adopt, checked_text, typed
 from safeeraser.benchmarks.reading.folder import Folder, PathError
 from safeeraser.benchmarks.reading.gallery import Gallery
 from safeeraser.benchmarks.reading.hub import PART
-from safeeraser.benchmarks.reading.problems import BenchmarkError, Collector, Problem, Spot, errors, warnings
+from safeeraser.benchmarks.reading.problems import Collector, Problem, Spot
 from safeeraser.benchmarks.reading.strict_json import MAX_BYTES, read_value
-from safeeraser.benchmarks.released.interpret import Found
-from safeeraser.records import Example, Split, Stream
-from safeeraser.text import json_text
+from safeeraser.records import Example
 
 PROMPTS = "prompt.json"
 """A file with refusals to train towards, `{"idk": [...]}`, that any folder may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An example, and where its question and its answer stand in the files."""
+
+    example: Example
+    question: Spot
+    answer: Spot
 
 
 @dataclass(slots=True)
@@ -102,38 +106,6 @@ class Reading:
         return self.collector.problems()
 
 
-def finish(reading: Reading) -> Benchmark:
-    """The benchmark of a reading. Raises BenchmarkError with every error in it; warnings are kept in `problems`."""
-    conclude(reading)
-    problems = reading.problems()
-    if errors(problems):
-        raise BenchmarkError(errors(problems))
-    examples = tuple(found.example for found in reading.found)
-    return Benchmark(
-        name=reading.name,
-        folder=reading.root,
-        examples=examples,
-        refusals=tuple(reading.refusals),
-        problems=warnings(problems),
-        hash=_fingerprint(reading, examples),
-    )
-
-
-def conclude(reading: Reading) -> None:
-    """Report what only shows when everything is read: no examples at all, two of one id, nothing to train towards."""
-    first: dict[str, Found] = {}
-    for found in reading.found:
-        if first.setdefault(found.example.id, found) is not found:
-            found.question.error("id", f"the same example as in {first[found.example.id].question.record}")
-    if not reading.found and not errors(reading.problems()):
-        reading.spot().error("file", "no examples in any file")
-    training = any(
-        found.example.split is Split.TRAIN and found.example.stream is Stream.FORGET for found in reading.found
-    )
-    if training and not reading.refusals:
-        reading.spot(PROMPTS).warn("file", 'missing: no refusals to train towards; write {"idk": ["...", ...]} there')
-
-
 def read_refusals(reading: Reading) -> None:
     """Take the refusals of `prompt.json`, if the folder has one."""
     if not reading.has(PROMPTS):
@@ -154,22 +126,3 @@ def forget_part(path: Path) -> tuple[Path, str | None]:
 def smallest(parts: Iterable[str]) -> str | None:
     """Of `forget_5`, `forget_10`, ... the one with the smallest share; None where there is none."""
     return min(parts, key=lambda part: int(re.sub(r"\D", "", part)), default=None)
-
-
-def _fingerprint(reading: Reading, examples: Iterable[Example]) -> str:
-    """SHA-256 in hex over the examples and refusals as read, and over the pictures.
-
-    Pictures of the cache are named after their content; those of the folder count as `Folder.fingerprint` says.
-    """
-    digest = hashlib.sha256()
-    own = []
-    for example in examples:
-        image = example.image
-        if image is not None and image.is_relative_to(reading.root):
-            own.append(image)
-            image = image.relative_to(reading.root)
-        elif image is not None:
-            image = Path(image.name)
-        digest.update(f"{json_text(dataclasses.asdict(dataclasses.replace(example, image=image)))}\n".encode())
-    digest.update("\n".join([*reading.refusals, reading.folder.fingerprint((), own)]).encode())
-    return digest.hexdigest()

@@ -9,22 +9,14 @@ from typing import Any
 
 from safeeraser.benchmarks.reading.fields import any_text, optional_text, text
 from safeeraser.benchmarks.reading.folder import Folder, PathError
-from safeeraser.benchmarks.reading.images import MAX_BYTES
 from safeeraser.benchmarks.reading.problems import Spot
+from safeeraser.benchmarks.reading.reading import Found
 from safeeraser.benchmarks.released.rows import ANSWER_KEY, Row
+from safeeraser.pixels import MAX_BYTES
 from safeeraser.records import Example, Split, Stream
 from safeeraser.text import quoted
 
 _SUBSETS = ("seen", "unseen")
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An example, and where its question and its answer stand in the files."""
-
-    example: Example
-    question: Spot
-    answer: Spot
 
 
 class Pictures:

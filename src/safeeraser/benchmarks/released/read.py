@@ -17,9 +17,10 @@ from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.fields import Keys, adopt, checked_text, typed
 from safeeraser.benchmarks.reading.folder import Folder, PathError
 from safeeraser.benchmarks.reading.problems import BenchmarkError, Collector, Problem, Spot, errors, warnings
+from safeeraser.benchmarks.reading.reading import Found
 from safeeraser.benchmarks.reading.strict_json import MAX_BYTES as MAX_JSON_BYTES
 from safeeraser.benchmarks.reading.strict_json import read_value
-from safeeraser.benchmarks.released.interpret import Found, Pictures, base_id, interpret
+from safeeraser.benchmarks.released.interpret import Pictures, base_id, interpret
 from safeeraser.benchmarks.released.rows import Row, read_rows
 from safeeraser.records import Split
 

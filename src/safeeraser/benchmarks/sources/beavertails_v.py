@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.benchmark import Benchmark, finish
 from safeeraser.benchmarks.reading.fields import optional_text, text
 from safeeraser.benchmarks.reading.hub import located
-from safeeraser.benchmarks.reading.reading import Reading, finish, read_refusals
+from safeeraser.benchmarks.reading.reading import Reading, read_refusals
 from safeeraser.benchmarks.reading.tables import Entry, parquet_entries
 from safeeraser.records import Example, Split, Stream
 from safeeraser.text import quoted

@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.benchmark import Benchmark, finish
 from safeeraser.benchmarks.reading.fields import any_text, optional_text, text, typed
 from safeeraser.benchmarks.reading.folder import PathError
 from safeeraser.benchmarks.reading.hub import located
-from safeeraser.benchmarks.reading.images import MAX_BYTES
 from safeeraser.benchmarks.reading.problems import Spot
-from safeeraser.benchmarks.reading.reading import Reading, finish, read_refusals
+from safeeraser.benchmarks.reading.reading import Reading, read_refusals
 from safeeraser.benchmarks.reading.strict_json import read_value
 from safeeraser.benchmarks.reading.tables import parquet_entries
 from safeeraser.errors import unknown
+from safeeraser.pixels import MAX_BYTES
 from safeeraser.records import Example, Split, Stream
 from safeeraser.text import line, quoted
 

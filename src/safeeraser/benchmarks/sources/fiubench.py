@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.benchmark import Benchmark, finish
 from safeeraser.benchmarks.reading.fields import checked_text, text, typed
 from safeeraser.benchmarks.reading.hub import located
 from safeeraser.benchmarks.reading.problems import Spot
-from safeeraser.benchmarks.reading.reading import Reading, finish, forget_part, read_refusals
+from safeeraser.benchmarks.reading.reading import Reading, forget_part, read_refusals
 from safeeraser.benchmarks.reading.strict_json import read_value
 from safeeraser.benchmarks.reading.tables import Entry, json_entries
 from safeeraser.records import Example, Split, Stream

@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.benchmark import Benchmark, finish
 from safeeraser.benchmarks.reading.fields import optional_text, text, typed
 from safeeraser.benchmarks.reading.hub import located
 from safeeraser.benchmarks.reading.problems import Spot
-from safeeraser.benchmarks.reading.reading import Reading, finish, forget_part, read_refusals, smallest
+from safeeraser.benchmarks.reading.reading import Reading, forget_part, read_refusals, smallest
 from safeeraser.benchmarks.reading.tables import Entry, parquet_entries
 from safeeraser.records import Example, Split, Stream
 from safeeraser.text import quoted

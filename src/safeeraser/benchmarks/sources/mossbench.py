@@ -17,11 +17,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.benchmark import Benchmark, finish
 from safeeraser.benchmarks.reading.fields import text, typed
 from safeeraser.benchmarks.reading.hub import located
 from safeeraser.benchmarks.reading.problems import Spot
-from safeeraser.benchmarks.reading.reading import Reading, finish
+from safeeraser.benchmarks.reading.reading import Reading
 from safeeraser.benchmarks.reading.tables import Entry, json_members, parquet_entries
 from safeeraser.records import Example, Split, Stream
 from safeeraser.text import quoted

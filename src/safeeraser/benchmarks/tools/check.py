@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from safeeraser.benchmarks.benchmark import conclude
 from safeeraser.benchmarks.reading import problems
 from safeeraser.benchmarks.reading.problems import Problem, Spot
-from safeeraser.benchmarks.reading.reading import Reading, conclude
-from safeeraser.benchmarks.released.interpret import Found
+from safeeraser.benchmarks.reading.reading import Found, Reading
 from safeeraser.benchmarks.released.read import Scan, scan
 from safeeraser.benchmarks.tools.leaks import Use, compare, uses
 from safeeraser.benchmarks.tools.look import Progress, look_at_all

@@ -20,7 +20,6 @@ from typing import Any
 
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.gallery import suffix_of
-from safeeraser.benchmarks.reading.images import read_bytes
 from safeeraser.benchmarks.reading.reading import PROMPTS
 from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.sources.exported import features, row
@@ -28,6 +27,7 @@ from safeeraser.benchmarks.tools.dataset_card import Card, Configs, write_card
 from safeeraser.benchmarks.tools.look import Progress
 from safeeraser.errors import UserError, unknown
 from safeeraser.files import require_new, whole_folder, write_json, write_text
+from safeeraser.pixels import read_bytes
 from safeeraser.records import Example, Split, Stream
 from safeeraser.text import quoted
 

@@ -6,14 +6,13 @@ import base64
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 
 from jinja2 import PackageLoader
 
-from safeeraser.benchmarks.reading.images import ImageError, open_rgb
 from safeeraser.benchmarks.tools.cards import Card
 from safeeraser.files import write_text
+from safeeraser.pixels import ImageError, encode, open_rgb
 from safeeraser.text import plain, templates
 
 SIDE = 144
@@ -51,8 +50,6 @@ def _thumbnails() -> Callable[[Path], str | None]:
         except ImageError:
             return None
         image.thumbnail((SIDE, SIDE))
-        buffer = BytesIO()
-        image.save(buffer, "JPEG", quality=75)
-        return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        return f"data:image/jpeg;base64,{base64.b64encode(encode(image, 'JPEG', quality=75)).decode()}"
 
     return thumbnail

@@ -13,8 +13,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from safeeraser.benchmarks.reading.images import ImageError, open_rgb
 from safeeraser.benchmarks.tools.cards import Card
+from safeeraser.pixels import ImageError, open_rgb
 from safeeraser.records import Example, Stream
 from safeeraser.text import plain
 
@@ -72,7 +72,7 @@ def _picture(path: Path, caption: str, pictures: bool) -> RenderableType:
     try:
         return Group(half_blocks(open_rgb(path)), label)
     except ImageError as error:
-        return Group(Text(plain(str(error)), "red"), label)
+        return Group(Text(plain(error.reason), "red"), label)
 
 
 def _question(example: Example) -> Text:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from safeeraser import provenance
+from safeeraser import pixels, provenance
 from safeeraser.generation.filling import fill
 from safeeraser.generation.likelihood.candidates import Candidate
 from safeeraser.generation.record_file import RecordFile
@@ -26,6 +26,7 @@ def measure(loaded: LoadedModel, candidates: Sequence[Candidate], output: Path, 
     Raises UserError where `output` was made by another model or from other candidates, where a template does not
     allow to score answers, and where memory does not even hold a single candidate.
     """
+    pixels.check(each.example.image for each in candidates if each.example.image)
     scorer = _Scorer(loaded)
     texts = [
         [*each.key, each.example.question, each.example.image and each.example.image.name, each.text]

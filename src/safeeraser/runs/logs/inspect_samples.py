@@ -8,8 +8,8 @@ from inspect_ai.log import EvalSample, condense_sample
 from inspect_ai.model import ChatMessageUser, Content, ContentImage, ContentReasoning, ContentText, ModelOutput
 from inspect_ai.scorer import Score
 
-from safeeraser.benchmarks.reading.images import ImageError
 from safeeraser.benchmarks.selection import Part
+from safeeraser.pixels import ImageError
 from safeeraser.provenance import text_hash
 from safeeraser.records import Axis, Verdict
 from safeeraser.runs.logs.answers import LoggedAnswer, ModelLog
@@ -76,7 +76,7 @@ def _question(log: ModelLog, answer: LoggedAnswer, pictures: Pictures) -> list[C
     try:
         shown = (log.picture(image) or "") if pictures is Pictures.PATHS else data_uri(image, pictures)
     except ImageError as error:
-        return [ContentText(text=f"[{log.picture(image)}: {error}]"), text]
+        return [ContentText(text=f"[{log.picture(image)}: {error.reason}]"), text]
     return [ContentImage(image=shown), text]
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 from enum import StrEnum
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 
-from safeeraser.benchmarks.reading.images import decode_rgb, format_of, read_bytes
+from safeeraser import pixels
 
 THUMBNAIL = 256
 """Pixels of a thumbnail's longer side: what is in the picture can be told, in about 10 kB."""
@@ -28,16 +27,9 @@ def data_uri(path: Path, kind: Pictures) -> str:
 
     Raises ImageError where it cannot or must not be decoded.
     """
-    content = read_bytes(path)
-    form = format_of(content).lower()
-    if kind is Pictures.THUMBNAILS:
-        content, form = _thumbnail(content), "jpeg"
-    return f"data:image/{form};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _thumbnail(content: bytes) -> bytes:
-    image = decode_rgb(content)
+    if kind is Pictures.ORIGINALS:
+        return pixels.data_url(path)
+    image = pixels.open_rgb(path)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    made = BytesIO()
-    image.save(made, "JPEG", quality=80)
-    return made.getvalue()
+    content = pixels.encode(image, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode('ascii')}"
