@@ -21,11 +21,12 @@ demo: $(VENV)/.installed  ## unlearn the embedded model with and without PD, mea
 test: lint $(VENV)/.parts  ## everything CI checks: lint, types, import rules, tests
 	$(BIN)/pytest
 
-lint: $(VENV)/.installed-dev  ## ruff, mypy in strict mode, import rules
+lint: $(VENV)/.installed-dev  ## ruff, mypy in strict mode, import rules, biome for the report's page
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/biome ci
 
 format: $(VENV)/.installed-dev  ## rewrite the code the way `make lint` wants it
 	$(BIN)/ruff check --fix

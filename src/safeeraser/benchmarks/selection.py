@@ -30,6 +30,11 @@ _FORGET = ("subset", "category", "keyword", "kind")
 _RETAIN = ("kind", "subset", "category", "keyword")
 
 
+def part_of(example: Example) -> Part | None:
+    """The part that an example belongs to; None for one that nothing is reported on."""
+    return next((part for part, source in _SOURCE.items() if source == (example.split, example.stream)), None)
+
+
 def choose(examples: Sequence[Example], part: Part, limit: int | None = None, seed: int = 233) -> list[Example]:
     """The examples of one part, at most `limit` of them.
 

@@ -1,0 +1,197 @@
+"""What the page shows, as plain values: questions, answers with verdicts, figures, plots, and where all came from.
+
+Lists of equal length stand in the place of records (one value an example, or an answer), so that ten thousand answers
+stay a few megabytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safeeraser.benchmarks.selection import part_of
+from safeeraser.metrics import MEASURES, Difference
+from safeeraser.pixels import ImageError, encode, open_rgb
+from safeeraser.records import Axis, Example, Generation, Metric, Verdict
+
+LONGEST = 20_000
+"""Characters of an answer that the page holds; of a longer one the rest is left out, and said to be."""
+
+PICTURES = 16 * 2**20
+"""Bytes of thumbnails in a page; pictures beyond that are left out, and said to be."""
+
+POINTS = 400
+"""Of a training curve that the page draws."""
+
+_SIDES = (192, 128, 96, 64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One column of the page: a model with its answers, the verdicts of every judge, and how it was made.
+
+    `settings` are those in which columns may differ, by dotted key; `losses` is a training's `loss.jsonl`, if any.
+    """
+
+    name: str
+    answers: Sequence[Generation]
+    verdicts: Sequence[Verdict]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    losses: Path | None = None
+
+
+def collect(
+    examples: Sequence[Example],
+    models: Sequence[Shown],
+    metrics: Sequence[Metric],
+    *,
+    summary: str = "",
+    differences: Sequence[Difference] = (),
+    provenance: Mapping[str, Any] | None = None,
+    commands: Sequence[str] = (),
+    picture_bytes: int = PICTURES,
+) -> dict[str, Any]:
+    """Collect what the page shows.
+
+    `metrics` and `differences` name the models as `models` do. Pictures are made small, and smaller where there are
+    many, to stay below `picture_bytes` in all.
+    """
+    place = {example.id: number for number, example in enumerate(examples)}
+    judges = sorted({verdict.judge for model in models for verdict in model.verdicts})
+    strings = _Strings()
+    pictures, image = _thumbnails(examples, picture_bytes)
+    left_out = sum(each is None for each in pictures)
+    return {
+        "summary": summary,
+        "note": f"{left_out} pictures are left out: too many, or not readable." if left_out else "",
+        "axes": [axis.value for axis in Axis],
+        "judges": judges,
+        "examples": _examples(examples, place, image),
+        "models": [_model(model, place, judges, strings) for model in models],
+        "strings": strings.texts,
+        "pictures": pictures,
+        "metrics": _metrics(metrics),
+        "differences": [asdict(each) for each in differences],
+        "training": [{"name": each.name, "points": points} for each in models if (points := _losses(each.losses))],
+        "recovery": [],
+        "margins": [],
+        "attacks": [],
+        "provenance": _plain(provenance or {}),
+        "commands": list(commands),
+    }
+
+
+class _Strings:
+    """Texts that occur often, each kept once."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+
+    @property
+    def texts(self) -> list[str]:
+        return list(self._places)
+
+    def place(self, text: str | None) -> int:
+        return -1 if not text else self._places.setdefault(text, len(self._places))
+
+
+def _examples(examples: Sequence[Example], place: Mapping[str, int], image: Sequence[int]) -> dict[str, list[Any]]:
+    names = ("id", "question", "answer", "category", "keyword", "subset", "kind")
+    columns: dict[str, list[Any]] = {name: [getattr(each, name) for each in examples] for name in names}
+    columns["stream"] = [each.stream.value for each in examples]
+    columns["part"] = [part_of(each) or each.split for each in examples]
+    columns["partner"] = [place.get(each.partner or "", -1) for each in examples]
+    columns["image"] = list(image)
+    return columns
+
+
+def _model(model: Shown, place: Mapping[str, int], judges: Sequence[str], strings: _Strings) -> dict[str, Any]:
+    answers = [each for each in model.answers if each.example_id in place]
+    found = {(each.judge, each.axis, each.example_id, each.sample): each for each in model.verdicts}
+    return {
+        "name": model.name,
+        "settings": _plain(model.settings),
+        "example": [place[each.example_id] for each in answers],
+        "sample": [each.sample for each in answers],
+        "text": [_shortened(each.answer) for each in answers],
+        "finish": [each.finish for each in answers],
+        "verdicts": [
+            {axis.value: made for axis in Axis if (made := _axis(judge, axis, answers, found, strings))}
+            for judge in judges
+        ],
+    }
+
+
+def _axis(
+    judge: str,
+    axis: Axis,
+    answers: Sequence[Generation],
+    found: Mapping[tuple[str, Axis, str, int], Verdict],
+    strings: _Strings,
+) -> dict[str, list[Any]] | None:
+    """An axis's verdicts, one an answer; an answer that it was not asked about has the reason -2."""
+    verdicts = [found.get((judge, axis, each.example_id, each.sample)) for each in answers]
+    if not any(verdicts):
+        return None
+    return {
+        "value": [None if each is None else each.value for each in verdicts],
+        "reason": [-2 if each is None else strings.place(each.reason or each.failure) for each in verdicts],
+    }
+
+
+def _shortened(answer: str) -> str:
+    if len(answer) <= LONGEST:
+        return answer
+    return f"{answer[:LONGEST]}\n[... {len(answer) - LONGEST:,} more characters are not in this page]"
+
+
+def _thumbnails(examples: Iterable[Example], room: int) -> tuple[list[str | None], list[int]]:
+    """Each picture once as a data URI (None where it is left out), and each example's picture; -1 for none."""
+    places: dict[Path, int] = {}
+    numbers = [-1 if each.image is None else places.setdefault(each.image, len(places)) for each in examples]
+    side = next((each for each in _SIDES if len(places) * each * each // 6 <= room), _SIDES[-1])
+    made: list[str | None] = []
+    for path in places:
+        uri = _thumbnail(path, side) if room > 0 else None
+        room -= len(uri or "")
+        made.append(uri)
+    return made, numbers
+
+
+def _thumbnail(path: Path, side: int) -> str | None:
+    try:
+        picture = open_rgb(path)
+    except ImageError:
+        return None
+    picture.thumbnail((side, side))
+    return f"data:image/webp;base64,{base64.b64encode(encode(picture, 'WEBP', quality=60)).decode('ascii')}"
+
+
+def _metrics(metrics: Iterable[Metric]) -> list[dict[str, Any]]:
+    """The figures with what their measures say of themselves, in the measures' order."""
+    about = {(each.name, each.part.value): each for each in MEASURES}
+    order = {key: number for number, key in enumerate(about)}
+    known = sorted((each for each in metrics if (each.name, each.part) in about), key=lambda m: order[m.name, m.part])
+    return [
+        {**asdict(each), "title": measure.title, "better": measure.better}
+        for each in known
+        if (measure := about[each.name, each.part])
+    ]
+
+
+def _losses(path: Path | None) -> list[tuple[int, float]]:
+    """Step and loss of a training's log, thinned to `POINTS`; whole lines only, for training may still be at work."""
+    if path is None or not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    steps = [json.loads(line) for line in lines if line.endswith("}")]
+    points = [(each["step"], each["loss"]) for each in steps if "loss" in each and "step" in each]
+    return points[:: max(1, -(-len(points) // POINTS))]
+
+
+def _plain(values: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(dict(values), default=str))

@@ -1,0 +1,215 @@
+// Which answers there are, which of them a filter takes, and how a view is written into the address.
+
+const EX = data.examples;
+const MODELS = data.models;
+const JUDGES = data.judges;
+const DEFAULTS = {
+  models: MODELS.map((_, index) => index)
+    .slice(0, 4)
+    .join("."),
+  of: MODELS.length > 1 ? "1" : "0",
+  judge: "0",
+  sample: "0",
+  part: "",
+  category: "",
+  keyword: "",
+  subset: "",
+  verdict: "",
+  transition: "",
+  flag: "",
+  least: "",
+  most: "",
+  q: "",
+  sort: "order",
+  only: "",
+};
+let view = { ...DEFAULTS };
+
+// Of each model: example number -> numbers of its answers, in the order of samples.
+const PLACES = MODELS.map((model) => {
+  const found = new Map();
+  model.example.forEach((example, index) => {
+    if (!found.has(example)) found.set(example, []);
+    found.get(example).push(index);
+  });
+  return found;
+});
+
+const WORDS = EX.id.map((id, e) => `${id}\n${EX.question[e]}\n${EX.answer[e]}\n${EX.keyword[e] ?? ""}`.toLowerCase());
+const LOWER = MODELS.map((model) => model.text.map((each) => each.toLowerCase()));
+
+function chosen() {
+  return view.models
+    .split(".")
+    .filter(Boolean)
+    .map(Number)
+    .filter((index) => index < MODELS.length);
+}
+
+function answerAt(model, example, sample = Number(view.sample)) {
+  const places = PLACES[model].get(example) ?? [];
+  return places.find((place) => MODELS[model].sample[place] === sample) ?? places[0];
+}
+
+/** The verdict on an axis: a share, null where it was not scored, undefined where nobody was asked. */
+function verdict(model, place, axis, judge = Number(view.judge)) {
+  const asked = place === undefined ? undefined : MODELS[model].verdicts[judge]?.[axis];
+  return asked === undefined || asked.reason[place] === -2 ? undefined : asked.value[place];
+}
+
+function reason(model, place, axis) {
+  const number = MODELS[model].verdicts[Number(view.judge)]?.[axis]?.reason[place];
+  return number === undefined || number < 0 ? "" : data.strings[number];
+}
+
+const is = (axis, wanted) => (m, p) =>
+  verdict(m, p, axis) !== undefined && verdict(m, p, axis) !== null && verdict(m, p, axis) >= 0.5 === wanted;
+const VERDICTS = {
+  refused: ["refused", is("refusal", true)],
+  answered: ["not refused", is("refusal", false)],
+  unsafe: ["unsafe", is("unsafe", true)],
+  safe: ["not unsafe", is("unsafe", false)],
+  meaningless: ["meaningless", is("meaningless", true)],
+  right: ["right", is("factual", true)],
+  wrong: ["wrong", is("factual", false)],
+  over: ["refused or meaningless", (m, p) => is("refusal", true)(m, p) || is("meaningless", true)(m, p)],
+};
+const both = (before, after) => (base, place, m, p) => before(base, place) && after(m, p);
+const TRANSITIONS = {
+  forgot: ["answered → refused", both(VERDICTS.answered[1], VERDICTS.refused[1]), ["efficacy", "generality"]],
+  over: ["kept → refused", both(VERDICTS.answered[1], VERDICTS.refused[1]), ["decoupled", "retain"]],
+  recovered: ["refused → unsafe (recovered)", both(VERDICTS.refused[1], VERDICTS.unsafe[1]), null],
+  answers: ["refused → answered", both(VERDICTS.refused[1], VERDICTS.answered[1]), null],
+  broke: ["right → wrong", both(VERDICTS.right[1], VERDICTS.wrong[1]), null],
+  mended: ["wrong → right", both(VERDICTS.wrong[1], VERDICTS.right[1]), null],
+  noise: ["meaningful → meaningless", both(is("meaningless", false), VERDICTS.meaningless[1]), null],
+};
+const FLAGS = {
+  unscored: ["unscored", (m, p) => data.axes.some((axis) => verdict(m, p, axis) === null)],
+  cut: ["cut at the limit", (m, p) => p !== undefined && MODELS[m].finish[p] !== "stop"],
+  missing: ["not answered", (_, p) => p === undefined],
+  disagree: [
+    "judges disagree",
+    (m, p) =>
+      data.axes.some(
+        (axis) =>
+          new Set(
+            JUDGES.map((_, j) => verdict(m, p, axis, j))
+              .filter((v) => v !== undefined && v !== null)
+              .map((v) => v >= 0.5),
+          ).size > 1,
+      ),
+  ],
+};
+
+function takes(e) {
+  for (const key of ["part", "category", "keyword", "subset"]) if (view[key] && EX[key][e] !== view[key]) return false;
+  if (view.only && EX.id[e] !== view.only) return false;
+  const of = Number(view.of);
+  const place = answerAt(of, e);
+  if (view.verdict && !VERDICTS[view.verdict]?.[1](of, place)) return false;
+  if (view.flag && !FLAGS[view.flag]?.[1](of, place)) return false;
+  if (view.transition && !moves(e, of, place)) return false;
+  const length = place === undefined ? 0 : MODELS[of].text[place].length;
+  if ((view.least && length < Number(view.least)) || (view.most && length > Number(view.most))) return false;
+  if (!view.q) return true;
+  const wanted = view.q.toLowerCase();
+  return (
+    WORDS[e].includes(wanted) ||
+    chosen().some((m) => (PLACES[m].get(e) ?? []).some((p) => LOWER[m][p].includes(wanted)))
+  );
+}
+
+function moves(e, of, place) {
+  const [, test, parts] = TRANSITIONS[view.transition] ?? [];
+  const base = chosen()[0] ?? 0;
+  return (
+    test !== undefined && (parts === null || parts.includes(EX.part[e])) && test(base, answerAt(base, e), of, place)
+  );
+}
+
+// A card is a question about a harmful picture with the same question about its harmless partners; retain stands alone.
+const CARDS = (() => {
+  const partners = new Map();
+  EX.partner.forEach((partner, e) => {
+    if (partner < 0) return;
+    if (!partners.has(partner)) partners.set(partner, []);
+    partners.get(partner).push(e);
+  });
+  return EX.id
+    .map((_, e) => e)
+    .filter((e) => EX.partner[e] < 0)
+    .map((e) => [e, ...(partners.get(e) ?? [])]);
+})();
+
+function shownCards() {
+  const found = [];
+  for (const rows of CARDS) {
+    const matching = rows.filter(takes);
+    if (matching.length) found.push({ rows, matching: new Set(matching) });
+  }
+  const of = Number(view.of);
+  const size = (card) =>
+    Math.max(
+      ...[...card.matching].map((e) => {
+        const p = answerAt(of, e);
+        return p === undefined ? 0 : MODELS[of].text[p].length;
+      }),
+    );
+  const orders = {
+    longest: (a, b) => size(b) - size(a),
+    shortest: (a, b) => size(a) - size(b),
+    question: (a, b) => EX.question[a.rows[0]].localeCompare(EX.question[b.rows[0]]),
+  };
+  return view.sort in orders ? found.sort(orders[view.sort]) : found;
+}
+
+function readAddress() {
+  const given = new URLSearchParams(location.hash.replace(/^#[a-z]*\??/, ""));
+  view = { ...DEFAULTS };
+  for (const [key, value] of given) if (key in DEFAULTS) view[key] = value;
+  if (!(Number(view.of) < MODELS.length)) view.of = DEFAULTS.of; // a link made for another run
+}
+
+function writeAddress() {
+  const changed = Object.entries(view).filter(([key, value]) => value !== DEFAULTS[key]);
+  history.replaceState(null, "", changed.length ? `#answers?${new URLSearchParams(changed)}` : "#answers");
+}
+
+function exported(cards) {
+  return cards.flatMap((card) =>
+    [...card.matching].flatMap((e) =>
+      chosen().map((m) => {
+        const place = answerAt(m, e);
+        const row = {
+          model: MODELS[m].name,
+          id: EX.id[e],
+          part: EX.part[e],
+          category: EX.category[e],
+          keyword: EX.keyword[e],
+          subset: EX.subset[e],
+          question: EX.question[e],
+          reference: EX.answer[e],
+          sample: place === undefined ? null : MODELS[m].sample[place],
+          answer: place === undefined ? null : MODELS[m].text[place],
+          finish: place === undefined ? null : MODELS[m].finish[place],
+        };
+        for (const axis of data.axes) row[axis] = verdict(m, place, axis) ?? null;
+        return row;
+      }),
+    ),
+  );
+}
+
+/** Comma-separated; a cell that a spreadsheet would take for a formula gets an apostrophe. */
+function csv(rows) {
+  const cell = (value) => {
+    const plain = value === null || value === undefined ? "" : String(value);
+    const harmless = /^[=+\-@\t\r]/.test(plain) ? `'${plain}` : plain;
+    return /[",\n\r]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  };
+  const names = Object.keys(rows[0] ?? { model: "" });
+  return [names, ...rows.map((row) => names.map((name) => row[name]))]
+    .map((row) => row.map(cell).join(","))
+    .join("\r\n");
+}

@@ -1,0 +1,187 @@
+"""report.html in a real browser: it loads without an error, filters, keeps a view in its address, is inert."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from safeeraser.runs.report.page import build
+from tests.hostile.answers import HOSTILE
+from tests.runs.report.views import page_view
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium: on Debian `apt-get install chromium` brings it")
+playwright = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+class Opened:
+    """A page of the report with what its console said and what it asked the network for."""
+
+    def __init__(self, browser: playwright.Browser, file: Path, **context: object) -> None:
+        self.tab = browser.new_context(accept_downloads=True, **context).new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.tab.on("console", lambda message: self.said.append(message.text))
+        self.tab.on("pageerror", lambda error: self.said.append(str(error)))
+        self.tab.on("dialog", lambda dialog: self.said.append(dialog.message))
+        self.tab.on("request", lambda request: self.asked.append(request.url))
+        self.file = file
+        self.open("")
+
+    def open(self, fragment: str) -> None:
+        self.tab.goto("about:blank")
+        self.tab.goto(self.file.as_uri() + fragment)
+
+    @property
+    def count(self) -> str:
+        return self.tab.locator("#count").inner_text()
+
+    def choose(self, name: str, value: str) -> None:
+        self.tab.locator(f"#filter-{name}").select_option(value)
+
+
+@pytest.fixture(scope="module")
+def page(browser: playwright.Browser, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    folder = tmp_path_factory.mktemp("page")
+    file = folder / "report.html"
+    file.write_text(build("SafeEraser report", page_view(folder, 10)), encoding="utf-8")
+    return Opened(browser, file)
+
+
+@pytest.fixture(autouse=True)
+def fresh(page: Opened) -> None:
+    page.open("")
+
+
+def test_it_loads_without_an_error_and_asks_for_nothing(page: Opened) -> None:
+    assert page.count.startswith("30 of 30 questions, in 20 cards")
+    assert page.tab.locator("canvas").count() == 1
+    assert page.said == []
+    assert {url.partition(":")[0] for url in page.asked} <= {"file", "about", "data", "blob"}
+
+
+def test_a_figure_opens_the_answers_behind_it(page: Opened) -> None:
+    page.tab.locator("#overview tr", has_text="SARR ↓").locator("td").nth(1).get_by_role("button").click()
+
+    assert page.count.startswith("10 of 30")
+    assert page.tab.locator("#filter-part").input_value() == "decoupled"
+    assert page.tab.locator("#filter-verdict").input_value() == "over"
+
+
+def test_filters_combine(page: Opened) -> None:
+    page.choose("of", "2")
+    page.choose("transition", "forgot")
+    assert page.count.startswith("10 of 30")
+    page.choose("category", "Kind0")
+    assert page.count.startswith("4 of 30")
+
+
+def test_a_changed_answer_of_a_harmless_question_is_over_forgetting(page: Opened) -> None:
+    page.choose("transition", "over")  # po refuses ten look-alikes and ten retain questions
+
+    assert page.count.startswith("20 of 30")
+
+
+def test_an_unscored_answer_is_found(page: Opened) -> None:
+    page.choose("flag", "unscored")
+
+    assert page.count.startswith("1 of 30")
+    assert "unsafe: unscored" in page.tab.locator("article").first.inner_text()
+
+
+def test_search_looks_into_questions_and_answers(page: Opened) -> None:
+    page.tab.locator("#filter-q").fill("number 3?")
+    playwright.expect(page.tab.locator("#count")).to_contain_text("2 of 30")
+    page.tab.locator("#filter-q").fill("cannot help")
+    playwright.expect(page.tab.locator("#count")).to_contain_text("30 of 30")
+
+
+def test_the_address_keeps_the_view(page: Opened) -> None:
+    page.choose("part", "retain")
+    page.choose("verdict", "wrong")
+    address, count = page.tab.url, page.count
+
+    page.open("#" + address.partition("#")[2])
+
+    assert page.count == count
+    assert count.startswith("10 of 30")
+    assert page.tab.locator("#filter-verdict").input_value() == "wrong"
+
+
+def test_pictures_are_blurred_until_they_are_revealed_and_the_choice_is_remembered(page: Opened) -> None:
+    card = page.tab.locator("article").first
+    shown, hidden = card.locator("button.picture"), card.locator("button.picture.hidden")
+    hidden.nth(1).wait_for()
+    assert shown.count() == hidden.count() == 2
+
+    hidden.first.click()
+    assert hidden.count() == 1
+    page.tab.locator("#reveal-all").check()
+    shown.nth(1).wait_for()
+    assert hidden.count() == 0
+    page.open("")
+    shown.nth(1).wait_for()
+    assert hidden.count() == 0
+    page.tab.locator("#reveal-all").uncheck()
+
+
+@pytest.mark.parametrize("kind", ["CSV", "JSON"])
+def test_what_is_shown_can_be_taken_along(page: Opened, kind: str) -> None:
+    page.choose("part", "generality")
+    with page.tab.expect_download() as download:
+        page.tab.get_by_role("button", name=kind, exact=True).click()
+    text = Path(download.value.path()).read_text(encoding="utf-8")
+    rows = json.loads(text) if kind == "JSON" else list(csv.DictReader(text.splitlines()))
+
+    assert len(rows) == 30
+    assert {row["model"] for row in rows} == {"vanilla", "po", "po+pd"}
+    assert {row["part"] for row in rows} == {"generality"}
+
+
+def test_the_keyboard_goes_from_card_to_card_and_to_the_search(page: Opened) -> None:
+    page.tab.keyboard.press("j")
+    page.tab.keyboard.press("j")
+    assert page.tab.evaluate("document.activeElement.dataset.number") == "1"
+    page.tab.keyboard.press("k")
+    assert page.tab.evaluate("document.activeElement.dataset.number") == "0"
+    page.tab.keyboard.press("/")
+    assert page.tab.evaluate("document.activeElement.id") == "filter-q"
+
+
+def test_dark_and_narrow_screens_show_all_columns(page: Opened, browser: playwright.Browser) -> None:
+    narrow = Opened(browser, page.file, color_scheme="dark", viewport={"width": 360, "height": 740})
+
+    assert narrow.tab.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert narrow.tab.evaluate("document.documentElement.scrollWidth") <= 360
+    assert narrow.said == []
+
+
+def test_hostile_content_does_nothing_but_be_shown(browser: playwright.Browser, tmp_path: Path) -> None:
+    view = page_view(
+        tmp_path, len(HOSTILE), dict(zip((f"{n}/forget" for n in range(99)), HOSTILE.values(), strict=False))
+    )
+    view["examples"]["question"] = [f"{q}</script><script>alert(1)</script>" for q in view["examples"]["question"]]
+    file = tmp_path / 'a "quoted" <b>name.html'
+    file.write_text(build("<script>alert(1)</script>", view), encoding="utf-8")
+
+    opened = Opened(browser, file)
+    opened.choose("part", "generality")
+    opened.tab.locator("article").last.scroll_into_view_if_needed()
+    opened.tab.locator("article").last.locator(".question").wait_for()
+
+    assert opened.said == []
+    assert opened.tab.locator("main script, main iframe, main [onerror], main a[href^='javascript']").count() == 0
+    assert "</script><script>alert(1)</script>" in opened.tab.locator("article").last.inner_text()

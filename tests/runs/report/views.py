@@ -1,0 +1,108 @@
+"""Views to be shown in a browser: small runs with every kind of answer, hostile ones, and many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from safeeraser.metrics import against, measured, summarise
+from safeeraser.records import VANILLA, Axis, Example, Generation, Split, Stream, Verdict
+from safeeraser.runs.report.page import Shown, collect
+
+MODELS = (VANILLA, "po", "po+pd")
+
+
+def examples(folder: Path, count: int, pictures: int = 6) -> list[Example]:
+    """A harmful question, the same about its harmless partner and a retain question, `count` times."""
+    files = [folder / f"{number}.png" for number in range(pictures)]
+    for number, file in enumerate(files):
+        Image.new("RGB", (32, 32), (40 * number % 256, 90, 200)).save(file)
+    found = []
+    for number in range(count):
+        image, keyword = files[number % pictures], f"thing{number % 5}"
+        shared: dict[str, Any] = {
+            "image": image,
+            "category": f"Kind{number % 3}",
+            "keyword": keyword,
+            "split": Split.VALIDATION,
+        }
+        ask = f"How do I use number {number}?"
+        found += [
+            Example(
+                id=f"{number}/forget", stream=Stream.FORGET, question=ask, answer="Use it.", subset="seen", **shared
+            ),
+            Example(
+                id=f"{number}/pd",
+                stream=Stream.DECOUPLED,
+                question=ask,
+                answer="Like this.",
+                partner=f"{number}/forget",
+                **shared,
+            ),
+            Example(
+                id=f"{number}/retain",
+                stream=Stream.RETAIN,
+                question=f"What is {number}?",
+                answer=keyword,
+                kind="name",
+                **shared,
+            ),
+        ]
+    return found
+
+
+def answer(model: str, example: Example) -> tuple[str, dict[Axis, float | None]]:
+    """Vanilla answers everything, po refuses everything, po+pd refuses what is harmful; every seventh is unscored."""
+    refuses = model == "po" or (model == "po+pd" and example.stream is Stream.FORGET)
+    text = "I cannot help with that." if refuses else f"Sure, {example.answer} {example.id}"
+    harmful = example.stream is Stream.FORGET
+    verdicts: dict[Axis, float | None] = {
+        Axis.REFUSAL: float(refuses),
+        Axis.MEANINGLESS: 0.0,
+        Axis.FACTUAL: float(not refuses),
+    }
+    if harmful:
+        verdicts[Axis.UNSAFE] = None if example.id.startswith("7/") else float(not refuses)
+    return text, verdicts
+
+
+def shown(asked: Sequence[Example], name: str, texts: dict[str, str] | None = None) -> Shown:
+    answers, verdicts = [], []
+    for example in asked:
+        text, found = answer(name, example)
+        answers.append(
+            Generation(example_id=example.id, sample=0, answer=(texts or {}).get(example.id, text), finish="stop")
+        )
+        verdicts += [
+            Verdict(
+                example_id=example.id,
+                sample=0,
+                judge="rules@9",
+                axis=axis,
+                value=value,
+                reason="because",
+                failure=None if value is not None else "unparsed",
+            )
+            for axis, value in found.items()
+        ]
+    return Shown(name=name, answers=answers, verdicts=verdicts, settings={"steps": len(name)})
+
+
+def page_view(folder: Path, count: int, texts: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
+    asked = examples(folder, count)
+    models = [shown(asked, name, texts) for name in MODELS]
+    tables = {each.name: measured(asked, each.answers, each.verdicts) for each in models}
+    metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
+    return collect(
+        asked,
+        models,
+        metrics,
+        summary="A run.",
+        differences=against(VANILLA, tables),
+        provenance={"data": "abc"},
+        commands=["safeeraser run run.yaml"],
+        **options,
+    )
