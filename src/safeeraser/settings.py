@@ -1,21 +1,143 @@
-"""What all settings are made of: models that are frozen and refuse unknown keys, and names that are looked up."""
+"""What all settings are made of: frozen pydantic models whose problems are told in words that name the key."""
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from safeeraser.errors import unknown
+from safeeraser.errors import UserError, unknown
+
+Projector = Literal["frozen", "full", "lora", "sine"]
+"""How the projector between vision tower and language model is trained."""
+Preset = Literal["clean", "paper"]
+"""Whose weights and averaging a method has: ours, or those of the SafeEraser authors' code (arXiv 2502.12520)."""
+
+Key = tuple[str, ...]
+"""A key of settings and those around it, outermost first."""
+
+_Init = TypeVar("_Init", bound=Callable[..., None])
+_Item = TypeVar("_Item")
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
+_SHORT.maxstring = 60
+
+
+class ConfigError(UserError):
+    """Settings that cannot be used; `problems` holds every one found, each with its place and key."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Marks a key that changes how the work is done and not what is found."""
+
+
+WAY = Way()
+
+
+def _several(given: Any) -> Any:
+    return given if isinstance(given, list | tuple) else [given]
+
+
+Several = Annotated[tuple[_Item, ...], BeforeValidator(_several)]
+"""A list, for which a single value may stand."""
+
+
+def _validated_without(init: _Init) -> _Init:
+    """Have pydantic make models inside of others without this `__init__`, so that errors keep their place."""
+    vars(init)["__pydantic_base_init__"] = True
+    return init
 
 
 class Settings(BaseModel):
-    """Values that are never changed; a key that does not exist is a problem."""
+    """Values that are never changed; a key that does not exist is a problem.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    What a key means stands below it. Raises ConfigError with everything that is wrong.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @_validated_without
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError([text for _, text in problems(error)]) from error
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _tell(cls, given: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        """Put what is wrong in our words, with the nearest keys beside one that does not exist."""
+        try:
+            return handler(given)
+        except ValidationError as error:
+            lines = [_told(cls, details) for details in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(cls.__name__, lines) from error
+
+    def changed(self, **changes: Any) -> Self:
+        """These settings with some changed, and checked again. Raises ConfigError with everything that is wrong."""
+        return type(self)(**{name: getattr(self, name) for name in self.model_fields_set} | changes)
+
+    def results(self) -> dict[str, Any]:
+        """The keys that a result depends on, as plain values: all but those marked as a `Way`."""
+        plain, fields = self.model_dump(mode="json"), type(self).model_fields
+        return {name: _results(value, plain[name]) for name, value in self if WAY not in fields[name].metadata}
+
+
+def _results(value: Any, plain: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.results()
+    return [_results(*pair) for pair in zip(value, plain, strict=True)] if isinstance(value, tuple) else plain
+
+
+def problem(message: str) -> PydanticCustomError:
+    """What a validator of ours raises: the message as it is to be shown."""
+    return PydanticCustomError("told", "{message}", {"message": message})
+
+
+def problems(error: ValidationError) -> Iterator[tuple[Key, str]]:
+    """Which key is wrong, and the message that names it; the empty key stands for all settings."""
+    for details in error.errors(include_url=False):
+        key = tuple(str(step) for step in details["loc"] if step != "[key]")
+        named = key[:-1] if details["type"] == "unknown_key" else key
+        yield key, f"{dotted(named)}: {details['msg']}" if named else details["msg"]
+
+
+def dotted(key: Key) -> str:
+    """The key as messages and overrides write it, such as `unlearn.epochs`."""
+    return ".".join(key)
+
+
+def _told(kind: type[BaseModel], details: ErrorDetails) -> InitErrorDetails:
+    """An error of a model of this kind; those of models in it have been put in our words by them."""
+    message = details["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    match details["type"]:
+        case "told" | "unknown_key" as type_:
+            error = PydanticCustomError(type_, "{message}", {"message": message})
+        case "extra_forbidden":
+            near = unknown("key", details["loc"][-1], kind.model_fields)
+            error = PydanticCustomError("unknown_key", "{message}", {"message": near})
+        case _:
+            error = problem(f"{message}, found {_SHORT.repr(details['input'])}")
+    return InitErrorDetails(type=error, loc=details["loc"], input=details["input"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +156,7 @@ def known(field: str, kind: str) -> AfterValidator:
     def check(name: str, info: ValidationInfo) -> str:
         names = getattr(info.context, field, ())
         if names and name not in names:
-            raise PydanticCustomError("unknown_name", "{message}", {"message": unknown(kind, name, names)})
+            raise problem(unknown(kind, name, names))
         return name
 
     return AfterValidator(check)
@@ -45,8 +167,7 @@ def _model(name: str, info: ValidationInfo) -> str:
     names = getattr(info.context, "models", ())
     if not names or name in names or "/" in name or Path(name).is_dir():
         return name
-    message = f"{unknown('model', name, names)}, or a folder, or a hub id such as llava-hf/llava-1.5-7b-hf"
-    raise PydanticCustomError("unknown_name", "{message}", {"message": message})
+    raise problem(f"{unknown('model', name, names)}, or a folder, or a hub id such as llava-hf/llava-1.5-7b-hf")
 
 
 ModelName = Annotated[str, AfterValidator(_model)]

@@ -1,7 +1,6 @@
 """When memory runs out, the batch is halved and the run goes on; the answers are the same."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def test_an_example_that_does_not_fit_alone_is_named(
 ) -> None:
     tight, batches = small(loaded, 0, CUDA)
     with pytest.raises(UserError, match=r"\('n\d', 0\): out of memory, even with nothing else in the batch"):
-        generate(tight, examples, replace(SETTINGS, batch_size=4), tmp_path / "answers.jsonl")
+        generate(tight, examples, SETTINGS.changed(batch_size=4), tmp_path / "answers.jsonl")
     assert batches == [4, 2, 1]
 
 

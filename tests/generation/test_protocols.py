@@ -5,7 +5,6 @@ import pytest
 from safeeraser import runs as config
 from safeeraser.records import Example, Split, Stream
 from safeeraser.runs import ConfigError
-from safeeraser.runs.pipeline import generate_settings
 
 
 def example(stream: Stream) -> Example:
@@ -17,19 +16,19 @@ ONE_OF_EACH = [example(stream) for stream in Stream]
 
 def asked(*overrides: str) -> dict[str, int]:
     """How many answers are made to an example of each stream."""
-    settings = generate_settings(config.parse("", "run.yaml", [f"generate.{each}" for each in overrides]))
+    settings = config.parse("", "run.yaml", [f"generate.{each}" for each in overrides]).generate
     keys = [request.key for request in settings.requests(ONE_OF_EACH)]
     return {stream.value: sum(name == stream for name, _ in keys) for stream in Stream}
 
 
 def test_strict_is_greedy_and_asks_once() -> None:
-    settings = generate_settings(config.parse("", "run.yaml"))
+    settings = config.parse("", "run.yaml").generate
     assert (settings.temperature, settings.top_p) == (0.0, 1.0)
     assert asked() == asked("protocol=strict") == {"forget": 1, "retain": 1, "decoupled": 1}
 
 
 def test_paper_draws_as_the_authors_did() -> None:
-    settings = generate_settings(config.parse("generate: {protocol: paper}", "run.yaml"))
+    settings = config.parse("generate: {protocol: paper}", "run.yaml").generate
     assert (settings.temperature, settings.top_p, settings.max_new_tokens) == (1.0, 0.9, 512)
     assert asked("protocol=paper") == {"forget": 3, "retain": 1, "decoupled": 1}
 

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from tests import tiny_random
 from tests.endpoint.fake_server import Answer, Body, FakeServer, completion, failed, last_text, serving
 
 SETTINGS = GenerateSettings(max_new_tokens=7)
-SAMPLED = replace(SETTINGS, temperature=1.0, top_p=0.9, samples=1, forget_samples=3)
+SAMPLED = SETTINGS.changed(temperature=1.0, top_p=0.9, samples=1, forget_samples=3)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,7 +74,7 @@ def test_no_weight_moves_by_more_than_one(tmp_path: Path) -> None:
         tiny_random.examples(tmp_path),
         tiny_random.REFUSALS,
         "po",
-        replace(SETTINGS, learning_rate=50.0),
+        SETTINGS.changed(learning_rate=50.0),
         tmp_path / "run",
     )
     base = tiny_random.load().model.model.multi_modal_projector.state_dict()
@@ -103,7 +102,7 @@ def test_anyone_can_load_what_was_trained(tmp_path: Path, picture: Path) -> None
 
 def test_a_stopped_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     examples = tiny_random.examples(tmp_path)
-    settings = replace(SETTINGS, save_steps=2)
+    settings = SETTINGS.changed(save_steps=2)
 
     def train(name: str) -> dict[str, Tensor]:
         run = tmp_path / name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,5 +57,5 @@ def test_features_on_disk_change_nothing(train: Train, tmp_path: Path, monkeypat
 def test_a_wrong_limit_stops_before_training(train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(VARIABLE, "plenty")
     with pytest.raises(UserError, match=VARIABLE):
-        train("never", replace(SETTINGS, steps=1))
+        train("never", SETTINGS.changed(steps=1))
     assert not (tmp_path / "never").exists()

@@ -1,7 +1,6 @@
 """What needs a CUDA GPU: QLoRA, and training in bfloat16 with gradient checkpointing."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def test_checkpointing_in_bfloat16_changes_nothing(folder: Path, tmp_path: Path)
 
     def trained(checkpointing: bool) -> list[float]:
         loaded = load(str(folder), dtype="bfloat16", device="cuda")
-        settings = replace(SETTINGS, gradient_checkpointing=checkpointing)
+        settings = SETTINGS.changed(gradient_checkpointing=checkpointing)
         return losses(train(loaded, settings, tmp_path / f"checkpointing-{checkpointing}"))
 
     assert trained(True) == pytest.approx(trained(False), rel=1e-3)

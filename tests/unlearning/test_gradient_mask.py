@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,7 +65,7 @@ def test_the_information_is_the_mean_square_of_the_rows_gradients(tmp_path: Path
     loaded = tiny_random.load()
     adapted = attach(loaded.model, r=2, alpha=4, dropout=0.5)
     examples = tiny_random.examples(tmp_path)
-    settings = replace(SETTINGS, gradient_mask_rows=1)
+    settings = SETTINGS.changed(gradient_mask_rows=1)
     first, second = (gradient_mask(loaded, adapted, examples, find("po+pd"), settings) for _ in range(2))
     assert first is not None
     assert second is not None
@@ -74,7 +73,7 @@ def test_the_information_is_the_mean_square_of_the_rows_gradients(tmp_path: Path
         assert torch.equal(mask, second._masks[parameter])
     shares = {
         threshold: _share(
-            gradient_mask(loaded, adapted, examples, find("po"), replace(settings, gradient_mask=threshold))
+            gradient_mask(loaded, adapted, examples, find("po"), settings.changed(gradient_mask=threshold))
         )
         for threshold in (1e-9, 1.0, 1e9)
     }
@@ -89,7 +88,7 @@ def test_only_salient_weights_move(tmp_path: Path) -> None:
     trained = weights(unlearn(loaded, examples, tiny_random.REFUSALS, method, SETTINGS, tmp_path / "masked"))
     plain = weights(
         unlearn(
-            loaded, examples, tiny_random.REFUSALS, method, replace(SETTINGS, gradient_mask=None), tmp_path / "plain"
+            loaded, examples, tiny_random.REFUSALS, method, SETTINGS.changed(gradient_mask=None), tmp_path / "plain"
         )
     )
     second = {name: value for name, value in trained.items() if "lora_B" in name}
@@ -100,7 +99,7 @@ def test_only_salient_weights_move(tmp_path: Path) -> None:
 
 def test_a_stopped_run_goes_on_with_the_same_mask(tmp_path: Path) -> None:
     examples = tiny_random.examples(tmp_path)
-    settings = replace(SETTINGS, save_steps=1)
+    settings = SETTINGS.changed(save_steps=1)
 
     def train(name: str) -> dict[str, Tensor]:
         run = tmp_path / name
@@ -114,9 +113,9 @@ def test_a_stopped_run_goes_on_with_the_same_mask(tmp_path: Path) -> None:
 
 def test_settings_out_of_range() -> None:
     with pytest.raises(UserError, match="gradient_mask must be above 0"):
-        replace(SETTINGS, gradient_mask=0.0)
+        SETTINGS.changed(gradient_mask=0.0)
     with pytest.raises(UserError, match="gradient_mask_rows must be at least 1"):
-        replace(SETTINGS, gradient_mask_rows=0)
+        SETTINGS.changed(gradient_mask_rows=0)
 
 
 def weights(adapter: Path) -> dict[str, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from math import log
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
 
 def settings(name: str, **changes: Any) -> UnlearnSettings:
     given = OPTIONS.get(name.removesuffix("+pd"), {}) | changes.pop("options", {})
-    return replace(SETTINGS, options=given, **changes)
+    return SETTINGS.changed(options=given, **changes)
 
 
 def train(examples: list[Example], folder: Path, method: str | Method, chosen: UnlearnSettings, **given: Any) -> Path:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def same(one: Path, other: Path, **tolerance: float) -> None:
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT's
 @pytest.mark.parametrize("projector", ["frozen", "full", "lora"])
 def test_peft_loads_the_adapter_and_it_changes_the_model(train: Train, projector: Any) -> None:
-    adapter = train(replace(SETTINGS, projector=projector))
+    adapter = train(SETTINGS.changed(projector=projector))
     plain = tiny_random.load().model(IDS).logits
     adapted = PeftModel.from_pretrained(tiny_random.load().model, str(adapter)).eval()
     assert (adapted(IDS).logits - plain).abs().max() > 0.01
@@ -69,7 +68,7 @@ def test_peft_loads_the_adapter_and_it_changes_the_model(train: Train, projector
 def test_base_model_is_as_before(train: Train) -> None:
     loaded = tiny_random.load()
     before = {name: value.clone() for name, value in loaded.model.state_dict().items()}
-    train(replace(SETTINGS, projector="full"), loaded=loaded)
+    train(SETTINGS.changed(projector="full"), loaded=loaded)
     after = loaded.model.state_dict()
     assert list(after) == list(before)
     assert all(torch.equal(after[name], before[name]) for name in before)
@@ -104,23 +103,23 @@ def test_manifest_and_loss_log(train: Train) -> None:
 
 
 def test_the_loss_falls(train: Train) -> None:
-    losses = [entry["loss"] for entry in log(train(replace(SETTINGS, steps=40, lora_dropout=0.0)))]
+    losses = [entry["loss"] for entry in log(train(SETTINGS.changed(steps=40, lora_dropout=0.0)))]
     assert losses[-1] < 0.7 * losses[0]
 
 
 def test_first_token_weight_and_weights_reach_the_loss(train: Train) -> None:
     method = Method("trial", (Term("refusal", nll, (Target.REFUSAL,), 0.25),))
     plain = log(train(method=method, name="plain"))[0]
-    heavy = log(train(replace(SETTINGS, first_token_weight=50.0), method=method, name="heavy"))[0]
+    heavy = log(train(SETTINGS.changed(first_token_weight=50.0), method=method, name="heavy"))[0]
     assert plain["loss"] == pytest.approx(0.25 * plain["refusal"])
     assert abs(heavy["refusal"] - plain["refusal"]) > 0.01
 
 
 @pytest.mark.parametrize("preset", ["clean", "paper"])
 def test_batch_of_one_accumulated_equals_one_batch(train: Train, preset: Any) -> None:
-    settings = replace(SETTINGS, preset=preset, lora_dropout=0.0, steps=3)
-    whole = train(replace(settings, batch_size=8), name="whole")
-    parts = train(replace(settings, batch_size=1, accumulation=8), name="parts")
+    settings = SETTINGS.changed(preset=preset, lora_dropout=0.0, steps=3)
+    whole = train(settings.changed(batch_size=8), name="whole")
+    parts = train(settings.changed(batch_size=1, accumulation=8), name="parts")
     for one, other in zip(log(whole), log(parts), strict=True):
         assert one == pytest.approx(other, rel=1e-4)
     same(whole, parts, rtol=1e-3, atol=1e-4)
@@ -129,14 +128,14 @@ def test_batch_of_one_accumulated_equals_one_batch(train: Train, preset: Any) ->
 def test_equal_seeds_give_equal_adapters(train: Train) -> None:
     first, second = train(name="first"), train(name="second")
     same(first, second)
-    other = train(replace(SETTINGS, seed=1), name="other")
+    other = train(SETTINGS.changed(seed=1), name="other")
     assert any(not torch.equal(value, weights(other)[name]) for name, value in weights(first).items())
 
 
 def test_a_stopped_run_goes_on_from_its_checkpoint(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = replace(SETTINGS, save_steps=2)
+    settings = SETTINGS.changed(save_steps=2)
     straight = train(settings, name="straight")
     write = Output.log
 
@@ -168,7 +167,7 @@ def test_a_folder_of_other_settings_is_left_alone(train: Train) -> None:
     adapter = train()
     before = weights(adapter)
     with pytest.raises(UserError, match=r"made with learning_rate = 0\.01, not 0\.5"):
-        train(replace(SETTINGS, learning_rate=0.5))
+        train(SETTINGS.changed(learning_rate=0.5))
     with pytest.raises(UserError, match=r"made with method = 'po\+pd', not 'po'"):
         train(method="po")
     assert all(torch.equal(value, weights(adapter)[name]) for name, value in before.items())
@@ -183,7 +182,7 @@ def test_settings_of_a_training_without_a_step_do_not_bind(
     with monkeypatch.context() as patched:
         patched.setattr(UnlearnTrainer, "train", stop)
         with pytest.raises(KeyboardInterrupt):
-            train(replace(SETTINGS, learning_rate=0.5), name="mistaken")
+            train(SETTINGS.changed(learning_rate=0.5), name="mistaken")
     manifest = tmp_path / "mistaken" / "manifest.json"
     assert json.loads(manifest.read_text())["inputs"]["settings"]["learning_rate"] == 0.5
     same(train(name="straight"), train(name="mistaken"))
@@ -215,4 +214,4 @@ def test_out_of_memory_says_what_to_try(train: Train, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(UnlearnTrainer, "training_step", fail)
     with pytest.raises(UserError, match="batch_size 4: batch_size=2 accumulation=6 makes the same steps, and gradient"):
-        train(replace(SETTINGS, batch_size=4, accumulation=3))
+        train(SETTINGS.changed(batch_size=4, accumulation=3))

@@ -20,7 +20,7 @@ from tests import tiny_random
 SETTINGS = UnlearnSettings(
     steps=12, batch_size=4, learning_rate=1e-2, lora_r=4, lora_alpha=8, lora_dropout=0.0, warmup_ratio=0.0
 )
-WITHOUT_SELECTION = replace(SETTINGS, eval_steps=2)
+WITHOUT_SELECTION = SETTINGS.changed(eval_steps=2)
 Train = Callable[..., Path]
 
 
@@ -54,7 +54,7 @@ def test_ascent_stops_where_it_has_gone_far_enough(train: Train) -> None:
     free = train(SETTINGS, name="free")
     nll = log(free, "forget_nll")
     limit = sorted(nll.values())[6]
-    bounded = train(replace(SETTINGS, stop_forget_nll=limit), name="bounded")
+    bounded = train(SETTINGS.changed(stop_forget_nll=limit), name="bounded")
     stop = next(step for step, value in nll.items() if value > limit)
     assert stop < 12
     assert log(bounded, "forget_nll") == {step: value for step, value in nll.items() if step <= stop}
@@ -64,13 +64,13 @@ def test_ascent_stops_where_it_has_gone_far_enough(train: Train) -> None:
 
 def test_a_method_without_harmful_answers_has_no_such_limit(train: Train, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="po has no term on the harmful answers: stop_forget_nll has nothing to watch"):
-        train(replace(SETTINGS, stop_forget_nll=3.0), method="po")
+        train(SETTINGS.changed(stop_forget_nll=3.0), method="po")
     assert not (tmp_path / "run").exists()
 
 
 def test_the_best_adapter_is_kept(train: Train) -> None:
     """The rate is so high that the loss of the selection rows is at its lowest before the end."""
-    rough = replace(SETTINGS, learning_rate=0.1, lr_scheduler="constant", eval_steps=2, eval_rows=4)
+    rough = SETTINGS.changed(learning_rate=0.1, lr_scheduler="constant", eval_steps=2, eval_rows=4)
     adapter = train(rough, method="po")
     losses = log(adapter, "selection_loss")
     assert list(losses) == [2, 4, 6, 8, 10, 12]
@@ -78,7 +78,7 @@ def test_the_best_adapter_is_kept(train: Train) -> None:
     assert best < 12
     assert (manifest(adapter)["best_step"], manifest(adapter)["selection_loss"]) == (best, losses[best])
     weights = load_file(adapter / "adapter_model.safetensors")
-    reached = train(replace(rough, patience=1), method="po", name="patient")
+    reached = train(rough.changed(patience=1), method="po", name="patient")
     assert manifest(reached)["steps"] <= best + 2
     if manifest(reached)["best_step"] == best:
         again = load_file(reached / "adapter_model.safetensors")
@@ -86,13 +86,13 @@ def test_the_best_adapter_is_kept(train: Train) -> None:
 
 
 def test_evaluating_changes_nothing_in_training(train: Train) -> None:
-    plain, watched = train(SETTINGS, name="plain"), train(replace(SETTINGS, eval_steps=3), name="watched")
+    plain, watched = train(SETTINGS, name="plain"), train(SETTINGS.changed(eval_steps=3), name="watched")
     assert log(watched, "loss") == log(plain, "loss")
 
 
 def test_selection_rows_are_measured_as_rows_of_training_are(train: Train) -> None:
     """At the first step, whose rate is 0, the model is as it was: the loss on the same rows is the one of training."""
-    settings = replace(SETTINGS, steps=1, warmup_ratio=0.5, eval_steps=1, eval_rows=4)
+    settings = SETTINGS.changed(steps=1, warmup_ratio=0.5, eval_steps=1, eval_rows=4)
     adapter = train(settings, method="po+pd")
     assert log(adapter, "learning_rate") == {1: 0.0}
     assert log(adapter, "selection_loss")[1] == pytest.approx(log(adapter, "loss")[1], rel=1e-5)
@@ -108,7 +108,7 @@ def test_without_selection_examples(train: Train) -> None:
     [
         ({"patience": 2}, "patience counts evaluations: set eval_steps as well"),
         ({"eval_steps": 2, "save_steps": 3}, "leave save_steps out"),
-        ({"stop_forget_nll": 0.0}, "stop_forget_nll must be above 0"),
+        ({"stop_forget_nll": 0.0}, "stop_forget_nll: should be greater than 0, found 0"),
     ],
 )
 def test_settings_that_do_not_go_together(settings: dict[str, Any], message: str) -> None:
@@ -118,17 +118,17 @@ def test_settings_that_do_not_go_together(settings: dict[str, Any], message: str
 
 def test_trackers(train: Train) -> None:
     with pytest.raises(UserError, match="unknown tracker in report_to 'tensorbord'; did you mean 'tensorboard'"):
-        train(replace(SETTINGS, report_to=("tensorbord",)))
+        train(SETTINGS.changed(report_to=("tensorbord",)))
     with pytest.raises(UserError, match="the package of the tracker neptune is not installed"):
-        train(replace(SETTINGS, report_to=("neptune",)))
+        train(SETTINGS.changed(report_to=("neptune",)))
 
 
 @pytest.mark.parametrize("method", ["gd+pd", "rmu"])
 def test_gradient_checkpointing_changes_nothing_but_memory(train: Train, method: str) -> None:
     options = {"layer": 1} if method == "rmu" else {}
-    settings = replace(SETTINGS, steps=4, lora_dropout=0.3, projector="full", options=options)
+    settings = SETTINGS.changed(steps=4, lora_dropout=0.3, projector="full", options=options)
     kept = train(settings, method=method, name="kept")
-    computed = train(replace(settings, gradient_checkpointing=True), method=method, name="computed")
+    computed = train(settings.changed(gradient_checkpointing=True), method=method, name="computed")
     assert log(computed, "loss") == log(kept, "loss")
     assert (computed / "adapter_model.safetensors").read_bytes() == (kept / "adapter_model.safetensors").read_bytes()
 
@@ -138,7 +138,7 @@ def test_gradient_checkpointing_computes_layers_again(examples: list[Example], t
     loaded = tiny_random.load()
     for layer in loaded.model.get_decoder().layers:
         layer.mlp.register_forward_pre_hook(lambda *_: calls.append(1))
-    settings = replace(SETTINGS, steps=2, gradient_checkpointing=True)
+    settings = SETTINGS.changed(steps=2, gradient_checkpointing=True)
     unlearn(loaded, examples, tiny_random.REFUSALS, "po", settings, tmp_path / "run")
     assert len(calls) == 2 * 2 * 2  # layers, steps, forward and again in backward
     assert not loaded.model.is_activation_checkpointing

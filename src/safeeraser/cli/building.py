@@ -90,8 +90,8 @@ def prompts(
 
 
 def _build_shipped(output: Path, benchmark: str, scale: float, seed: int) -> None:
+    from safeeraser.benchmarks.settings import DataSettings
     from safeeraser.cli import wiring
-    from safeeraser.runs import DataSettings
 
     source = wiring.BENCHMARKS.get(benchmark)
     if source is None or source.build is None:

@@ -50,7 +50,7 @@ def evaluate(
     from safeeraser.judges.run import check_failures, judge_file
     from safeeraser.metrics import measured
     from safeeraser.records import Generation, Verdict, read_jsonl
-    from safeeraser.runs import parse, pipeline
+    from safeeraser.runs import parse
     from safeeraser.runs.folder import RunFolder
 
     options = {"model": model, "dtype": dtype, "judge.name": judge, **({} if seed is None else {"seed": seed})}
@@ -64,7 +64,7 @@ def evaluate(
     tables: dict[str, list[Column]] = {}
     tallies = {}
     for name, path in named(adapter).items():
-        generate(kit.load(path), examples, pipeline.generate_settings(settings), folder.generations(name))
+        generate(kit.load(path), examples, settings.generate, folder.generations(name))
         answers = read_jsonl(folder.generations(name), Generation)
         tallies[str(folder.verdicts(name))] = judge_file(judging, examples, answers, folder.verdicts(name))
         verdicts = [each for each in read_jsonl(folder.verdicts(name), Verdict) if each.judge == judging.name]

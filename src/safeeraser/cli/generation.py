@@ -51,13 +51,12 @@ def generate(
     from safeeraser.cli import wiring
     from safeeraser.generation.run import generate as answer
     from safeeraser.models.processes import processes
-    from safeeraser.runs import pipeline
 
     state = processes()  # before the model is loaded, so that each goes to its own device
     local = "tiny" if server or not model else model
     settings = wiring.settings("generate", given, seed=seed, model=local, dtype=dtype)
     examples = chosen(wiring.read(data, layout).examples, part, limit, settings.seed)
-    wanted = pipeline.generate_settings(settings)
+    wanted = settings.generate
     if server is None:
         answer(wiring.kit(settings).load(adapter), examples, wanted, output)
     elif state.is_main_process:

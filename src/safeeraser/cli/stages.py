@@ -34,7 +34,6 @@ def unlearn(
     """
     from safeeraser.cli import wiring
     from safeeraser.records import VANILLA
-    from safeeraser.runs import pipeline
     from safeeraser.unlearning.run import check
     from safeeraser.unlearning.run import unlearn as train
 
@@ -43,7 +42,7 @@ def unlearn(
     settings = wiring.settings("unlearn", given, seed=seed, model=model, dtype=dtype, methods=[method])
     kit = wiring.kit(settings)
     benchmark = wiring.read(data, layout)
-    trained = pipeline.unlearn_settings(settings, method)
+    trained = settings.unlearning(method)
     check(benchmark.examples, benchmark.refusals, kit.methods[method], trained)  # before a model is loaded for nothing
     folder = train(kit.load(None), benchmark.examples, benchmark.refusals, kit.methods[method], trained, output)
     stdout.print(str(folder), markup=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from safeeraser.benchmarks import icons
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.reading import Reading
 from safeeraser.benchmarks.released import read as released
+from safeeraser.benchmarks.settings import DataSettings
 from safeeraser.benchmarks.sources import (
     beavertails_v,
     clear,
@@ -33,7 +34,7 @@ from safeeraser.errors import UserError, unknown
 from safeeraser.judges.rules.refusal import find_refusal
 from safeeraser.judges.rules.text import plain, sentences
 from safeeraser.records import VANILLA
-from safeeraser.runs import DataSettings, RunSettings, load, parse
+from safeeraser.runs import RunSettings, load, parse
 from safeeraser.settings import Names
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def answer(
 
 def _id(asking: Asking, target: Target, how: GenerateSettings) -> str:
     picture, question = asking
-    settings = {name: value for name, value in asdict(how).items() if name not in ("batch_size", "limit")}
+    settings = how.results()
     if how.temperature == 0:
         del settings["seed"], settings["top_p"]  # greedy answers depend on neither
     image = picture.sha256 if picture else None

@@ -5,20 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
 
 from safeeraser.curation.findings import KEEPABLE
 from safeeraser.errors import unknown
 from safeeraser.judges.settings import JudgeSettings
-from safeeraser.settings import ModelName
+from safeeraser.settings import ModelName, Settings, problem
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ServerSettings(_Settings):
+class ServerSettings(Settings):
     """An OpenAI-compatible server, as `endpoint.EndpointSettings`, which says what the keys mean."""
 
     url: str | None = None
@@ -32,7 +27,7 @@ class ServerSettings(_Settings):
     max_cost: float | None = Field(default=None, gt=0)
 
 
-class WriterSettings(_Settings):
+class WriterSettings(Settings):
     """Who writes the questions: template files, a model on a server, or a local model.
 
     `sees_picture` sends it the picture; a model of text only needs it off. `batch_size` is for a local model, which
@@ -50,16 +45,16 @@ class WriterSettings(_Settings):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.kind != "templates" and not self.model:
-            raise _problem(f"kind {self.kind} needs a model")
+            raise problem(f"kind {self.kind} needs a model")
         if self.kind == "endpoint" and not self.endpoint.url:
-            raise _problem("kind endpoint needs endpoint.url, such as http://localhost:8000/v1")
+            raise problem("kind endpoint needs endpoint.url, such as http://localhost:8000/v1")
         server = self.endpoint
         if server.max_cost is not None and not (server.input_price or server.output_price):
-            raise _problem("endpoint.max_cost needs endpoint.input_price and endpoint.output_price")
+            raise problem("endpoint.max_cost needs endpoint.input_price and endpoint.output_price")
         return self
 
 
-class QuestionSettings(_Settings):
+class QuestionSettings(Settings):
     """How many questions are written for each harmful picture; the paper has 4, 2 and 2 (arXiv 2502.12520).
 
     Where more than the share `max_failures` of the requests to a writer fail, the build stops, and can go on later.
@@ -71,7 +66,7 @@ class QuestionSettings(_Settings):
     max_failures: float = Field(default=0.05, ge=0, le=1)
 
 
-class AnswerSettings(_Settings):
+class AnswerSettings(Settings):
     """How the model to be unlearned answers, as `generate.GenerateSettings`; temperature 0 is greedy."""
 
     batch_size: int = Field(default=16, ge=1)
@@ -80,7 +75,7 @@ class AnswerSettings(_Settings):
     top_p: float = Field(default=1.0, gt=0, le=1)
 
 
-class SafeSettings(_Settings):
+class SafeSettings(Settings):
     """Where the safe partner pictures come from: a folder or list of the user's, or a text-to-image model.
 
     `per_harmful` is how many of them the model paints for each harmful picture; the paper has 600 for 2,400.
@@ -94,11 +89,11 @@ class SafeSettings(_Settings):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.pictures is None) == (self.model is None):
-            raise _problem("set safe.pictures (a folder or list) or safe.model (a diffusers model), and not both")
+            raise problem("set safe.pictures (a folder or list) or safe.model (a diffusers model), and not both")
         return self
 
 
-class SplitSettings(_Settings):
+class SplitSettings(Settings):
     """Shares of each category's harmful pictures. `unseen_keywords` of each category are in validation only."""
 
     train: float = Field(default=0.7, gt=0)
@@ -110,13 +105,13 @@ class SplitSettings(_Settings):
     def _whole(self) -> Self:
         total = self.train + self.selection + self.validation
         if abs(total - 1) > 1e-6:
-            raise _problem(f"the shares come to {total:g}, not to 1")
+            raise problem(f"the shares come to {total:g}, not to 1")
         if self.unseen_keywords and not self.validation:
-            raise _problem("unseen_keywords need a share for validation")
+            raise problem("unseen_keywords need a share for validation")
         return self
 
 
-class GateSettings(_Settings):
+class GateSettings(Settings):
     """The quality gate. `similarity` is the share of words from which two questions count as one.
 
     Findings of the rules in `keep` are reported and cost nothing. `sample` records go on the sheet for human review.
@@ -132,11 +127,11 @@ class GateSettings(_Settings):
     def _known(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
         for rule in rules:
             if rule not in KEEPABLE:
-                raise PydanticCustomError("unknown_name", "{message}", {"message": unknown("rule", rule, KEEPABLE)})
+                raise problem(unknown("rule", rule, KEEPABLE))
         return rules
 
 
-class BuildSettings(_Settings):
+class BuildSettings(Settings):
     """Everything a benchmark of one's own depends on, but for the files that it names."""
 
     images: Path
@@ -149,7 +144,3 @@ class BuildSettings(_Settings):
     answers: AnswerSettings = AnswerSettings()
     splits: SplitSettings = SplitSettings()
     gate: GateSettings = GateSettings()
-
-
-def _problem(message: str) -> PydanticCustomError:
-    return PydanticCustomError("together", "{message}", {"message": message})

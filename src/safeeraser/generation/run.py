@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +49,6 @@ def answer_file(path: Path) -> RecordFile[Generation]:
 
 
 def meta(identity: Mapping[str, Any], examples: Sequence[Example], settings: GenerateSettings) -> dict[str, Any]:
-    """What the answers depend on. Batch size and limit say only how many are made, and how many at a time."""
-    values = asdict(settings)
-    del values["batch_size"], values["limit"]
+    """What the answers depend on."""
     questions = [[each.id, each.question, each.image and each.image.name] for each in examples]
-    return {**identity, **values, "questions": provenance.text_hash(json.dumps(questions))}
+    return {**identity, **settings.results(), "questions": provenance.text_hash(json.dumps(questions))}

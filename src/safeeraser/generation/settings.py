@@ -1,58 +1,56 @@
-"""How answers are made, and which ones: the settings of generation, and the requests that follow from them."""
+"""How answers are made: the settings of generation, and the requests that follow from them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
-from safeeraser.errors import UserError
+from pydantic import Field, model_validator
+
 from safeeraser.records import Example, Stream
+from safeeraser.settings import WAY, Settings, problem
+
+_PAPER = {"temperature": 1.0, "top_p": 0.9, "forget_samples": 3, "max_new_tokens": 512}  # arXiv 2502.12520
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerateSettings:
-    """How answers are made. `temperature` 0 is greedy; else answers are drawn, from the smallest set of tokens that
-    holds `top_p` of the probability: `samples` of them an example, `forget_samples` for a forget example where that
-    is set. `limit` asks only the first so many examples.
+class GenerateSettings(Settings):
+    """How answers are made. `protocol` sets what is not set otherwise."""
 
-    Raises UserError naming every setting that is out of range.
-    """
+    protocol: Annotated[Literal["strict", "paper"], WAY] = "strict"
+    """strict: greedy, one answer a question; paper: drawn, three to each harmful question about a harmful picture."""
+    batch_size: Annotated[int, WAY] = Field(default=32, ge=1)
+    """Questions answered at once."""
+    max_new_tokens: int = Field(default=64, ge=1)
+    """Tokens after which an answer is cut."""
+    samples: int = Field(default=1, ge=1)
+    """Answers to each question."""
+    forget_samples: int | None = Field(default=None, ge=1)
+    """Answers to each harmful question about a harmful picture; samples if not set."""
+    temperature: float = Field(default=0.0, ge=0)
+    """0 is greedy."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Draw from the smallest set of tokens that holds so much of the probability."""
+    seed: int = Field(default=233, ge=0)
+    """Seed of drawn answers; the run's if not set."""
 
-    batch_size: int = 32
-    max_new_tokens: int = 64
-    temperature: float = 0.0
-    top_p: float = 1.0
-    samples: int = 1
-    forget_samples: int | None = None
-    seed: int = 233
-    limit: int | None = None
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, given: Any) -> Any:
+        paper = isinstance(given, Mapping) and given.get("protocol") == "paper"
+        return _PAPER | dict(given) if paper else given
 
-    def __post_init__(self) -> None:
-        one, greedy = "1 with temperature 0: greedy answers are equal", self.temperature <= 0
-        forget_samples = 1 if self.forget_samples is None else self.forget_samples
-        checks = [
-            ("batch_size", self.batch_size >= 1, "at least 1"),
-            ("max_new_tokens", self.max_new_tokens >= 1, "at least 1"),
-            ("samples", self.samples >= 1, "at least 1"),
-            ("samples", self.samples <= 1 or not greedy, one),
-            ("forget_samples", forget_samples >= 1, "at least 1"),
-            ("forget_samples", forget_samples <= 1 or not greedy, one),
-            ("temperature", self.temperature >= 0, "0 or more"),
-            ("top_p", 0 < self.top_p <= 1, "above 0 and at most 1"),
-            ("limit", self.limit is None or self.limit >= 1, "at least 1"),
-        ]
-        problems = [f"{name} must be {rule}, not {getattr(self, name)!r}" for name, fine, rule in checks if not fine]
-        if problems:
-            raise UserError("\n".join(problems))
+    @model_validator(mode="after")
+    def _greedy_is_one_sample(self) -> Self:
+        for name in ("samples", "forget_samples"):
+            if self.temperature == 0 and (getattr(self, name) or 1) > 1:
+                raise problem(f"{name} above 1 need a temperature above 0: greedy answers are equal")
+        return self
 
     def requests(self, examples: Sequence[Example]) -> list[Request]:
         """Every answer to make, in the order of the examples."""
-        return [
-            Request(example, sample)
-            for example in examples[: self.limit]
-            for sample in range(self._samples(example.stream))
-        ]
+        return [Request(example, sample) for example in examples for sample in range(self._samples(example.stream))]
 
     def _samples(self, stream: Stream) -> int:
         return (stream is Stream.FORGET and self.forget_samples) or self.samples

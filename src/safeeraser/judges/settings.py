@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from safeeraser.settings import Settings, known
+from safeeraser.settings import WAY, Settings, known
 
 
 class JudgeSettings(Settings):
@@ -23,17 +23,17 @@ class JudgeSettings(Settings):
     images: bool = False
     max_tokens: int = Field(default=256, ge=1)
     temperature: float | None = Field(default=0.0, ge=0)
-    batch_size: int = Field(default=8, ge=1)
-    url: str | None = None
-    key_variable: str = "OPENAI_API_KEY"
-    concurrency: int = Field(default=8, ge=1)
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    timeout: float = Field(default=60.0, gt=0)
-    attempts: int = Field(default=5, ge=1)
-    input_price: float = Field(default=0.0, ge=0)
-    output_price: float = Field(default=0.0, ge=0)
-    max_cost: float | None = Field(default=None, gt=0)
-    cache: Path | None = None
+    batch_size: Annotated[int, WAY] = Field(default=8, ge=1)
+    url: Annotated[str | None, WAY] = None
+    key_variable: Annotated[str, WAY] = "OPENAI_API_KEY"
+    concurrency: Annotated[int, WAY] = Field(default=8, ge=1)
+    requests_per_minute: Annotated[int | None, WAY] = Field(default=None, ge=1)
+    timeout: Annotated[float, WAY] = Field(default=60.0, gt=0)
+    attempts: Annotated[int, WAY] = Field(default=5, ge=1)
+    input_price: Annotated[float, WAY] = Field(default=0.0, ge=0)
+    output_price: Annotated[float, WAY] = Field(default=0.0, ge=0)
+    max_cost: Annotated[float | None, WAY] = Field(default=None, gt=0)
+    cache: Annotated[Path | None, WAY] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -48,7 +48,3 @@ class JudgeSettings(Settings):
     def dump(self) -> str | dict[str, Any]:
         """The name, with the keys that were set if any were."""
         return {"name": self.name, **self.given} if self.given else self.name
-
-
-WAYS_TO_JUDGE = ("batch_size", *list(JudgeSettings.model_fields)[list(JudgeSettings.model_fields).index("url") :])
-"""Keys of a judge that change no verdict."""

@@ -6,7 +6,6 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -16,8 +15,8 @@ from transformers import PreTrainedModel
 
 from safeeraser.errors import UserError
 from safeeraser.models.sine import modulate
+from safeeraser.settings import Projector
 
-Projector = Literal["frozen", "full", "lora", "sine"]
 PROJECTORS = ("multi_modal_projector", "connector", "merger")
 
 

@@ -2,7 +2,7 @@
 
 from safeeraser.objectives.loss import Loss, Need, about, loss
 from safeeraser.objectives.method import Bound, Method, Options, Target, Term
-from safeeraser.objectives.methods import METHODS, NOTATION, Preset, find, presets
+from safeeraser.objectives.methods import METHODS, NOTATION, find, presets
 from safeeraser.objectives.nll import nll
 from safeeraser.objectives.stream import StreamOutput
 
@@ -14,7 +14,6 @@ __all__ = [
     "Method",
     "Need",
     "Options",
-    "Preset",
     "StreamOutput",
     "Target",
     "Term",

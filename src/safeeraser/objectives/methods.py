@@ -7,7 +7,7 @@ A method of one's own is a file with its loss and a line in `_CLEAN`, which make
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import get_args
 
 from safeeraser.errors import UserError, unknown
 from safeeraser.objectives.ceu import ceu
@@ -23,8 +23,7 @@ from safeeraser.objectives.satimp import satimp
 from safeeraser.objectives.simnpo import simnpo
 from safeeraser.objectives.undial import undial
 from safeeraser.objectives.wga import wga
-
-Preset = Literal["clean", "paper"]
+from safeeraser.settings import Preset
 
 _FORGET, _REFUSAL, _RETAIN, _DECOUPLED = ((target,) for target in Target)
 

@@ -18,7 +18,7 @@ import yaml
 from safeeraser import provenance
 from safeeraser.errors import UserError
 from safeeraser.files import write_json, write_text
-from safeeraser.runs import RunSettings, first_difference
+from safeeraser.runs import ConfigError, RunSettings, first_difference, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class RunFolder:
             if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
                 raise UserError(f"{self.root}: not a run's folder (it has no config.yaml) and not empty; {_ELSEWHERE}")
             return
-        difference = first_difference(settings.dump(), self.settings())
+        difference = first_difference(settings.results(), self.settings().results())
         if difference is not None:
             key, ours, theirs = difference
             raise UserError(f"{self.config}: {key}: this run was made with {theirs!r}, not {ours!r}; {_ELSEWHERE}")
@@ -89,15 +89,12 @@ class RunFolder:
                 f"(hash {found}, now {data_hash}); {_ELSEWHERE}"
             )
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> RunSettings:
         """The settings the run was made with. Raises UserError where config.yaml is not such a file."""
         try:
-            found = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{self.config}: cannot be read ({error}); {_ELSEWHERE}") from error
-        if not isinstance(found, dict):
-            raise UserError(f"{self.config}: not settings of a run; {_ELSEWHERE}")
-        return found
+            return load(self.config)
+        except ConfigError as error:
+            raise UserError(f"{error}; {_ELSEWHERE}") from error
 
     def provenance(self) -> dict[str, Any]:
         """What the manifest says. Raises UserError where it is not such a file."""

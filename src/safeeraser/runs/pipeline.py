@@ -15,10 +15,10 @@ from safeeraser import metrics as statistics
 from safeeraser import pixels, provenance
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
+from safeeraser.benchmarks.settings import DataSettings
 from safeeraser.errors import UserError
 from safeeraser.files import write_json
 from safeeraser.generation.run import generate
-from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, check_failures, judge_file
 from safeeraser.metrics import Column, measured, summarise
@@ -26,10 +26,9 @@ from safeeraser.models.adapters.card import describe
 from safeeraser.models.load import LoadedModel
 from safeeraser.objectives import Method
 from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl
-from safeeraser.runs import DataSettings, RunSettings, report
+from safeeraser.runs import RunSettings, report
 from safeeraser.runs.folder import RunFolder
 from safeeraser.unlearning.run import check, check_model, unlearn
-from safeeraser.unlearning.settings import UnlearnSettings
 
 Say = Callable[[str], None]
 _WARNINGS = 10  # of a benchmark, that a run shows
@@ -63,7 +62,7 @@ def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
     benchmark = prepare(settings.data, kit, say)
     examples = asked(benchmark, settings, say)
     for method in kit.methods.values():
-        check(benchmark.examples, benchmark.refusals, method, unlearn_settings(settings, method.name))
+        check(benchmark.examples, benchmark.refusals, method, settings.unlearning(method.name))
     stages, judge = _Run(settings, folder, _Model(kit.load, folder), say), kit.judge(benchmark.refusals)
     if not all(stages.answered(name, examples) for name in settings.methods):
         judge.check()
@@ -100,7 +99,7 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
         tables[name] = measured(examples, answers[name], verdicts)
     metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
     write_metrics(folder.metrics, metrics)
-    made = RunSettings.model_validate(folder.settings())  # a report is the same wherever the run is moved
+    made = folder.settings()  # a report is the same wherever the run is moved
     for name in settings.methods:
         describe(folder.model(name), [each for each in metrics if each.model == name])
     report.write(
@@ -185,16 +184,6 @@ def fingerprint(loaded: LoadedModel) -> str:
     return f"sha256 {provenance.text_hash(' '.join(provenance.file_hash(file) for file in files))}"
 
 
-def unlearn_settings(settings: RunSettings, method: str) -> UnlearnSettings:
-    """A method's training settings, with the run's seed."""
-    return UnlearnSettings(**settings.unlearning(method).model_dump(), seed=settings.seed)
-
-
-def generate_settings(settings: RunSettings) -> GenerateSettings:
-    """The run's generation settings, with its seed."""
-    return GenerateSettings(**settings.generate.model_dump(exclude={"protocol"}), seed=settings.seed)
-
-
 class _Model:
     """The one model in memory. Asking for another adapter drops it before the other is loaded."""
 
@@ -231,19 +220,19 @@ class _Run:
         """See that the model takes every method still to be trained, before hours go into the first."""
         for method in methods:
             if not self.folder.adapter(method.name).exists():
-                check_model(self.model.get(), method, unlearn_settings(self.settings, method.name))
+                check_model(self.model.get(), method, self.settings.unlearning(method.name))
 
     def unlearn(self, method: Method, benchmark: Benchmark) -> None:
         if self.folder.adapter(method.name).exists():
             self.say(f"{method.name}: trained before")
             return
-        loaded, settings = self.model.get(), unlearn_settings(self.settings, method.name)
+        loaded, settings = self.model.get(), self.settings.unlearning(method.name)
         output = self.folder.model(method.name)
         unlearn(loaded, benchmark.examples, benchmark.refusals, method, settings, output)
 
     def answered(self, name: str, examples: Sequence[Example]) -> bool:
         output = self.folder.generations(name)
-        wanted = {request.key for request in generate_settings(self.settings).requests(examples)}
+        wanted = {request.key for request in self.settings.generate.requests(examples)}
         return output.exists() and wanted <= {(made.example_id, made.sample) for made in read_jsonl(output, Generation)}
 
     def answer(self, name: str, examples: Sequence[Example]) -> None:
@@ -251,4 +240,4 @@ class _Run:
             self.say(f"{name}: answered before")
             return
         adapter = None if name == VANILLA else self.folder.adapter(name)
-        generate(self.model.get(adapter), examples, generate_settings(self.settings), self.folder.generations(name))
+        generate(self.model.get(adapter), examples, self.settings.generate, self.folder.generations(name))

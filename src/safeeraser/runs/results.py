@@ -19,8 +19,6 @@ from safeeraser.records import Example, Generation, Split, Stream, Verdict, read
 from safeeraser.runs import RunSettings, first_difference
 from safeeraser.runs.folder import RunFolder
 
-_FREE = ("seed", "name", "output")  # settings in which runs that are put together may differ
-
 
 class ResultsError(UserError):
     """Runs or answers that cannot be scored, or not together; the message names folder and reason."""
@@ -247,8 +245,8 @@ def _same_data(folder: RunFolder, benchmark: Benchmark) -> None:
 
 def _fixed(settings: RunSettings) -> dict[str, Any]:
     """What must be equal; the data are compared by content, not by where they lie."""
-    dump = {key: value for key, value in settings.dump().items() if key not in _FREE}
-    return dump | {"data": {key: value for key, value in dump["data"].items() if key != "path"}}
+    found = {key: value for key, value in settings.results().items() if key != "seed"}
+    return found | {"data": {key: value for key, value in found["data"].items() if key != "path"}}
 
 
 def _agree(what: str, values: Mapping[Path, object]) -> None:

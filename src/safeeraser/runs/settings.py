@@ -2,72 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from safeeraser.benchmarks.settings import DataSettings, Limits
+from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.settings import JudgeSettings
 from safeeraser.records import VANILLA
 from safeeraser.runs.identity import identity
-from safeeraser.runs.stages import (
-    DataSettings,
-    GenerationSettings,
-    Limits,
-    UnlearningSettings,
-)
-from safeeraser.settings import ModelName, Settings, known
+from safeeraser.settings import WAY, ModelName, Settings, Several, known, problem
+from safeeraser.unlearning.settings import UnlearnSettings
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
-        message = f"{', '.join(twice)} listed twice" if twice else "at least one is needed"
-        raise PydanticCustomError("methods", "{message}", {"message": message})
+        raise problem(f"{', '.join(twice)} listed twice" if twice else "at least one is needed")
     return names
 
 
 _Method = Annotated[str, known("methods", "method")]
+_SEEDED = ("unlearn", "generate")  # sections that have the run's seed unless they set their own
 
 
 class RunSettings(Settings):
-    """Everything a run depends on.
+    """Everything a run depends on."""
 
-    Name, output folder, failure limit and the way to a judge change no result.
-    """
-
-    name: str = Field(default="run", pattern=r"^[\w.+-]+$")
+    name: Annotated[str, WAY] = Field(default="run", pattern=r"^[\w.+-]+$")
+    """Names the run's folder, runs/<name>, unless output is set."""
     seed: int = Field(default=233, ge=0)
+    """Seed of training, of sampling, and of the choice of questions."""
     model: ModelName = "tiny"
+    """tiny, a folder, or a hub id."""
     dtype: Literal["auto", "float32", "bfloat16", "float16", "nf4"] = "auto"
+    """Precision of the weights: auto is bfloat16 where the machine is quick at it; nf4 is QLoRA's, on a GPU."""
     data: DataSettings = DataSettings()
-    methods: Annotated[tuple[_Method, ...], AfterValidator(_each_once)] = (VANILLA, "po", "po+pd")
-    unlearn: UnlearningSettings = UnlearningSettings()
-    methods_settings: dict[_Method, UnlearningSettings] = Field(default={})
-    generate: GenerationSettings = GenerationSettings()
+    """Where the examples come from."""
+    methods: Annotated[Several[_Method], AfterValidator(_each_once)] = (VANILLA, "po", "po+pd")
+    """What is measured: vanilla is the model before unlearning; `safeeraser methods` lists the others."""
+    unlearn: UnlearnSettings = UnlearnSettings()
+    """How every method is trained."""
+    methods_settings: dict[_Method, UnlearnSettings] = Field(default={})
+    """What is different for one method: keys of unlearn."""
+    generate: GenerateSettings = GenerateSettings()
+    """How answers are made."""
     limits: Limits = Limits()
+    """How many questions are asked."""
     judge: JudgeSettings = JudgeSettings()
-    judges: tuple[JudgeSettings, ...] = ()
-    failure_limit: float = Field(default=0.02, ge=0, le=1)
-    output: Path | None = None
+    """Who judges the answers: a name, or a name with its keys; `safeeraser judges` lists them."""
+    judges: Several[JudgeSettings] = ()
+    """Several of them, to let them vote; instead of judge."""
+    failure_limit: Annotated[float, WAY] = Field(default=0.02, ge=0, le=1)
+    """The share of verdicts a judge may fail on before the run ends with exit code 3."""
+    output: Annotated[Path | None, WAY] = None
+    """The run's folder."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_seed(cls, given: Any) -> Any:
+        """Give the stages the run's seed where it is a good one: a bad one is told once."""
+        if not isinstance(given, Mapping) or not isinstance(given.get("seed"), int) or given["seed"] < 0:
+            return given
+        sections = {name: given.get(name, {}) for name in _SEEDED}
+        plain = {name: keys for name, keys in sections.items() if isinstance(keys, Mapping)}
+        return {**given, **{name: {"seed": given["seed"], **keys} for name, keys in plain.items()}}
+
+    @field_validator("methods_settings", mode="before")
+    @classmethod
+    def _changes(cls, given: Any, info: ValidationInfo) -> Any:
+        """Settings of a method are those of `unlearn` with what it changes."""
+        common = info.data.get("unlearn", UnlearnSettings())
+        if not isinstance(given, Mapping):
+            return given
+        plain = {name: keys.given() if isinstance(keys, UnlearnSettings) else keys for name, keys in given.items()}
+        return {name: common.merged(keys) if isinstance(keys, Mapping) else keys for name, keys in plain.items()}
 
     @model_validator(mode="after")
     def _one_judge_or_several(self) -> Self:
         if self.judges and "judge" in self.model_fields_set:
-            raise PydanticCustomError("together", "set judge, or judges to let several vote, not both")
+            raise problem("set judge, or judges to let several vote, not both")
         if len(self.judges) == 1:
-            raise PydanticCustomError("together", "judges: one cannot vote; set judge, or list several")
-        return self
-
-    @model_validator(mode="after")
-    def _evaluations_fit(self) -> Self:
-        for method in (name for name in self.methods if name != VANILLA):
-            made = self.unlearning(method)
-            if made.patience is not None and made.eval_steps is None:
-                raise PydanticCustomError("together", "patience counts evaluations: set eval_steps as well")
-            if made.eval_steps is not None and made.save_steps not in (None, made.eval_steps):
-                raise PydanticCustomError("together", "eval_steps makes a checkpoint each time: leave save_steps out")
+            raise problem("judges: one cannot vote; set judge, or list several")
         return self
 
     @property
@@ -80,24 +98,38 @@ class RunSettings(Settings):
         """The name of who judges, without its version: several judges are a vote."""
         return "vote" if self.judges else self.judge.name
 
-    def unlearning(self, method: str) -> UnlearningSettings:
-        """The training settings of one method: `unlearn`, changed by what `methods_settings` sets for it.
-
-        Where neither steps nor epochs are set, it is one epoch.
-        """
-        settings = self.unlearn.changed_by(self.methods_settings.get(method, UnlearningSettings()))
-        return settings if settings.steps or settings.epochs else settings.model_copy(update={"epochs": 1.0})
+    def unlearning(self, method: str) -> UnlearnSettings:
+        """The training settings of one method: `unlearn`, changed by what `methods_settings` sets for it."""
+        return self.methods_settings.get(method, self.unlearn)
 
     def dump(self) -> dict[str, Any]:
         """All settings as plain values, as they are kept in the run folder."""
         settings = self.model_dump(mode="json", exclude={"methods_settings", "judge", "judges"})
         settings |= {"judges": [each.dump() for each in self.judges]} if self.judges else {"judge": self.judge.dump()}
-        changes = {
-            name: item.model_dump(mode="json", exclude_unset=True) for name, item in self.methods_settings.items()
+        return self._one_seeded(settings) | {
+            "methods_settings": {name: self._changed(name) for name in self.methods_settings}
         }
-        return settings | {"methods_settings": changes}
+
+    def results(self) -> dict[str, Any]:
+        """The keys that a result depends on; of a method's settings, those that it changes."""
+        changes = {name: self._changed(name).items() for name in self.methods_settings}
+        matter = self.unlearn.results()
+        found = {name: {k: v for k, v in keys if k in matter} for name, keys in changes.items()}
+        common = {name: value for name, value in super().results().items() if name != "methods_settings"}
+        return self._one_seeded(common) | {"methods_settings": found}
+
+    def _one_seeded(self, dumped: dict[str, Any]) -> dict[str, Any]:
+        """Without the seeds of stages that are the run's."""
+        for section in (dumped[name] for name in _SEEDED):
+            if section["seed"] == self.seed:
+                del section["seed"]
+        return dumped
+
+    def _changed(self, method: str) -> dict[str, Any]:
+        common, own = (each.model_dump(mode="json") for each in (self.unlearn, self.unlearning(method)))
+        return {key: value for key, value in own.items() if value != common[key]}
 
     @property
     def hash(self) -> str:
         """Equal for runs whose results must be equal: sha256 of the settings that matter, 16 hex digits."""
-        return identity(self.dump())
+        return identity(self)

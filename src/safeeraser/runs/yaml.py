@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from safeeraser.runs.problems import ConfigError, Key, Places, describe, dotted
+from safeeraser.runs.problems import Places
 from safeeraser.runs.settings import RunSettings
-from safeeraser.settings import Names
+from safeeraser.settings import ConfigError, Key, Names, Settings, dotted, problems
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Settings)
 
 
 def load(path: Path, overrides: Sequence[str] = (), names: Names | None = None) -> RunSettings:
@@ -44,15 +44,15 @@ def validated(
     kind: type[Model], text: str, source: str, overrides: Sequence[str] = (), names: Names | None = None
 ) -> Model:
     """Settings of any kind, from text and overrides as `parse` has them. Raises ConfigError with all problems found."""
-    data, places, problems = _read_yaml(text, source)
+    data, places, found = _read_yaml(text, source)
     for override in overrides:
-        problems += _apply(override, data, places)
+        found += _apply(override, data, places)
     try:
         settings = kind.model_validate(data, context=names)
     except ValidationError as error:
-        problems += [describe(kind, details, places) for details in error.errors(include_url=False)]
-    if problems:
-        raise ConfigError(problems)
+        found += [f"{places.of(key)}: {message}" for key, message in problems(error)]
+    if found:
+        raise ConfigError(found)
     return settings
 
 

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,7 +41,6 @@ from safeeraser.unlearning.trainer import UnlearnTrainer, check_layers
 
 logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-_CHANGES_NOTHING = ("save_steps", "report_to", "gradient_checkpointing")
 
 
 def unlearn(
@@ -286,7 +284,7 @@ def _inputs(
     return {
         "method": method.name,
         "terms": terms,
-        "settings": {name: value for name, value in asdict(settings).items() if name not in _CHANGES_NOTHING},
+        "settings": settings.results(),
         **loaded.identity,
         "data": provenance.text_hash(json.dumps([data, list(refusals)])),
     }

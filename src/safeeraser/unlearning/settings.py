@@ -1,87 +1,110 @@
-"""Settings of a training run, checked when they are made."""
+"""The settings of a training run, in a run's configuration, on the command line and from Python."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
 
 from safeeraser.errors import UserError
-from safeeraser.models.lora import Projector
-from safeeraser.objectives import Options, Preset
-
-SCHEDULERS = ("cosine", "linear", "constant", "constant_with_warmup")
+from safeeraser.settings import WAY, Preset, Projector, Settings, Several, problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnlearnSettings:
-    """How to train. The length is `steps` optimiser steps, or `epochs` over the forget set: set exactly one.
+class UnlearnSettings(Settings):
+    """How to train.
 
-    `batch_size` counts training rows in one forward pass: a forget example with its retain and decoupled examples is
-    one row. An optimiser step sees batch_size x accumulation rows, whatever the number of processes: they share them,
-    see `share`. `warmup_ratio` is a share of all steps, `save_steps` the steps between checkpoints (None: none),
-    `limit` how many forget examples are used (None: all), `lora_layers` how many of the language model's last layers
-    are trained (None: all). `gradient_checkpointing` computes activations again in the backward pass instead of
-    keeping them: less memory, a quarter more time, the same result. `report_to` names trackers that transformers knows.
-    `first_token_weight` counts the first answer token that often, on refusal and decoupled rows: see `objectives.nll`.
-    `options` are the method's own, and the weights of its terms: see `objectives.Method.bind`, which checks them.
-
-    Stop rules. With `stop_forget_nll` training ends at the first step in which the mean negative log-likelihood of the
-    harmful answers is above so many nats a token; without, ascent goes on until the steps are done. With `eval_steps`
-    the method's own loss is measured every so many steps on `eval_rows` rows of the selection split, rounded up to
-    whole steps' worth; the adapter of the best measurement is the result, and after `patience` measurements in a row
-    that are no better (None: never) training ends.
-
-    `gradient_mask` keeps the gradient of the terms on harmful questions to weights with that many times the Fisher
-    information on `gradient_mask_rows` harmful rows that they have on as many to preserve: see `gradient_mask`.
-
-    Raises UserError naming every setting that is out of range.
+    A training row is a forget example with its retain and decoupled examples. An optimiser step sees batch_size x
+    accumulation rows, whatever the number of processes: they share them, see `share`.
     """
 
-    steps: int | None = None
-    epochs: float | None = None
-    batch_size: int = 8
-    accumulation: int = 1
-    learning_rate: float = 1e-4
-    weight_decay: float = 0.01
-    warmup_ratio: float = 0.06
-    lr_scheduler: str = "cosine"
-    max_grad_norm: float = 1.0
-    lora_r: int = 32
-    lora_alpha: float = 64.0
-    lora_dropout: float = 0.05
-    lora_layers: int | None = None
+    steps: int | None = Field(default=None, ge=1)
+    """Optimiser steps; set these or epochs."""
+    epochs: float | None = Field(default=None, gt=0)
+    """Times that the forget set is gone through; one where steps are not set either."""
+    batch_size: int = Field(default=8, ge=1)
+    """Training rows in one forward pass."""
+    accumulation: int = Field(default=1, ge=1)
+    """Forward passes an optimiser step."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """The highest learning rate of AdamW."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Weight decay of AdamW."""
+    warmup_ratio: float = Field(default=0.06, ge=0, lt=1)
+    """The share of all steps in which the learning rate climbs."""
+    lr_scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
+    """How the learning rate goes on."""
+    max_grad_norm: float = Field(default=1.0, ge=0)
+    """The norm to which gradients are clipped; 0 leaves them."""
+    lora_r: int = Field(default=32, ge=1)
+    """Rank of LoRA."""
+    lora_alpha: float = Field(default=64.0, gt=0)
+    """Alpha of LoRA: its weights are scaled by alpha / r."""
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
+    """Dropout in LoRA."""
+    lora_layers: int | None = Field(default=None, ge=1)
+    """How many of the language model's last layers are trained; all if not set."""
     projector: Projector = "frozen"
+    """How the projector is trained: not, in full, by LoRA, or by the sine of a shift (arXiv 2511.18444)."""
     preset: Preset = "clean"
-    first_token_weight: float = 1.0
-    options: Options = field(default_factory=dict)
-    seed: int = 233
-    save_steps: int | None = None
-    limit: int | None = None
-    gradient_checkpointing: bool = False
-    stop_forget_nll: float | None = None
-    eval_steps: int | None = None
-    eval_rows: int = 64
-    patience: int | None = None
-    report_to: tuple[str, ...] = ()
-    gradient_mask: float | None = None
-    gradient_mask_rows: int = 64
+    """Weights and averaging of the method: clean, or as in the authors' code."""
+    first_token_weight: float = Field(default=1.0, gt=0)
+    """How often the first answer token counts, on refusal and decoupled rows."""
+    options: dict[str, Annotated[float, Field(strict=True)]] = Field(default={})
+    """The method's own options and the weights of its terms; `safeeraser methods show NAME` lists them."""
+    seed: int = Field(default=233, ge=0)
+    """Seed of rows, weights and dropout; the run's if not set."""
+    save_steps: Annotated[int | None, WAY] = Field(default=None, ge=1)
+    """Steps between checkpoints; none if not set."""
+    limit: int | None = Field(default=None, ge=1)
+    """Train on at most so many forget examples."""
+    gradient_checkpointing: Annotated[bool, WAY] = False
+    """Compute activations again in the backward pass: less memory, a quarter more time, the same result."""
+    stop_forget_nll: float | None = Field(default=None, gt=0)
+    """End at the first step in which the harmful answers' mean NLL is above so many nats a token."""
+    eval_steps: int | None = Field(default=None, ge=1)
+    """Measure the loss on the selection split every so many steps, and keep the best adapter."""
+    eval_rows: int = Field(default=64, ge=1)
+    """Selection rows to measure, rounded up to whole steps' worth."""
+    patience: int | None = Field(default=None, ge=1)
+    """End after so many measurements in a row that are no better."""
+    report_to: Annotated[Several[str], WAY] = ()
+    """Trackers that transformers knows, such as tensorboard."""
+    gradient_mask: float | None = Field(default=None, gt=0)
+    """Train on harmful questions only weights with so many times the Fisher information of those to preserve."""
+    gradient_mask_rows: int = Field(default=64, ge=1)
+    """Rows from which that information is estimated."""
 
-    def __post_init__(self) -> None:
-        problems = [f"{name} must be {rule}, not {getattr(self, name)!r}" for name, rule in self._broken()]
-        if (self.steps is None) == (self.epochs is None):
-            problems.append("set exactly one of steps and epochs")
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.steps is not None and self.epochs is not None:
+            raise problem("set steps or epochs, not both")
         if self.patience is not None and self.eval_steps is None:
-            problems.append("patience counts evaluations: set eval_steps as well")
+            raise problem("patience counts evaluations: set eval_steps as well")
         if self.eval_steps is not None and self.save_steps not in (None, self.eval_steps):
-            problems.append("with eval_steps there is a checkpoint at each evaluation: leave save_steps out")
-        if problems:
-            raise UserError("\n".join(problems))
+            raise problem("eval_steps makes a checkpoint each time: leave save_steps out")
+        return self
+
+    def given(self) -> dict[str, Any]:
+        """The keys that were set, as plain values."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def merged(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """The keys that were set and those of `changes`: its steps replace our epochs, and its epochs our steps.
+
+        Of `options` it replaces those that it names. The result is not checked.
+        """
+        length = {"steps", "epochs"} if changes.keys() & {"steps", "epochs"} else set()
+        ours = {key: value for key, value in self.given().items() if key not in length}
+        options = changes.get("options", {})
+        both = {"options": {**self.options, **options}} if isinstance(options, Mapping) else {}
+        return {**ours, **changes, **both}
 
     def total_rows(self, forget: int) -> int:
         """How many training rows the run has, given the number of forget examples: whole optimiser steps only."""
         if self.steps is not None:
             return self.steps * self.rows_per_step
-        return max(1, int(float(self.epochs or 0) * forget) // self.rows_per_step) * self.rows_per_step
+        return max(1, int((self.epochs or 1.0) * forget) // self.rows_per_step) * self.rows_per_step
 
     @property
     def rows_per_step(self) -> int:
@@ -106,30 +129,3 @@ class UnlearnSettings:
     def evaluation_rows(self, forget: int) -> int:
         """How many selection rows are measured, given the number of forget examples there: whole steps' worth."""
         return -(-min(self.eval_rows, forget) // self.rows_per_step) * self.rows_per_step
-
-    def _broken(self) -> list[tuple[str, str]]:
-        checks: list[tuple[str, bool, str]] = [
-            *(
-                (name, _optional(getattr(self, name)) >= 1, "at least 1")
-                for name in ("steps", "save_steps", "limit", "lora_layers", "eval_steps", "patience")
-            ),
-            *(
-                (name, getattr(self, name) >= 1, "at least 1")
-                for name in ("batch_size", "accumulation", "lora_r", "eval_rows", "gradient_mask_rows")
-            ),
-            *((name, getattr(self, name) > 0, "above 0") for name in ("learning_rate", "lora_alpha")),
-            *((name, getattr(self, name) >= 0, "0 or more") for name in ("weight_decay", "max_grad_norm", "seed")),
-            *((name, 0 <= getattr(self, name) < 1, "in 0..1") for name in ("warmup_ratio", "lora_dropout")),
-            *(
-                (name, _optional(getattr(self, name)) > 0, "above 0")
-                for name in ("epochs", "stop_forget_nll", "gradient_mask")
-            ),
-            ("first_token_weight", self.first_token_weight > 0, "above 0"),
-            ("lr_scheduler", self.lr_scheduler in SCHEDULERS, f"one of {', '.join(SCHEDULERS)}"),
-            ("projector", self.projector in get_args(Projector), f"one of {', '.join(get_args(Projector))}"),
-        ]
-        return [(name, rule) for name, fine, rule in checks if not fine]
-
-
-def _optional(value: float | None) -> float:
-    return 1.0 if value is None else value

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+import yaml
 
 from safeeraser import runs as config
-from safeeraser.generation.settings import GenerateSettings
-from safeeraser.runs import ConfigError, GenerationSettings, RunSettings, UnlearningSettings
+from safeeraser.runs import ConfigError, RunSettings
 from safeeraser.settings import Names
-from safeeraser.unlearning.settings import UnlearnSettings
 
 NAMES = Names(benchmarks=("icons", "released"), judges=("rules",), methods=("vanilla", "po", "po+pd"), models=("tiny",))
 
@@ -70,7 +66,7 @@ def test_all_problems_come_at_once_each_with_its_line_and_key() -> None:
         ("methods: []", "run.yaml:1: methods: "),
         ("methods: [po, po]", "methods: po listed twice"),
         ("generate: {samples: 3}", "run.yaml:1: generate: samples above 1 need a temperature above 0"),
-        ("unlearn: {patience: 2}", "run.yaml: patience counts evaluations: set eval_steps as well"),
+        ("unlearn: {patience: 2}", "run.yaml:1: unlearn: patience counts evaluations: set eval_steps as well"),
         ("unlearn: 3", "run.yaml:1: unlearn: "),
         ("unlearn: &a [*a]", "run.yaml:1: unlearn: "),
     ],
@@ -130,33 +126,20 @@ def test_a_method_s_own_length_replaces_the_common_one() -> None:
     assert "set steps or epochs, not both" in problems("unlearn: {epochs: 2, steps: 3}")[0]
 
 
-def test_the_length_is_one_epoch_unless_set() -> None:
-    assert RunSettings().unlearning("po").epochs == 1
-    assert config.parse("unlearn: {steps: 3}", "run.yaml").unlearning("po").epochs is None
+def test_a_method_s_own_settings_are_checked_with_the_common_ones() -> None:
+    patient = config.parse("unlearn: {eval_steps: 5}\nmethods_settings: {po: {patience: 2}}", "run.yaml", names=NAMES)
+    assert (patient.unlearning("po").eval_steps, patient.unlearning("po").patience) == (5, 2)
+    bad, unknown = problems("methods_settings: {po: {lora_r: 0, patients: 1}}")
+    assert bad == "run.yaml:1: methods_settings.po.lora_r: should be greater than or equal to 1, found 0"
+    assert unknown.startswith("run.yaml:1: methods_settings.po: unknown key 'patients'; did you mean 'patience'")
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "left_out"),
-    [(UnlearningSettings, UnlearnSettings, {"seed"}), (GenerationSettings, GenerateSettings, {"seed", "limit"})],
-)
-def test_settings_are_those_of_the_stage(ours: type[BaseModel], theirs: Any, left_out: set[str]) -> None:
-    """A run's settings repeat those of the stages, which need torch: the same keys and defaults."""
-    stage = {
-        field.name: {} if field.default_factory is dict else field.default
-        for field in dataclasses.fields(theirs)
-        if field.name not in left_out
-    }
-    assert {name: field.default for name, field in ours.model_fields.items() if name != "protocol"} == stage
-
-
-@pytest.mark.parametrize("name", [name for name in UnlearningSettings.model_fields if name not in ("limit",)])
-@pytest.mark.parametrize("value", [-1, 0, 0.5, 1, 2, "cosine", "nonsense", None])
-def test_the_stage_takes_every_setting_that_the_file_may_hold(name: str, value: Any) -> None:
-    try:
-        settings = RunSettings.model_validate({"unlearn": {name: value}})
-    except ValidationError:
-        return
-    UnlearnSettings(**settings.unlearning("po").model_dump())
+def test_the_seed_of_a_stage_is_the_run_s_unless_it_has_its_own() -> None:
+    text = "seed: 7\ngenerate: {seed: 8}\nmethods_settings: {po: {lora_r: 8}}"
+    settings = config.parse(text, "run.yaml", names=NAMES)
+    assert (settings.unlearning("po").seed, settings.unlearning("po+pd").seed, settings.generate.seed) == (7, 7, 8)
+    again = config.parse(yaml.safe_dump(settings.dump()), "config.yaml", ["seed=9"], NAMES)
+    assert (again.unlearning("po").seed, again.generate.seed) == (9, 8)
 
 
 def test_a_dump_reads_back_as_the_same_settings() -> None:
@@ -169,11 +152,11 @@ def test_name_and_output_do_not_matter_but_everything_else_does() -> None:
     ours = config.parse("", "run.yaml")
     same = config.parse("name: other\noutput: there", "run.yaml")
     assert ours.hash == same.hash
-    assert config.first_difference(ours.dump(), same.dump()) is None
+    assert config.first_difference(ours.results(), same.results()) is None
     other = config.parse("limits: {retain: 3}\nmethods_settings: {po: {lora_r: 2}}", "run.yaml")
     assert ours.hash != other.hash
-    assert config.first_difference(ours.dump(), other.dump()) == ("limits.retain", None, 3)
-    assert config.first_difference(other.dump(), ours.dump()) == ("limits.retain", 3, None)
+    assert config.first_difference(ours.results(), other.results()) == ("limits.retain", None, 3)
+    assert config.first_difference(other.results(), ours.results()) == ("limits.retain", 3, None)
 
 
 def test_a_difference_in_a_key_that_one_side_lacks_is_found() -> None:

@@ -1,0 +1,41 @@
+"""Which benchmark is used, and how much of it is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from safeeraser.settings import Settings, known
+
+
+class DataSettings(Settings):
+    """Where the examples come from. An embedded benchmark is built at `path` if it is not there yet."""
+
+    benchmark: Annotated[str, known("benchmarks", "benchmark")] = "icons"
+    """The kind of data; `safeeraser benchmarks` lists them."""
+    path: Path | None = None
+    """The data's folder; for icons, data/icons-x<scale>-s<seed> unless set."""
+    scale: float = Field(default=1.0, gt=0, le=1)
+    """Size of icons, as a share of the paper's."""
+    seed: int = 233
+    """Seed of icons."""
+
+    @property
+    def folder(self) -> Path:
+        """The data's folder; unless given, one per benchmark, scale and seed, so that runs share it."""
+        return self.path or Path("data") / f"{self.benchmark}-x{self.scale:g}-s{self.seed}"
+
+
+class Limits(Settings):
+    """How many examples of each part are asked; all where it is not set."""
+
+    efficacy: int | None = Field(default=None, ge=1)
+    """Harmful questions about training pictures."""
+    generality: int | None = Field(default=None, ge=1)
+    """Harmful questions about validation pictures."""
+    decoupled: int | None = Field(default=None, ge=1)
+    """The same questions about safe pictures."""
+    retain: int | None = Field(default=None, ge=1)
+    """Harmless questions about harmful pictures."""
