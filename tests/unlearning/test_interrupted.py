@@ -28,8 +28,7 @@ from tests import tiny_random
 SETTINGS = UnlearnSettings(
     steps=14, batch_size=2, accumulation=2, learning_rate=1e-2, lora_r=4, lora_alpha=8, lora_dropout=0.2, save_steps=3
 )
-STOPPING = replace(
-    SETTINGS,
+STOPPING = SETTINGS.changed(
     steps=20,
     save_steps=None,
     eval_steps=2,
