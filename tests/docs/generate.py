@@ -1,4 +1,4 @@
-"""The generated pages: docs/cli.md from --help, the defaults in docs/config.md, the file tree in README.md.
+"""The generated pages: docs/cli.md from --help, the defaults in docs/config.md, the trees in docs/architecture.md and README.md.
 
 `make docs` writes them; the tests compare them with what they should be.
 """
@@ -26,7 +26,8 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "docs" / "cli.md": cli_page(),
         ROOT / "docs" / "config.md": _filled(ROOT / "docs" / "config.md", "defaults", "yaml", defaults()),
-        ROOT / "README.md": _filled(ROOT / "README.md", "tree", "text", tree()),
+        ROOT / "docs" / "architecture.md": _filled(ROOT / "docs" / "architecture.md", "tree", "text", tree()),
+        ROOT / "README.md": _filled(ROOT / "README.md", "packages", "text", packages()),
     }
 
 
@@ -55,6 +56,12 @@ def tree() -> str:
     lines = list(_tree(PACKAGE, 1))
     width = max(len(name) for name, _ in lines) + 2
     return "\n".join(["src/safeeraser/", *(f"{name:<{width}}{about}".rstrip() for name, about in lines)])
+
+
+def packages() -> str:
+    """The packages, each with the first clause of its docstring."""
+    folders = sorted(path for path in PACKAGE.iterdir() if (path / "__init__.py").exists())
+    return "\n".join([f"{each.name + '/':<13}{_about(each / '__init__.py')}" for each in folders])
 
 
 def _tree(folder: Path, depth: int) -> Iterator[tuple[str, str]]:

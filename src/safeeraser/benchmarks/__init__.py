@@ -1,0 +1,1 @@
+"""Benchmarks: data sets of all kinds read as examples, checked, mended, shown and exported."""

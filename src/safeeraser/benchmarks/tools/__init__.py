@@ -1,0 +1,1 @@
+"""Check, fix, show and export a benchmark."""

@@ -1,0 +1,1 @@
+"""What a family of models needs that others do not."""
