@@ -1,4 +1,4 @@
-"""The generated pages: docs/cli.md from --help, the defaults in docs/config.md, the trees in docs/architecture.md and README.md.
+"""The generated pages: docs/cli.md from --help, the defaults in docs/config.md, the trees of files and packages.
 
 `make docs` writes them; the tests compare them with what they should be.
 """
