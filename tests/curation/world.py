@@ -18,7 +18,7 @@ from safeeraser.curation.findings import Gate
 from safeeraser.curation.settings import BuildSettings
 from safeeraser.curation.writers.base import Task, Unwritten, Writer, Written
 from safeeraser.curation.writers.templates import Templates
-from safeeraser.judges import AXES, Judge, one_by_one
+from safeeraser.judges import Judge, one_by_one
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Axis, Example, Generation, Verdict
 from safeeraser.runs import validated
@@ -83,13 +83,14 @@ def lenient(verdict: Callable[[Example, Generation, Axis], float | None] = lambd
 
     def judge(example: Example, generation: Generation) -> list[Verdict]:
         found = []
-        for axis in sorted(AXES[example.stream]):
+        for axis in sorted(made.wanted(example)):
             value = verdict(example, generation, axis)
             value = float(axis is Axis.UNSAFE) if value is None else value
             found.append(Verdict(example_id=generation.example_id, sample=0, judge="lenient@1", axis=axis, value=value))
         return found
 
-    return Judge("lenient@1", one_by_one(judge))
+    made = Judge("lenient@1", one_by_one(judge))
+    return made
 
 
 @dataclass(frozen=True)

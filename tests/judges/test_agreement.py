@@ -112,7 +112,7 @@ def test_all_bad_lines_are_reported_with_their_number_and_field(tmp_path: Path) 
         "labels: refusal must be 0 or 1, found 2",
         "'elsewhere' is not a valid Stream",
         "said: expected text, found NoneType",
-        "labels: 'unsafe' is not judged on decoupled (but meaningless, refusal)",
+        "labels: 'unsafe' is not judged on decoupled (but factual, meaningless, partial, refusal)",
         "labels: expected an object of axis to 0 or 1",
         "no field 'question'",
     ]

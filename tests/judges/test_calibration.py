@@ -201,7 +201,7 @@ def test_a_page_takes_no_answer_for_markup_and_overwrites_nothing(tmp_path: Path
     assert page.count("</script>") == 2
     (data,) = re.findall(r'<script type="application/json" id="answers">(.*)</script>', page)
     assert [row["said"] for row in json.loads(data)] == list(NASTY)
-    assert json.loads(data)[0]["axes"] == ["meaningless", "refusal", "unsafe"]
+    assert json.loads(data)[0]["axes"] == ["meaningless", "partial", "refusal", "unsafe"]
     with pytest.raises(UserError, match="may hold labels"):
         write_sheet(path, [])
     with pytest.raises(UserError, match=r"a table \(\.csv\) or a page \(\.html\)"):

@@ -11,7 +11,7 @@ import pytest
 
 from safeeraser import metrics
 from safeeraser.judges.agreement.labels import read_labels
-from safeeraser.judges.rules import compliance, meaning, refusal
+from safeeraser.judges.rules import compliance, meaning, norms, refusal
 
 PAGE = Path(__file__).parents[2] / "docs/judging.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ def test_examples() -> None:
     assert doctest.testmod(metrics).failed == 0
 
 
-@pytest.mark.parametrize("name", [*refusal.STRONG, *refusal.WEAK, *compliance.LEADS, *compliance.WAYS])
+@pytest.mark.parametrize("name", [*refusal.STRONG, *refusal.WEAK, *norms.NORMS, *compliance.LEADS, *compliance.WAYS])
 def test_every_rule_is_named(name: str) -> None:
     assert f"`{name}`" in TEXT
 

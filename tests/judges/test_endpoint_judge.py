@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from safeeraser.benchmarks.released import read as released
 from safeeraser.cli import app, judges
 from safeeraser.errors import UserError
-from safeeraser.judges import AXES, Asked, Judge
+from safeeraser.judges import AXES, Asked, Judge, rules
 from safeeraser.judges.run import FailureLimitError, answer_hash, check_failures, judge_file
 from safeeraser.judges.settings import JudgeSettings
 from safeeraser.records import Axis, Generation, Stream, Verdict, append_jsonl, read_jsonl, write_jsonl
@@ -78,10 +78,10 @@ def test_what_fails_is_unscored_and_the_next_run_repairs_it(tmp_path: Path) -> N
 def test_too_many_failures_are_an_error_after_all_is_written(tmp_path: Path) -> None:
     with serving(lambda body: failed(500) if task(body)[0] is Axis.REFUSAL else right(body)) as server:
         tally = judge_file(judge_at(server), EXAMPLES, ANSWERS, tmp_path / "v.jsonl")
-    assert tally.failed == pytest.approx(60 / 160)  # 20 answers of each stream on 3, 2 and 3 axes
-    check_failures({"v.jsonl": tally}, 0.375)
-    with pytest.raises(FailureLimitError, match=r"v\.jsonl: 60 verdicts unscored \(37\.5%: 60 api_error\)") as caught:
-        check_failures({"v.jsonl": tally}, 0.37)
+    assert tally.failed == pytest.approx(60 / 180)  # 20 answers of each stream on 3 axes
+    check_failures({"v.jsonl": tally}, 0.34)
+    with pytest.raises(FailureLimitError, match=r"v\.jsonl: 60 verdicts unscored \(33\.3%: 60 api_error\)") as caught:
+        check_failures({"v.jsonl": tally}, 0.33)
     assert caught.value.exit_code == 3
 
 
@@ -118,7 +118,7 @@ def test_a_changed_answer_is_judged_anew(tmp_path: Path) -> None:
     verdicts = read_jsonl(output, Verdict)
     assert [each.answer_hash for each in verdicts if each.judge == "other@1"] == [None]
     assert {each.answer_hash for each in verdicts[1:4]} == {answer_hash("It is a cat.")}
-    assert len(verdicts) == 161
+    assert len(verdicts) == 181
 
 
 SAID_BEFORE = "something else"
@@ -129,7 +129,7 @@ def test_an_empty_answer_is_judged_and_takes_no_request(tmp_path: Path) -> None:
     with serving(right) as server:
         judge_file(judge_at(server), EXAMPLES, silent, tmp_path / "v.jsonl")
     values = {(each.axis, each.value, each.reason) for each in read_jsonl(tmp_path / "v.jsonl", Verdict)}
-    assert values == {(axis, float(axis is Axis.MEANINGLESS), "empty") for axis in Axis}
+    assert values == {(axis, float(axis is Axis.MEANINGLESS), "empty") for axis in Axis if axis is not Axis.PARTIAL}
     assert server.bodies == []
 
 
@@ -137,7 +137,7 @@ def test_a_missing_picture_is_a_failure_and_never_a_pass(tmp_path: Path) -> None
     asked = examples(3, image=tmp_path / "gone.png")
     with serving(right) as server:
         tally = judge_file(judge_at(server, images=True), asked, answers(asked), tmp_path / "v.jsonl")
-    assert tally.failures == {"no_image": 8}
+    assert tally.failures == {"no_image": 9}
     assert sum(tally.scored.values()) == 0
     assert server.bodies == []
 
@@ -147,7 +147,7 @@ def test_the_cost_limit_leaves_the_rest_unscored(tmp_path: Path) -> None:
         prices = {"input_price": 1.0, "output_price": 1.0, "max_cost": 0.0025, "concurrency": 1}
         tally = judge_file(judge_at(server, **prices), EXAMPLES, ANSWERS, tmp_path / "v.jsonl")
     assert set(tally.failures) == {"cost_limit"}
-    assert 0 < sum(tally.scored.values()) < 160
+    assert 0 < sum(tally.scored.values()) < 180
     assert len(server.bodies) * 15e-6 <= 0.0025
 
 
@@ -241,7 +241,7 @@ def test_a_vote_from_a_configuration(tmp_path: Path) -> None:
         result = command(tmp_path, *given, "--config", str(tmp_path / "run.yaml"))
     assert result.exit_code == 0, result.output
     (name,) = {each.judge for each in read_jsonl(tmp_path / "verdicts.jsonl", Verdict)}
-    assert name.startswith("vote@rules:1+endpoint:one:")
+    assert name.startswith(f"vote@{rules.NAME.replace('@', ':')}+endpoint:one:")
     both = command(tmp_path, *given, "--config", str(tmp_path / "run.yaml"), "--judge", "rules")
     assert both.exit_code == 2
 
@@ -251,7 +251,7 @@ def test_each_stream_is_judged_on_its_axes(stream: Stream, tmp_path: Path) -> No
     asked = [each for each in EXAMPLES if each.stream is stream][:2]
     with serving(right) as server:
         judge_file(judge_at(server), asked, answers(asked), tmp_path / "v.jsonl")
-    assert {task(body)[0] for body in server.bodies} == AXES[stream]
+    assert {task(body)[0] for body in server.bodies} == AXES[stream] - {Axis.PARTIAL}
 
 
 def test_no_key_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,9 +32,9 @@ def test_the_tally_covers_the_whole_file(tmp_path: Path) -> None:
     assert tally == Tally(
         answers=8,
         judged_now=8,
-        scored={Axis.REFUSAL: 8, Axis.MEANINGLESS: 8, Axis.UNSAFE: 4, Axis.FACTUAL: 2},
-        held={Axis.REFUSAL: 2, Axis.MEANINGLESS: 2, Axis.UNSAFE: 2, Axis.FACTUAL: 2},
-        unscored={Axis.REFUSAL: 0, Axis.MEANINGLESS: 0, Axis.UNSAFE: 0, Axis.FACTUAL: 0},
+        scored={Axis.REFUSAL: 8, Axis.PARTIAL: 8, Axis.MEANINGLESS: 8, Axis.UNSAFE: 4, Axis.FACTUAL: 4},
+        held={Axis.REFUSAL: 2, Axis.PARTIAL: 0, Axis.MEANINGLESS: 2, Axis.UNSAFE: 2, Axis.FACTUAL: 2},
+        unscored=dict.fromkeys(Axis, 0),
         failures={},
     )
 
@@ -71,10 +71,11 @@ def test_what_could_not_be_scored_is_judged_again_and_other_judges_stay(tmp_path
             for axis in (Axis.REFUSAL, Axis.MEANINGLESS)
         ]
 
+    two_axes = Judge("j@1", one_by_one(judge), frozenset({Axis.REFUSAL, Axis.MEANINGLESS}))
     answers = [answer for answer in ANSWERS if answer.example_id == "e1"]
-    assert run(output, answers, Judge("j@1", one_by_one(judge))).unscored == {Axis.REFUSAL: 2, Axis.MEANINGLESS: 2}
+    assert run(output, answers, two_axes).unscored == {Axis.REFUSAL: 2, Axis.MEANINGLESS: 2}
     failing = False
-    tally = run(output, answers, Judge("j@1", one_by_one(judge)))
+    tally = run(output, answers, two_axes)
     assert (tally.judged_now, tally.unscored) == (2, {Axis.REFUSAL: 0, Axis.MEANINGLESS: 0})
     verdicts = read_jsonl(output, Verdict)
     assert verdicts[0] == other

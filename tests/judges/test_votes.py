@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from safeeraser.errors import UserError
-from safeeraser.judges import Judge, one_by_one
+from safeeraser.judges import AXES, Judge, one_by_one
 from safeeraser.judges.run import judge_file
 from safeeraser.judges.votes import vote
 from safeeraser.records import Axis, Example, Generation, Verdict, read_jsonl
@@ -30,7 +30,7 @@ def says(name: str, value: float | None, *axes: Axis) -> Judge:
                 value=value,
                 failure="api_error" if value is None else None,
             )
-            for axis in made.wanted(example.stream)
+            for axis in made.wanted(example)
         ]
 
     made = Judge(name, one_by_one(judge), covered)
@@ -58,7 +58,7 @@ def test_more_than_half_of_all_decide(
     made = vote([says(f"j{number}@1", each) for number, each in enumerate(votes)])
     (verdicts,) = made.judge([(asked[0], answers(asked)[0])])
     assert {(each.value, each.failure, each.judge) for each in verdicts} == {(value, failure, made.name)}
-    assert len(verdicts) == 3
+    assert {each.axis for each in verdicts} == AXES[asked[0].stream]
 
 
 def test_the_name_lists_the_members_and_the_reason_what_each_said() -> None:
@@ -76,7 +76,7 @@ def test_on_each_axis_those_vote_that_cover_it(tmp_path: Path) -> None:
     tally = judge_file(made, asked, answers(asked), tmp_path / "v.jsonl")
     assert tally.failures == {}
     values = {(each.axis, each.value) for each in read_jsonl(tmp_path / "v.jsonl", Verdict)}
-    assert values == {(Axis.UNSAFE, 1.0), (Axis.REFUSAL, 0.0), (Axis.MEANINGLESS, 0.0), (Axis.FACTUAL, 0.0)}
+    assert values == {(Axis.UNSAFE, 1.0), *((axis, 0.0) for axis in Axis if axis is not Axis.UNSAFE)}
     assert vote([guard, says("guard@2", 1, Axis.UNSAFE)]).axes == {Axis.UNSAFE}
 
 

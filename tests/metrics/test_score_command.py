@@ -148,7 +148,7 @@ def test_verdicts_on_other_answers_are_refused(data: Path, tmp_path: Path) -> No
     for said in (from_run, from_files):
         assert f"{verdicts}: {first.example_id}, sample 0, " in said
         assert "answer_hash: " in said
-        assert "3 such verdicts" in said
+        assert "4 such verdicts" in said
 
 
 def test_joining_looks_at_the_answer_too() -> None:

@@ -130,7 +130,7 @@ def _judge(given: Sequence[_Given], judge: Judge, output: Path) -> dict[tuple[st
 
 def _stays(given: _Given, judge: Judge, values: Mapping[tuple[str, Axis], float | None], gate: Gate) -> bool:
     """Whether the answer stays; all that is wrong with it is noted."""
-    scored = {axis: values.get((given.id, axis)) for axis in judge.wanted(given.stream)}
+    scored = {axis: values.get((given.id, axis)) for axis in judge.wanted(_example(given))}
     rules = _broken(scored, given.generation)
     name, about = given.record.picture.name, quoted(given.generation.answer)
     passed = [gate.passes(name, given.field, rule, about, cost="PD pair" if given.safe else "pair") for rule in rules]

@@ -11,7 +11,8 @@ from safeeraser.judges.base import AXES, Asked, Judge, one_by_one
 
 def rules_judge(refusals: Sequence[str]) -> Judge:
     """The judge `rules`; `refusals` are the benchmark's own, which count whatever they say."""
-    return Judge(rules.NAME, one_by_one(partial(rules.judge, refusals=tuple(refusals))))
+    judge = one_by_one(partial(rules.judge, refusals=tuple(refusals)))
+    return Judge(rules.NAME, judge, compares=rules.can_compare)
 
 
 __all__ = ["AXES", "Asked", "Judge", "one_by_one", "rules_judge"]

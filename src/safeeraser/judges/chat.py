@@ -77,7 +77,7 @@ def _version(model: str, fingerprint: Any) -> str:
 
 
 def _axes(judge: Judge, example: Example) -> list[Axis]:
-    return sorted(judge.wanted(example.stream))
+    return sorted(judge.wanted(example))
 
 
 def _useful(interview: Interview) -> Callable[[Reply], bool]:

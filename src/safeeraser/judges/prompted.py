@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from safeeraser.endpoint.messages import Message, Request
 from safeeraser.judges.chat import Interview, Opinion
-from safeeraser.records import Axis, Example, Generation
+from safeeraser.records import Axis, Example, Generation, Stream
 from safeeraser.text import templates
+
+AXES = frozenset(Axis) - {Axis.PARTIAL}
+"""What there is a prompt for."""
 
 LONGEST_ANSWER = 8_000
 """Characters of an answer that a judge is shown; what an answer is shows in them."""
@@ -48,7 +51,7 @@ def interview(name: str, settings: PromptSettings) -> Interview:
         )
 
     fingerprint = [_sources(), LONGEST_ANSWER, settings.images, settings.max_tokens, settings.temperature]
-    return Interview(name=name, axes=frozenset(Axis), ask=ask, read=read, fingerprint=fingerprint)
+    return Interview(name=name, axes=AXES, ask=ask, read=read, fingerprint=fingerprint)
 
 
 def prompt(axis: Axis, example: Example, answer: str) -> str:
@@ -59,7 +62,7 @@ def prompt(axis: Axis, example: Example, answer: str) -> str:
     categories = yaml.safe_load(_sources()["categories.yaml"])
     return (
         _templates()
-        .get_template(f"{axis.value}.jinja")
+        .get_template(f"{_template(axis, example.stream)}.jinja")
         .render(
             question=example.question,
             reference=example.answer,
@@ -69,6 +72,11 @@ def prompt(axis: Axis, example: Example, answer: str) -> str:
             left_out=max(len(answer) - LONGEST_ANSWER, 0),
         )
     )
+
+
+def _template(axis: Axis, stream: Stream) -> str:
+    """The prompts are named by axis, but for whether an answer is on topic, where the reference is one of many."""
+    return "on_topic" if axis is Axis.FACTUAL and stream is Stream.DECOUPLED else axis.value
 
 
 def read(axis: Axis, reply: str) -> Opinion | None:

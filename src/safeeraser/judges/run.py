@@ -72,7 +72,7 @@ def judge_file(judge: Judge, examples: Iterable[Example], generations: Iterable[
     todo = [
         (asked[each.example_id], each)
         for each in answers
-        if (each.example_id, each.sample) not in done and judge.wanted(asked[each.example_id].stream)
+        if (each.example_id, each.sample) not in done and judge.wanted(asked[each.example_id])
     ]
     if todo:
         _write(judge, todo, output)
@@ -119,7 +119,7 @@ def _keep_complete(judge: Judge, asked: dict[str, Example], answers: Sequence[Ge
     for verdict in current:
         if verdict.judge == judge.name and verdict.value is not None:
             axes[_key(verdict)].add(verdict.axis)
-    done = {key for key, found in axes.items() if key[0] not in asked or found >= judge.wanted(asked[key[0]].stream)}
+    done = {key for key, found in axes.items() if key[0] not in asked or found >= judge.wanted(asked[key[0]])}
     kept = [verdict for verdict in current if verdict.judge != judge.name or _key(verdict) in done]
     if len(kept) < len(verdicts):
         write_jsonl(output, kept)
@@ -143,7 +143,7 @@ def _write(judge: Judge, todo: Sequence[Asked], output: Path) -> None:
 
 
 def _check_axes(judge: Judge, example: Example, verdicts: Sequence[Verdict]) -> None:
-    axes, wanted = sorted(verdict.axis for verdict in verdicts), sorted(judge.wanted(example.stream))
+    axes, wanted = sorted(verdict.axis for verdict in verdicts), sorted(judge.wanted(example))
     if axes != wanted:
         raise JudgeError(f"{judge.name} judged {example.id!r} on {axes}, not on {wanted}")
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from safeeraser.errors import UserError
 from safeeraser.judges.base import Asked, Judge
-from safeeraser.records import Axis, Verdict
+from safeeraser.records import Axis, Example, Verdict
 
 _ANSWERS_AT_ONCE = 256  # that one judge looks at before the next: only one of them works at a time
 
@@ -35,7 +35,10 @@ def vote(judges: Sequence[Judge]) -> Judge:
             for verdicts in zip(*said, strict=True):
                 yield _count(name, [verdict for each in verdicts for verdict in each])
 
-    return Judge(name, judge, frozenset[Axis]().union(*(each.axes for each in judges)), check)
+    def compares(example: Example) -> bool:
+        return any(each.compares(example) for each in judges if Axis.FACTUAL in each.axes)
+
+    return Judge(name, judge, frozenset[Axis]().union(*(each.axes for each in judges)), check, compares)
 
 
 def _count(name: str, verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -102,6 +102,11 @@ def first_match(rules: Mapping[str, re.Pattern[str]], sentence: str) -> str | No
     return None
 
 
+def all_matches(rules: Mapping[str, re.Pattern[str]], sentence: str) -> list[tuple[str, str]]:
+    """Names of the rules found in the sentence, and what each matched first."""
+    return [(name, match.group()) for name, pattern in rules.items() if (match := pattern.search(sentence))]
+
+
 def shorten(text: str, limit: int = 60) -> str:
     """Text for a reason: one line, quoted, not too long."""
     flat = " ".join(text.split())
