@@ -26,11 +26,11 @@ def methods(ctx: typer.Context) -> None:
       safeeraser methods
       safeeraser methods show po+pd
     """
-    from safeeraser.objectives import METHODS, find
+    from safeeraser.objectives import find, names
     from safeeraser.records import VANILLA
 
     if ctx.invoked_subcommand is None:
-        _print({VANILLA: "the model as it is, before unlearning"} | {name: find(name).formula for name in METHODS})
+        _print({VANILLA: "the model as it is, before unlearning"} | {name: find(name).formula for name in names()})
 
 
 @methods_app.command()

@@ -134,12 +134,12 @@ MODELS = {
 
 def names() -> Names:
     """Every name that settings may use."""
-    from safeeraser.objectives import METHODS
+    from safeeraser import objectives
 
     return Names(
         benchmarks=tuple(BENCHMARKS),
         judges=tuple(judges.KINDS),
-        methods=(VANILLA, *METHODS),
+        methods=(VANILLA, *objectives.names()),
         models=tuple(name for name in MODELS if name.islower()),
     )
 

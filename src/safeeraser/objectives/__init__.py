@@ -2,7 +2,7 @@
 
 from safeeraser.objectives.loss import Loss, Need, about, loss
 from safeeraser.objectives.method import Bound, Method, Options, Target, Term
-from safeeraser.objectives.methods import METHODS, NOTATION, find, presets
+from safeeraser.objectives.methods import METHODS, NOTATION, find, names, presets
 from safeeraser.objectives.nll import nll
 from safeeraser.objectives.stream import StreamOutput
 
@@ -20,6 +20,7 @@ __all__ = [
     "about",
     "find",
     "loss",
+    "names",
     "nll",
     "presets",
 ]

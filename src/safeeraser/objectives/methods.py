@@ -1,7 +1,7 @@
 """The table of methods: which losses on which streams, with visible weights.
 
 A method of one's own is a file with its loss and a line in `_CLEAN`, which makes two: the method, and the method with
-`+pd`.
+`+pd`. Another package adds one by an entry point of the group `safeeraser.objectives` (docs/plugins.md).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from safeeraser.objectives.satimp import satimp
 from safeeraser.objectives.simnpo import simnpo
 from safeeraser.objectives.undial import undial
 from safeeraser.objectives.wga import wga
+from safeeraser.registry import Table
 from safeeraser.settings import Preset
 
 _FORGET, _REFUSAL, _RETAIN, _DECOUPLED = ((target,) for target in Target)
@@ -77,6 +78,18 @@ another paper has that paper's forget term and weight beside the plain retain te
 averaging of the SafeEraser authors' code (arXiv 2502.12520); it exists for the methods that are in it."""
 
 
+def _are_terms(found: object) -> bool:
+    return isinstance(found, tuple) and bool(found) and all(isinstance(each, Term) for each in found)
+
+
+_BASES = Table("method", "safeeraser.objectives", _CLEAN, _are_terms)
+
+
+def names() -> tuple[str, ...]:
+    """Every method: those of METHODS, and those that other packages add, each with and without +pd."""
+    return (*METHODS, *(f"{base}{pd}" for base in _BASES.added for pd in ("", "+pd")))
+
+
 NOTATION = (
     "p_t, ref_t: the probability of the answer's token t, and that before unlearning; z, z_ref: logits; "
     "y_t: the token itself; mean, sum: over the answer's tokens, then a mean over rows"
@@ -98,6 +111,9 @@ def find(name: str, preset: Preset = "clean") -> Method:
 
 def presets(name: str) -> dict[Preset, Method]:
     """A method in every preset that it has. Raises UserError with near matches for an unknown name."""
-    if name not in METHODS:
-        raise UserError(unknown("method", name, METHODS))
-    return METHODS[name]
+    if name in METHODS:
+        return METHODS[name]
+    base = name.removesuffix("+pd")
+    if base not in _BASES:
+        raise UserError(unknown("method", name, names()))
+    return {"clean": Method(name, _BASES[base] if name == base else (*_BASES[base], _DECOUPLE))}
