@@ -1,15 +1,19 @@
-"""Files and folders that appear whole or not at all, whenever the process is stopped; where the cache is."""
+"""Files and folders that appear whole or not at all, and have one writer at a time; where the cache is."""
 
 from __future__ import annotations
 
 import glob
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from safeeraser.errors import UserError
 from safeeraser.text import json_text
@@ -56,6 +60,29 @@ def whole_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
+
+
+@contextmanager
+def owned(place: Path, *, wait: bool = False) -> Iterator[None]:
+    """Be the only one who writes to a file or folder while the block runs, however its path is spelt.
+
+    The lock lies beside it as `.<name>.lock`; one whose owner was killed is free. With `wait` another owner is waited
+    for. Raises UserError, which says who is at work, otherwise.
+    """
+    place = place.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock, owner = (place.with_name(f".{place.name}.{end}") for end in ("lock", "owner"))
+    try:
+        held = FileLock(lock, timeout=-1 if wait else 0).acquire()
+    except Timeout as error:
+        raise UserError(f"{place}: {_read_owner(owner)} is at work here; wait for its end, or name another") from error
+    with held:
+        since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
+        owner.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {since},", encoding="utf-8")
+        try:
+            yield
+        finally:
+            owner.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -121,6 +148,12 @@ def cache_folder(cache: Path | None = None) -> Path:
     if chosen := os.environ.get("SAFEERASER_CACHE"):
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "safeeraser"
+
+
+def _read_owner(path: Path) -> str:
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8") or "another process"
+    return "another process"
 
 
 def _ends_with_break(descriptor: int, size: int) -> bool:

@@ -136,7 +136,8 @@ class Verdict:
 
     `value` is None when the answer was not scored, never zero; `failure` then says why
     ("unparsed", "api_error", "no_image", "empty", ...). `reason` is the rule or the judge's words. `answer_hash` is
-    that of the answer it is about, so that a changed answer is noticed; older files have none.
+    that of the answer it is about, and `example_hash` that of the question, the reference answer, the picture and what
+    else a judge is told, so that a change is noticed; older files have none.
     """
 
     example_id: str
@@ -147,6 +148,7 @@ class Verdict:
     failure: str | None = None
     reason: str | None = None
     answer_hash: str | None = None
+    example_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

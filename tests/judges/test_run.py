@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,9 +88,10 @@ def test_an_answer_to_an_unknown_question_is_named(tmp_path: Path) -> None:
         run(tmp_path / "v.jsonl", [Generation(example_id="nobody", sample=0, answer="", finish="stop")])
 
 
-def test_an_answer_that_is_there_twice_is_named(tmp_path: Path) -> None:
+def test_two_answers_to_one_question_are_named_and_equal_ones_are_one(tmp_path: Path) -> None:
     with pytest.raises(JudgeError, match="two answers to 'e0', sample 1"):
-        run(tmp_path / "v.jsonl", [*ANSWERS, ANSWERS[1]])
+        run(tmp_path / "v.jsonl", [*ANSWERS, replace(ANSWERS[1], answer="another")])
+    assert run(tmp_path / "v.jsonl", [*ANSWERS, ANSWERS[1]]).answers == len(ANSWERS)
 
 
 def test_a_judge_that_leaves_out_an_axis_is_named(tmp_path: Path) -> None:

@@ -137,7 +137,6 @@ def _kit(settings: BuildSettings, work: Work) -> Kit:
     def target() -> Target:
         from safeeraser.curation.answers import Target
         from safeeraser.models.load import load
-        from safeeraser.runs.pipeline import fingerprint
 
         try:
             loaded = load(settings.model)
@@ -145,7 +144,7 @@ def _kit(settings: BuildSettings, work: Work) -> Kit:
             raise
         except (ValueError, OSError) as error:  # how transformers says that there is no model it can load
             raise UserError(f"model {settings.model}: {error}") from error
-        return Target(loaded, {**loaded.identity, "weights": fingerprint(loaded)})
+        return Target(loaded, loaded.identity)
 
     def painter() -> Painter:
         from safeeraser.curation.paint import Diffusion

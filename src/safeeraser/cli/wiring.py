@@ -146,6 +146,7 @@ def names() -> Names:
 
 def kit(settings: RunSettings, folder: RunFolder | None = None) -> Kit:
     """What a run's names stand for; in a run's folder, a judge's replies are kept."""
+    from safeeraser.models.load import folder_weights
     from safeeraser.models.load import load as load_weights
     from safeeraser.objectives import Method, find
     from safeeraser.runs.pipeline import Kit
@@ -171,6 +172,7 @@ def kit(settings: RunSettings, folder: RunFolder | None = None) -> Kit:
         load=load_model,
         methods={name: method(name) for name in settings.methods if name != VANILLA},
         judge=judges.find(settings, folder.replies if folder is not None else None),
+        weights=lambda: folder_weights(settings.model),
     )
 
 

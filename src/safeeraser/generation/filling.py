@@ -11,7 +11,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 
 from safeeraser.generation.memory import Fitting
 from safeeraser.generation.record_file import RecordFile
-from safeeraser.models.processes import processes
+from safeeraser.models.processes import owned_by_main
 from safeeraser.progress import ProgressBar
 from safeeraser.records import Record
 
@@ -44,23 +44,23 @@ def fill(
 
     Raises UserError where the file was made with another `meta`, and where a single item does not fit into memory.
     """
-    state = processes()
-    done = _done(file, meta, state)
-    make_fitting = Fitting(make, batch_size, lambda item: item.key)
-    batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
-    todo = [batch for batch in batches if any(item.key not in done for item in batch)]
-    there = sum(item.key in done for item in items)
-    with ProgressBar(label, len(items), done=there) if state.is_main_process else nullcontext() as bar:
-        for start in range(0, len(todo), state.num_processes):
-            turn = todo[start : start + state.num_processes]
-            mine = turn[state.process_index] if state.process_index < len(turn) else []
-            made: list[Record] = gather_object(make_fitting(mine))
-            if bar is not None:
-                missing = [record for record in made if file.key(record) not in done]
-                file.append(missing)
-                bar.advance(len(missing))
-    if state.is_main_process:
-        file.finish([item.key for item in items])
+    with owned_by_main(file.path) as state:
+        done = _done(file, meta, state)
+        make_fitting = Fitting(make, batch_size, lambda item: item.key)
+        batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
+        todo = [batch for batch in batches if any(item.key not in done for item in batch)]
+        there = sum(item.key in done for item in items)
+        with ProgressBar(label, len(items), done=there) if state.is_main_process else nullcontext() as bar:
+            for start in range(0, len(todo), state.num_processes):
+                turn = todo[start : start + state.num_processes]
+                mine = turn[state.process_index] if state.process_index < len(turn) else []
+                made: list[Record] = gather_object(make_fitting(mine))
+                if bar is not None:
+                    missing = [record for record in made if file.key(record) not in done]
+                    file.append(missing)
+                    bar.advance(len(missing))
+        if state.is_main_process:
+            file.finish([item.key for item in items])
     state.wait_for_everyone()
 
 

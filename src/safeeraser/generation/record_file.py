@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic
 
 from safeeraser.errors import UserError
 from safeeraser.files import remove_scratch, write_json
+from safeeraser.provenance import first_change
 from safeeraser.records import Record, append_jsonl, read_jsonl, repair_jsonl, write_jsonl
+
+logger = logging.getLogger(__name__)
 
 
 class RecordFile(Generic[Record]):
@@ -23,13 +28,22 @@ class RecordFile(Generic[Record]):
         self._kind: type[Record] = kind
 
     def open(self, meta: Mapping[str, Any]) -> set[Hashable]:
-        """The keys of the records that are there already; a line that a kill cut short is taken out.
+        """The keys of the records that are there already, for the file's owner.
 
+        A line that a kill cut short is taken out; so is what two writers at once have left: of equal records all but
+        one, and records of one key that differ altogether, for nobody knows which is right.
         Raises UserError where the file holds records that were made with another `meta`.
         """
         _claim(self.path, meta)
         repair_jsonl(self.path)
-        return {self.key(record) for record in self._read()}
+        records = self._read()
+        unique = list(dict.fromkeys(records))
+        times = Counter(self.key(record) for record in unique)
+        kept = [record for record in unique if times[self.key(record)] == 1]
+        if len(kept) < len(records):
+            logger.warning("%s: %d records stood twice and are mended", self.path, len(records) - len(kept))
+            write_jsonl(self.path, kept)
+        return {self.key(record) for record in kept}
 
     def append(self, records: Iterable[Record]) -> None:
         """Add records; they are on the disk when this returns."""
@@ -56,17 +70,13 @@ def _claim(path: Path, meta: Mapping[str, Any]) -> None:
         return
     if not sidecar.exists():
         raise UserError(f"{path}: made with unknown settings ({sidecar.name} is missing)")
-    found = _read_meta(sidecar)
-    if meta["questions"] != found.get("questions"):
-        raise UserError(f"{path}: made from other examples; choose another file")
-    for name in [*meta, *found]:
-        if meta.get(name) != found.get(name):
-            raise UserError(
-                f"{path}: made with {name} = {found.get(name)!r}, not {meta.get(name)!r}; choose another file"
-            )
+    if change := first_change(meta, read_meta(path)):
+        raise UserError(f"{path}: {change}; choose another file")
 
 
-def _read_meta(sidecar: Path) -> dict[str, Any]:
+def read_meta(path: Path) -> dict[str, Any]:
+    """What the records of a file depend on. Raises UserError where that cannot be read."""
+    sidecar = path.with_name(path.name + ".meta.json")
     try:
         found = json.loads(sidecar.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -6,7 +6,6 @@ was stopped and started again, nor on how many processes share the work.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +48,10 @@ def answer_file(path: Path) -> RecordFile[Generation]:
 
 
 def meta(identity: Mapping[str, Any], examples: Sequence[Example], settings: GenerateSettings) -> dict[str, Any]:
-    """What the answers depend on."""
-    questions = [[each.id, each.question, each.image and each.image.name] for each in examples]
-    return {**identity, **settings.results(), "questions": provenance.text_hash(json.dumps(questions))}
+    """What the answers depend on, pictures by their content."""
+    return {
+        **identity,
+        **settings.results(),
+        "questions": provenance.json_hash([[each.id, each.question] for each in examples]),
+        "pictures": provenance.json_hash(provenance.file_hashes(each.image for each in examples)),
+    }

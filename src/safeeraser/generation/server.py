@@ -10,6 +10,7 @@ from safeeraser import pixels
 from safeeraser.endpoint import Endpoint, Failure, Message, Outcome, Reply
 from safeeraser.endpoint import Request as Call
 from safeeraser.errors import UserError
+from safeeraser.files import owned
 from safeeraser.generation.run import answer_file, meta
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.records import Example, Generation
@@ -39,18 +40,19 @@ def generate_from_server(
     """
     pixels.check(each.image for each in examples if each.image)
     file, requests = answer_file(output), settings.requests(examples)
-    done = file.open(meta({"model": endpoint.settings.model, "backend": "server"}, examples, settings))
-    todo = [request for request in requests if request.key not in done]
     reasons: Counter[str] = Counter()
-    calls = (_call(request, settings) for request in todo)
-    outcomes = endpoint.complete(calls, total=len(todo), label=f"generate {output.stem}") if todo else []
-    for request, outcome in zip(todo, outcomes, strict=True):
-        answer = _answer(request, outcome)
-        if isinstance(answer, Generation):
-            file.append([answer])
-        else:
-            reasons[answer] += 1
-    file.finish([request.key for request in requests])
+    with owned(output):
+        done = file.open(meta({"model": endpoint.settings.model, "backend": "server"}, examples, settings))
+        todo = [request for request in requests if request.key not in done]
+        calls = (_call(request, settings) for request in todo)
+        outcomes = endpoint.complete(calls, total=len(todo), label=f"generate {output.stem}") if todo else []
+        for request, outcome in zip(todo, outcomes, strict=True):
+            answer = _answer(request, outcome)
+            if isinstance(answer, Generation):
+                file.append([answer])
+            else:
+                reasons[answer] += 1
+        file.finish([request.key for request in requests])
     if reasons:
         why = "\n".join(f"  {count} times: {reason}" for reason, count in reasons.most_common(_SHOWN))
         raise MissingAnswersError(

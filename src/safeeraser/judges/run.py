@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from safeeraser import text
+from safeeraser import provenance, text
 from safeeraser.errors import UserError
+from safeeraser.files import owned
 from safeeraser.judges.base import Asked, Judge
 from safeeraser.provenance import answer_hash
 from safeeraser.records import Axis, Example, Generation, Verdict, append_jsonl, read_jsonl, repair_jsonl, write_jsonl
@@ -57,8 +58,8 @@ def judge_file(judge: Judge, examples: Iterable[Example], generations: Iterable[
     """Append the judge's verdicts on each answer to `output` as they come, in the order of the answers.
 
     An answer that this judge has scored on every axis already is not judged again; one that it could not score, that a
-    kill left half judged, or that has changed since, is judged anew. Verdicts of other judges in the file stay, unless
-    their answer has changed.
+    kill left half judged, or that has changed since, its question and picture included, is judged anew. Verdicts of
+    other judges in the file stay, unless their answer has changed.
 
     Answers to which the judge has nothing to say are passed over.
 
@@ -66,18 +67,20 @@ def judge_file(judge: Judge, examples: Iterable[Example], generations: Iterable[
     sample, and for a judge that leaves out an axis; RecordError for a verdict file that cannot be read.
     """
     asked = {example.id: example for example in examples}
-    answers = list(generations)
+    answers = list(dict.fromkeys(generations))  # two writers at once may have left some twice
     _check(asked, answers)
-    done = _keep_complete(judge, asked, answers, output)
-    todo = [
-        (asked[each.example_id], each)
-        for each in answers
-        if (each.example_id, each.sample) not in done and judge.wanted(asked[each.example_id])
-    ]
-    if todo:
-        _write(judge, todo, output)
-    _put_in_order(judge, answers, output)  # also where a kill came just before it
-    return _tally(judge, answers, len(todo), _read(output))
+    with owned(output):
+        about = {each: example_hash(asked[each]) for each in {answer.example_id for answer in answers}}
+        done = _keep_complete(judge, asked, answers, about, output)
+        todo = [
+            (asked[each.example_id], each)
+            for each in answers
+            if (each.example_id, each.sample) not in done and judge.wanted(asked[each.example_id])
+        ]
+        if todo:
+            _write(judge, todo, about, output)
+        _put_in_order(judge, answers, output)  # also where a kill came just before it
+        return _tally(judge, answers, len(todo), _read(output))
 
 
 def check_failures(tallies: Mapping[str, Tally], limit: float) -> None:
@@ -98,6 +101,13 @@ def describe_failures(tally: Tally) -> str:
     return f"{sum(tally.unscored.values())} verdicts unscored ({tally.failed:.1%}: {causes}){reasons}"
 
 
+def example_hash(example: Example) -> str:
+    """What a verdict depends on besides the answer: the example's texts, and its picture by content."""
+    texts = [example.question, example.answer, example.keyword, example.category, example.stream, example.kind]
+    image = example.image if example.image is not None and example.image.is_file() else None
+    return provenance.json_hash([*texts, image and provenance.file_hash(image)])[:12]
+
+
 def _check(asked: dict[str, Example], answers: Sequence[Generation]) -> None:
     seen: set[_Key] = set()
     for answer in answers:
@@ -105,35 +115,50 @@ def _check(asked: dict[str, Example], answers: Sequence[Generation]) -> None:
         if answer.example_id not in asked:
             raise JudgeError(f"answer to {answer.example_id!r}, which is not among the examples")
         if key in seen:
-            raise JudgeError(f"two answers to {answer.example_id!r}, sample {answer.sample}")
+            raise JudgeError(
+                f"two answers to {answer.example_id!r}, sample {answer.sample}; the command that made them mends their "
+                "file, or remove it and make them anew"
+            )
         seen.add(key)
 
 
-def _keep_complete(judge: Judge, asked: dict[str, Example], answers: Sequence[Generation], output: Path) -> set[_Key]:
+def _keep_complete(
+    judge: Judge, asked: dict[str, Example], answers: Sequence[Generation], about: dict[str, str], output: Path
+) -> set[_Key]:
     """The answers that need no judging. What this judge said about the others is taken out of the file."""
     repair_jsonl(output)
     verdicts = _read(output)
     hashes = {(answer.example_id, answer.sample): answer_hash(answer.answer) for answer in answers}
-    current = [each for each in verdicts if each.answer_hash in (None, hashes.get(_key(each), each.answer_hash))]
-    axes: dict[_Key, set[Axis]] = defaultdict(set)
+    current = [
+        each
+        for each in dict.fromkeys(verdicts)
+        if each.answer_hash in (None, hashes.get(_key(each), each.answer_hash))
+        and each.example_hash in (None, about.get(each.example_id, each.example_hash))
+    ]
+    axes: dict[_Key, list[Axis]] = defaultdict(list)
     for verdict in current:
         if verdict.judge == judge.name and verdict.value is not None:
-            axes[_key(verdict)].add(verdict.axis)
-    done = {key for key, found in axes.items() if key[0] not in asked or found >= judge.wanted(asked[key[0]])}
+            axes[_key(verdict)].append(verdict.axis)
+    done = {
+        key
+        for key, found in axes.items()
+        if key[0] not in asked or (len(found) == len(set(found)) and judge.wanted(asked[key[0]]) <= set(found))
+    }
     kept = [verdict for verdict in current if verdict.judge != judge.name or _key(verdict) in done]
     if len(kept) < len(verdicts):
         write_jsonl(output, kept)
     return done
 
 
-def _write(judge: Judge, todo: Sequence[Asked], output: Path) -> None:
+def _write(judge: Judge, todo: Sequence[Asked], about: dict[str, str], output: Path) -> None:
     """Append verdicts about once a second, and what there is when the run is stopped."""
     ready: list[Verdict] = []
     written = time.monotonic()
     try:
         for (example, answer), verdicts in zip(todo, judge.judge(todo), strict=True):
             _check_axes(judge, example, verdicts)
-            ready += [replace(verdict, answer_hash=answer_hash(answer.answer)) for verdict in verdicts]
+            said = answer_hash(answer.answer)
+            ready += [replace(each, answer_hash=said, example_hash=about[example.id]) for each in verdicts]
             if len(ready) >= _VERDICTS_PER_WRITE or time.monotonic() - written >= _SECONDS_PER_WRITE:
                 append_jsonl(output, ready)
                 ready, written = [], time.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
+from peft.utils import CONFIG_NAME
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging as hf_logging
 
@@ -37,10 +37,23 @@ class LoadedModel:
 
     @property
     def identity(self) -> dict[str, str | None]:
-        """Which weights these are, in plain values: an adapter counts by what is in its file, not by where it is."""
-        adapter = None if self.adapter is None else provenance.file_hash(self.adapter / SAFETENSORS_WEIGHTS_NAME)
+        """Which weights these are, in plain values: folders count by what is in them, not by where they are."""
+        adapter = None if self.adapter is None else provenance.content_hash(self.adapter)[:16]
+        commit = getattr(self.model.config, "_commit_hash", None) or "unknown"
+        weights = folder_weights(self.model.name_or_path or self.name) or f"commit {commit}"
         dtype = NF4 if is_quantised(self.model) else str(self.model.dtype)
-        return {"model": self.name, "revision": self.revision, "adapter": adapter, "dtype": dtype}
+        return {
+            "model": self.name,
+            "revision": self.revision,
+            "weights": weights,
+            "adapter": adapter,
+            "dtype": dtype,
+        }
+
+
+def folder_weights(name: str) -> str | None:
+    """What tells the content of a model's folder from another; None where the name is not that of a folder."""
+    return f"sha256 {provenance.content_hash(Path(name))[:16]}" if Path(name).is_dir() else None
 
 
 def load(

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
 import torch
 from accelerate import PartialState
+
+from safeeraser.files import owned
 
 
 def processes() -> PartialState:
@@ -13,3 +19,11 @@ def processes() -> PartialState:
     loaded.
     """
     return PartialState(cpu=not torch.cuda.is_available())
+
+
+@contextmanager
+def owned_by_main(place: Path) -> Iterator[PartialState]:
+    """The processes, of which the main one alone writes to a file or folder while the block runs (`files.owned`)."""
+    state = processes()
+    with owned(place) if state.is_main_process else nullcontext():
+        yield state

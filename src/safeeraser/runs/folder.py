@@ -67,12 +67,12 @@ class RunFolder:
         """Raise UserError where the folder is not a new one nor one of a run with these settings."""
         if not self.config.exists():
             if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
-                raise UserError(f"{self.root}: not a run's folder (it has no config.yaml) and not empty; {_ELSEWHERE}")
+                raise UserError(f"{self.root}: not a run's folder (it has no config.yaml) and not empty; {ELSEWHERE}")
             return
         difference = first_difference(settings.results(), self.settings().results())
         if difference is not None:
             key, ours, theirs = difference
-            raise UserError(f"{self.config}: {key}: this run was made with {theirs!r}, not {ours!r}; {_ELSEWHERE}")
+            raise UserError(f"{self.config}: {key}: this run was made with {theirs!r}, not {ours!r}; {ELSEWHERE}")
 
     def claim(self, settings: RunSettings, data_hash: str) -> None:
         """Write settings and provenance, or check them against those that are there.
@@ -86,7 +86,7 @@ class RunFolder:
         if found != data_hash:
             raise UserError(
                 f"{self.manifest}: data: this run was made from other content of {settings.data.folder} "
-                f"(hash {found}, now {data_hash}); {_ELSEWHERE}"
+                f"(hash {found}, now {data_hash}); {ELSEWHERE}"
             )
 
     def settings(self) -> RunSettings:
@@ -94,16 +94,16 @@ class RunFolder:
         try:
             return load(self.config)
         except ConfigError as error:
-            raise UserError(f"{error}; {_ELSEWHERE}") from error
+            raise UserError(f"{error}; {ELSEWHERE}") from error
 
     def provenance(self) -> dict[str, Any]:
         """What the manifest says. Raises UserError where it is not such a file."""
         try:
             found = json.loads(self.manifest.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise UserError(f"{self.manifest}: cannot be read ({error}); {_ELSEWHERE}") from error
+            raise UserError(f"{self.manifest}: cannot be read ({error}); {ELSEWHERE}") from error
         if not isinstance(found, dict):
-            raise UserError(f"{self.manifest}: not a run's manifest; {_ELSEWHERE}")
+            raise UserError(f"{self.manifest}: not a run's manifest; {ELSEWHERE}")
         return found
 
     def note_model(self, fingerprint: str) -> None:
@@ -112,12 +112,12 @@ class RunFolder:
         found = manifest.setdefault("model_weights", fingerprint)
         if found != fingerprint:
             raise UserError(
-                f"{self.manifest}: model_weights: this run was made with {found}, not {fingerprint}; {_ELSEWHERE}"
+                f"{self.manifest}: model_weights: this run was made with {found}, not {fingerprint}; {ELSEWHERE}"
             )
         write_json(self.manifest, manifest)
 
 
-_ELSEWHERE = "nothing was changed. Choose another folder (output=...) or remove this one"
+ELSEWHERE = "nothing was changed. Choose another folder (output=...) or remove this one"
 
 
 def _provenance(settings: RunSettings, data_hash: str) -> dict[str, Any]:

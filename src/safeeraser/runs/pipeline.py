@@ -17,7 +17,8 @@ from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.benchmarks.settings import DataSettings
 from safeeraser.errors import UserError
-from safeeraser.files import write_json
+from safeeraser.files import owned, write_json
+from safeeraser.generation.record_file import read_meta
 from safeeraser.generation.run import generate
 from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, check_failures, judge_file
@@ -27,7 +28,7 @@ from safeeraser.models.load import LoadedModel
 from safeeraser.objectives import Method
 from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, report
-from safeeraser.runs.folder import RunFolder
+from safeeraser.runs.folder import ELSEWHERE, RunFolder
 from safeeraser.unlearning.run import check, check_model, unlearn
 
 Say = Callable[[str], None]
@@ -40,7 +41,8 @@ class Kit:
 
     `build` writes an embedded benchmark to its folder (None where there is nothing to build), `read` reads a folder,
     `load` loads the model, with an adapter merged into it if one is given, and `judge` makes the judge from the
-    benchmark's refusals. `methods` holds every method but vanilla.
+    benchmark's refusals. `weights` tells the content of a model's folder without
+    loading it. `methods` holds every method but vanilla.
     """
 
     build: Callable[[DataSettings], None] | None
@@ -48,6 +50,7 @@ class Kit:
     load: Callable[[Path | None], LoadedModel]
     methods: Mapping[str, Method]
     judge: Callable[[Sequence[str]], Judge]
+    weights: Callable[[], str | None] = lambda: None
 
 
 def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
@@ -58,7 +61,14 @@ def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
     is raised before any training where the model does not take one of the methods.
     """
     folder = RunFolder(settings.folder)
+    with owned(folder.root):
+        return _run(settings, kit, folder, say)
+
+
+def _run(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[Metric]:
     folder.check(settings)
+    if folder.manifest.exists() and (weights := kit.weights()):
+        folder.note_model(weights)
     benchmark = prepare(settings.data, kit, say)
     examples = asked(benchmark, settings, say)
     for method in kit.methods.values():
@@ -80,9 +90,10 @@ def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -
     missing = [name for name in settings.methods if not folder.generations(name).exists()]
     if missing:
         raise UserError(f"{folder.root}: no answers of {', '.join(missing)} yet; `safeeraser run` makes them")
-    benchmark = kit.read(settings.data.folder)
-    folder.claim(settings, benchmark.hash)
-    return conclude(settings, kit.judge(benchmark.refusals), folder, asked(benchmark, settings, say))
+    with owned(folder.root):
+        benchmark = kit.read(settings.data.folder)
+        folder.claim(settings, benchmark.hash)
+        return conclude(settings, kit.judge(benchmark.refusals), folder, asked(benchmark, settings, say))
 
 
 def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: Sequence[Example]) -> list[Metric]:
@@ -151,8 +162,10 @@ def write_metrics(path: Path, metrics: Sequence[Metric]) -> None:
 def prepare(data: DataSettings, kit: Kit, say: Say) -> Benchmark:
     """Read the benchmark; an embedded one is built first where its folder is not there."""
     if kit.build is not None and not data.folder.exists():
-        say(f"building {data.benchmark} at scale {data.scale:g} in {data.folder}")
-        kit.build(data)
+        with owned(data.folder, wait=True):  # another run may build the same
+            if not data.folder.exists():
+                say(f"building {data.benchmark} at scale {data.scale:g} in {data.folder}")
+                kit.build(data)
     benchmark = kit.read(data.folder)
     pixels.check(benchmark.images())
     for problem in benchmark.problems[:_WARNINGS]:
@@ -175,15 +188,6 @@ def asked(benchmark: Benchmark, settings: RunSettings, say: Say) -> list[Example
     return examples
 
 
-def fingerprint(loaded: LoadedModel) -> str:
-    """What the weights before unlearning are: the hub's commit, or a hash of a local folder's weight files."""
-    source = Path(loaded.model.name_or_path or loaded.name)
-    if not source.is_dir():
-        return f"commit {getattr(loaded.model.config, '_commit_hash', None) or 'unknown'}"
-    files = sorted(source.glob("*.safetensors"))
-    return f"sha256 {provenance.text_hash(' '.join(provenance.file_hash(file) for file in files))}"
-
-
 class _Model:
     """The one model in memory. Asking for another adapter drops it before the other is loaded."""
 
@@ -203,8 +207,16 @@ class _Model:
     def _note(self, loaded: LoadedModel) -> None:
         """Once is enough: hashing gigabytes takes its time."""
         if not self._noted:
-            self._folder.note_model(fingerprint(loaded))
+            self._folder.note_model(str(loaded.identity["weights"]))
             self._noted = True
+
+
+def _check_adapter(answers: Path, adapter: Path | None) -> None:
+    """Raise UserError where answers were made by another adapter than lies there now; older files do not tell."""
+    made = read_meta(answers)
+    now = None if adapter is None else provenance.content_hash(adapter)[:16]
+    if "weights" in made and made["adapter"] != now:
+        raise UserError(f"{answers}: {provenance.first_change(made | {'adapter': now}, made)}; {ELSEWHERE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +245,13 @@ class _Run:
     def answered(self, name: str, examples: Sequence[Example]) -> bool:
         output = self.folder.generations(name)
         wanted = {request.key for request in self.settings.generate.requests(examples)}
-        return output.exists() and wanted <= {(made.example_id, made.sample) for made in read_jsonl(output, Generation)}
+        made = [(each.example_id, each.sample) for each in read_jsonl(output, Generation)] if output.exists() else []
+        return len(made) == len(set(made)) and wanted <= set(made)  # twice: `generate` mends the file
 
     def answer(self, name: str, examples: Sequence[Example]) -> None:
+        adapter = None if name == VANILLA else self.folder.adapter(name)
         if self.answered(name, examples):
+            _check_adapter(self.folder.generations(name), adapter)
             self.say(f"{name}: answered before")
             return
-        adapter = None if name == VANILLA else self.folder.adapter(name)
         generate(self.model.get(adapter), examples, self.settings.generate, self.folder.generations(name))

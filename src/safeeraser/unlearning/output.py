@@ -16,6 +16,7 @@ from torch import Tensor
 from safeeraser.errors import UserError
 from safeeraser.files import append_text, to_json, whole_folder, write_json, write_text
 from safeeraser.models.adapters.card import write_card
+from safeeraser.provenance import first_change
 
 _WHOLE = "whole.json"
 
@@ -42,10 +43,8 @@ class Output:
             self.write_manifest()
             return False
         found = json.loads(self._manifest.read_text(encoding="utf-8"))["inputs"]
-        difference = _first_difference(json.loads(json.dumps(self._inputs)), found)
-        if difference is not None:
-            name, ours, theirs = difference
-            raise UserError(f"{self.folder}: made with {name} = {theirs!r}, not {ours!r}; choose another folder")
+        if change := first_change(json.loads(json.dumps(self._inputs)), found):
+            raise UserError(f"{self.folder}: {change}; choose another folder")
         if self.adapter.exists():
             self._drop_checkpoints()  # a run may have been stopped while it did so
         return self.adapter.exists()
@@ -112,15 +111,3 @@ class Output:
             shutil.rmtree(path, ignore_errors=True)
         if self.checkpoints.exists() and not any(self.checkpoints.iterdir()):
             self.checkpoints.rmdir()
-
-
-def _first_difference(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[str, Any, Any] | None:
-    for name in [*ours, *theirs]:
-        here, there = ours.get(name), theirs.get(name)
-        if isinstance(here, dict) and isinstance(there, dict):
-            inner = _first_difference(here, there)
-            if inner is not None:
-                return inner
-        elif here != there:
-            return name, here, there
-    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,7 @@ from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.feature_files import allowed_bytes
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import adapter_targets, attach, detach
-from safeeraser.models.processes import processes
+from safeeraser.models.processes import owned_by_main, processes
 from safeeraser.models.sine import settle
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Need, Target, find
@@ -65,26 +64,27 @@ def unlearn(
     check_model(loaded, method, settings)
     rows = check(examples, refusals, method, settings)
     folder = Output(output, _inputs(loaded, examples, refusals, method, settings))
-    if _on_main(folder.open):
-        logger.warning("%s: finished before with the same settings, used as it is", output)
-        return folder.adapter
-    set_seed(settings.seed)
-    adapted = attach(
-        loaded.model,
-        r=settings.lora_r,
-        alpha=settings.lora_alpha,
-        dropout=settings.lora_dropout,
-        layers=settings.lora_layers,
-        projector=settings.projector,
-    )
-    try:
-        _freeze_unread(loaded.model, method)
-        mask = gradient_mask(loaded, adapted, examples, method, settings)
-        _train(loaded, adapted, rows, method, settings, folder, mask)
-    finally:
-        detach(adapted)
-        loaded.model.activation_checkpointing_disable()
-        loaded.model.eval()
+    with owned_by_main(output):
+        if _on_main(folder.open):
+            logger.warning("%s: finished before with the same settings, used as it is", output)
+            return folder.adapter
+        set_seed(settings.seed)
+        adapted = attach(
+            loaded.model,
+            r=settings.lora_r,
+            alpha=settings.lora_alpha,
+            dropout=settings.lora_dropout,
+            layers=settings.lora_layers,
+            projector=settings.projector,
+        )
+        try:
+            _freeze_unread(loaded.model, method)
+            mask = gradient_mask(loaded, adapted, examples, method, settings)
+            _train(loaded, adapted, rows, method, settings, folder, mask)
+        finally:
+            detach(adapted)
+            loaded.model.activation_checkpointing_disable()
+            loaded.model.eval()
     return folder.adapter
 
 
@@ -276,7 +276,7 @@ def _inputs(
     settings: UnlearnSettings,
 ) -> dict[str, Any]:
     """All that the adapter depends on, in plain values."""
-    data = [[each.id, each.question, each.answer, each.image and each.image.name] for each in examples]
+    data = [[each.id, each.question, each.answer] for each in examples]
     terms = [
         {"name": term.name, "targets": [str(target) for target in term.targets], "weight": term.weight}
         for term in method.terms
@@ -286,5 +286,6 @@ def _inputs(
         "terms": terms,
         "settings": settings.results(),
         **loaded.identity,
-        "data": provenance.text_hash(json.dumps([data, list(refusals)])),
+        "data": provenance.json_hash([data, list(refusals)]),
+        "pictures": provenance.json_hash(provenance.file_hashes(each.image for each in examples)),
     }

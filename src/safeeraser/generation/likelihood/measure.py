@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,15 +27,17 @@ def measure(loaded: LoadedModel, candidates: Sequence[Candidate], output: Path, 
     """
     pixels.check(each.example.image for each in candidates if each.example.image)
     scorer = _Scorer(loaded)
-    texts = [
-        [*each.key, each.example.question, each.example.image and each.example.image.name, each.text]
-        for each in candidates
-    ]
+    texts = [[*each.key, each.example.question, each.text] for each in candidates]
+    pictures = provenance.file_hashes(each.example.image for each in candidates)
     fill(
         RecordFile(output, Likelihood, lambda made: (made.example_id, made.role, made.number)),
         scorer.sort(candidates),
         scorer.score,
-        meta={**loaded.identity, "questions": provenance.text_hash(json.dumps(texts))},
+        meta={
+            **loaded.identity,
+            "questions": provenance.json_hash(texts),
+            "pictures": provenance.json_hash(pictures),
+        },
         batch_size=batch_size,
         label=f"likelihood {output.stem}",
     )
