@@ -70,7 +70,7 @@ class Engine:
     @torch.inference_mode()
     def answer(self, batch: Sequence[Request]) -> list[Generation]:
         """One answer a request, in order."""
-        inputs = self._inputs([request.example for request in batch])
+        inputs = self._inputs(batch)
         ids = self._model.generate(**inputs, generation_config=self._config, logits_processor=self._sampling(batch))
         width = inputs["input_ids"].shape[1]
         rows = zip(batch, ids[:, :width].tolist(), ids[:, width:].tolist(), strict=True)
@@ -83,12 +83,12 @@ class Engine:
             for each, answer in zip(examples, answers, strict=True)
         ]
         first = torch.tensor([chat.ids[chat.prompt_length] for chat in chats], device=self._model.device)
-        logits = self._model(**self._inputs(examples), use_cache=False).logits[:, -1]
+        logits = self._model(**self._inputs([Request(each, 0) for each in examples]), use_cache=False).logits[:, -1]
         chosen: Tensor = logits.float().log_softmax(-1).gather(1, first[:, None])[:, 0]
         return chosen
 
-    def _inputs(self, examples: Sequence[Example]) -> dict[str, Any]:
-        chats = [self._chat.prompt(example.question, example.image) for example in examples]
+    def _inputs(self, batch: Sequence[Request]) -> dict[str, Any]:
+        chats = [self._chat.prompt(each.example.question, each.example.image, each.prefill) for each in batch]
         ids, attention = pad(chats, self._chat.pad_id, left=True)
         device = self._model.device
         inputs = self._vision.batch(ids.to(device), attention.to(device), [chat.image for chat in chats])

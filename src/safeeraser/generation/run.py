@@ -14,7 +14,7 @@ from safeeraser import pixels, provenance
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.filling import fill
 from safeeraser.generation.record_file import RecordFile
-from safeeraser.generation.settings import GenerateSettings
+from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Example, Generation
 
@@ -32,11 +32,18 @@ def generate(loaded: LoadedModel, examples: Sequence[Example], settings: Generat
     """
     pixels.check(each.image for each in examples if each.image)
     engine = Engine(loaded, settings)
+    answer(engine, settings.requests(examples), meta(loaded.identity, examples, settings), settings, output)
+
+
+def answer(
+    engine: Engine, requests: Sequence[Request], meta: Mapping[str, Any], settings: GenerateSettings, output: Path
+) -> None:
+    """The same for requests made elsewhere; `meta` is what the answers depend on."""
     fill(
         answer_file(output),
-        engine.sort(settings.requests(examples)),
+        engine.sort(requests),
         engine.answer,
-        meta=meta(loaded.identity, examples, settings),
+        meta=meta,
         batch_size=settings.batch_size,
         label=f"generate {output.stem}",
     )

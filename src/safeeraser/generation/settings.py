@@ -58,10 +58,14 @@ class GenerateSettings(Settings):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One answer to make: to this example, the `sample`-th of its answers."""
+    """One answer to make: to this example, the `sample`-th of its answers.
+
+    `prefill` is the start of the answer, which is put into the model's mouth; it goes on from there.
+    """
 
     example: Example
     sample: int
+    prefill: str = ""
 
     @property
     def key(self) -> tuple[str, int]:

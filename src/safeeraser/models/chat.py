@@ -90,9 +90,12 @@ class ChatTokenizer:
         """Tokens of a prompt without its picture: enough to put prompts of like length together."""
         return len(self._tokenize(self._render(question, None)))
 
-    def prompt(self, question: str, image: Path | None) -> Chat:
-        """The conversation up to where the model's answer begins."""
-        ids = self._ids(self._render(question, image), image)
+    def prompt(self, question: str, image: Path | None, prefill: str = "") -> Chat:
+        """The conversation up to where the model's own words begin: after `prefill`, the start of its answer."""
+        text = self._render(question, image)
+        if prefill:
+            text = self._target_text(text, self._render(question, image, prefill), prefill, closed=False)
+        ids = self._ids(text, image)
         return Chat(ids, len(ids), image)
 
     def answered(self, question: str, image: Path | None, answer: str) -> Chat:
@@ -145,7 +148,7 @@ class ChatTokenizer:
         text: str = self.processor.apply_chat_template(messages, add_generation_prompt=answer is None)
         return text
 
-    def _target_text(self, prompt: str, full: str, answer: str) -> str:
+    def _target_text(self, prompt: str, full: str, answer: str, *, closed: bool = True) -> str:
         """Prompt, answer and, where the template writes one, the end-of-turn token; nothing after it.
 
         Blanks between prompt and answer are the template's where it begins with the prompt; a template that writes
@@ -157,7 +160,8 @@ class ChatTokenizer:
         between = blanks.strip()
         if prompt[shared:].strip() or not found or (between and not reasoning.is_mark(between)):
             raise ChatError(f"{self._family}: the chat template does not put the answer right after the prompt")
-        return prompt + (blanks if shared == len(prompt) else "") + answer + self._closing(after)
+        begun = prompt + (blanks if shared == len(prompt) else "") + answer
+        return begun + self._closing(after) if closed else begun
 
     def _closing(self, after: str) -> str:
         """What ends the turn: an end-of-turn token, and special tokens that the template puts before it."""

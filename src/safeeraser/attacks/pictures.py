@@ -1,0 +1,56 @@
+"""Pictures that an attack makes of the measured ones: each once, in a folder of its own, the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from safeeraser import provenance
+from safeeraser.attacks.base import Arena
+from safeeraser.records import Example
+
+Alter = Callable[[Image.Image, random.Random], Image.Image]
+
+
+def altered(arena: Arena, place: str, alter: Alter) -> Callable[[Example], Example]:
+    """What puts an altered picture in the place of an example's; one without a picture stays as it is.
+
+    `place` names attack and variant. An altered picture depends on the original one, the seed and the place.
+    """
+
+    def change(example: Example) -> Example:
+        if example.image is None:
+            return example
+        source = example.image
+        path = arena.pictures / place / "pictures" / f"{source.stem}-{provenance.file_hash(source)}.png"
+        if not path.exists():
+            save(alter(opened(source), arena.rng(place, source.name)), path)
+        return replace(example, image=path)
+
+    return change
+
+
+def opened(path: Path) -> Image.Image:
+    """A picture with three colours, in memory."""
+    with Image.open(path) as file:
+        return file.convert("RGB")
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a picture without loss, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    picture.save(partial, "PNG")
+    partial.replace(path)
+
+
+def background(picture: Image.Image) -> tuple[int, int, int]:
+    """The colour of the upper left corner."""
+    found = picture.getpixel((0, 0))
+    assert isinstance(found, tuple)
+    red, green, blue = found
+    return red, green, blue

@@ -1,0 +1,257 @@
+"""The attacks on some models: which can be run, their answers and verdicts, and the table of all of them.
+
+<output>/manifest.json  attacks.json  attacks.md
+<output>/<attack>/<variant>/{examples,generations,verdicts}/<model>.jsonl, pictures/
+
+What is finished is not done again, as in any other stage.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
+
+from safeeraser import attacks, provenance
+from safeeraser.attacks.base import Arena, Attack, Target, Variant
+from safeeraser.attacks.parts import Parts
+from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.selection import choose
+from safeeraser.errors import UserError, unknown
+from safeeraser.generation.engine import Engine
+from safeeraser.generation.run import answer, meta
+from safeeraser.generation.settings import GenerateSettings
+from safeeraser.judges import Judge
+from safeeraser.judges.run import Tally, check_failures, judge_file
+from safeeraser.metrics import Column
+from safeeraser.metrics.attacked import Outcome, columns, outcomes, pooled
+from safeeraser.models.load import LoadedModel
+from safeeraser.records import Example, Generation, Verdict, read_jsonl, write_jsonl, write_text
+from safeeraser.runs.folder import RunFolder
+from safeeraser.runs.report import attacks as report
+
+Say = Callable[[str], None]
+SIDES = (attacks.HARMFUL, attacks.HARMLESS, attacks.KEPT)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An attack with the points of its sweep that are run. Raises UserError for a point that it does not have."""
+
+    attack: Attack
+    sweep: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for point in self.sweep:
+            if point not in self.attack.sweep:
+                raise UserError(f"{self.attack.name}: {unknown('point of the sweep', point, self.attack.sweep)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model that is attacked: what is known of it, and how it is loaded."""
+
+    target: Target
+    load: Callable[[], LoadedModel]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackRun:
+    """All that the figures depend on. `limit` is how many questions of each side are asked."""
+
+    benchmark: Benchmark
+    subjects: Sequence[Subject]
+    chosen: Sequence[Chosen]
+    judge: Judge
+    settings: GenerateSettings
+    limit: int
+    seed: int
+    output: Path
+    failure_limit: float = 0.02
+
+
+def run(asked: AttackRun, say: Say) -> list[Outcome]:
+    """Do what is not yet done of the attacks, write table and page, and return the figures.
+
+    What cannot be run is said before anything starts, and listed as not run. Raises UserError where the output folder
+    was made from other data, models or settings, and OverlapError where parts of the benchmark overlap.
+    """
+    parts = attacks.split(asked.benchmark.examples)
+    skipped = not_run(asked, parts)
+    for each in skipped:
+        say(f"not run: {each.attack} on {each.model}: {each.reason}")
+    _claim(asked)
+    questions = tuple(each for part in SIDES for each in choose(parts.measured, part, asked.limit, asked.seed))
+    tallies: dict[str, Tally] = {}
+    for subject in asked.subjects:
+        excluded = {each.attack for each in skipped if each.model == subject.target.name}
+        chosen = [each for each in asked.chosen if each.attack.name not in excluded]
+        tallies |= _attack(asked, subject, chosen, parts, questions, say)
+    originals = {example.id: example for example in questions}
+    found = outcomes(_tables(asked, skipped, originals), seed=asked.seed)
+    report.write(asked.output, found, skipped, [each.attack.described for each in asked.chosen], _provenance(asked))
+    check_failures(tallies, asked.failure_limit)
+    return found
+
+
+def not_run(asked: AttackRun, parts: Parts) -> list[report.NotRun]:
+    """Every attack that cannot be run on a model, and why."""
+    return [
+        report.NotRun(each.attack.name, subject.target.name, reason)
+        for subject in asked.subjects
+        for each in asked.chosen
+        if (reason := each.attack.refused(subject.target, parts)) is not None
+    ]
+
+
+def _attack(
+    asked: AttackRun, subject: Subject, chosen: Sequence[Chosen], parts: Parts, questions: Sequence[Example], say: Say
+) -> dict[str, Tally]:
+    """Every variant of one model, answered and judged; the model is loaded where an answer is missing."""
+    name, tallies, work = subject.target.name, {}, None
+    for each in [Chosen(attacks.NO_ATTACK, attacks.NO_ATTACK.sweep), *chosen]:
+        places = {point: Place(asked.output, each.attack.name, point, name) for point in each.sweep}
+        todo = [point for point, place in places.items() if not place.answered()]
+        if todo:
+            say(f"{name}: {each.attack.name} ({', '.join(todo)})")
+            work = work or _Work.of(asked, subject, parts, questions)
+            with closing(each.attack.carry_out(work.arena, todo)) as variants:
+                for variant in variants:
+                    work.answer(variant, places[variant.name])
+        for place in places.values():
+            tallies[str(place.verdicts)] = judge_file(asked.judge, place.examples(), place.answers(), place.verdicts)
+    return tallies
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the records of one variant on one model are."""
+
+    root: Path
+    attack: str
+    variant: str
+    model: str
+
+    @property
+    def folder(self) -> RunFolder:
+        """The variant's folder, which has answers and verdicts where a run's folder has them."""
+        return RunFolder(self.root / self.attack / self.variant)
+
+    @property
+    def verdicts(self) -> Path:
+        """The judge's verdicts on the answers."""
+        return self.folder.verdicts(self.model)
+
+    @property
+    def asked(self) -> Path:
+        """The questions as the attack put them; written whole before the first answer."""
+        return self.folder.root / "examples" / f"{self.model}.jsonl"
+
+    def examples(self) -> list[Example]:
+        """The questions as the attack put them."""
+        return read_jsonl(self.asked, Example)
+
+    def answers(self) -> list[Generation]:
+        """The answers that are there."""
+        path = self.folder.generations(self.model)
+        return read_jsonl(path, Generation) if path.exists() else []
+
+    def answered(self) -> bool:
+        """Whether every question has its answer."""
+        return self.asked.exists() and len(self.answers()) == len(self.examples())
+
+
+@dataclass(slots=True)
+class _Work:
+    """A loaded model that is being attacked. Engines are kept, so that a picture is seen once."""
+
+    asked: AttackRun
+    arena: Arena
+    _engines: dict[GenerateSettings, Engine] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, asked: AttackRun, subject: Subject, parts: Parts, questions: Sequence[Example]) -> _Work:
+        arena = Arena(
+            target=subject.target,
+            loaded=subject.load(),
+            parts=parts,
+            questions=tuple(questions),
+            refusals=asked.benchmark.refusals,
+            settings=asked.settings,
+            pictures=asked.output,
+            seed=asked.seed,
+        )
+        return cls(asked, arena)
+
+    def answer(self, variant: Variant, place: Place) -> None:
+        settings = variant.settings or self.asked.settings
+        examples = [request.example for request in variant.requests]
+        write_jsonl(place.asked, examples)
+        known = meta(self.arena.model.identity, examples, settings)
+        prefills = provenance.text_hash(json.dumps([request.prefill for request in variant.requests]))
+        known |= {"attack": place.attack, "variant": place.variant, "prefills": prefills}
+        if settings not in self._engines:
+            self._engines[settings] = Engine(self.arena.model, settings)
+        answer(self._engines[settings], variant.requests, known, settings, place.folder.generations(place.model))
+
+
+def _tables(
+    asked: AttackRun, skipped: Sequence[report.NotRun], originals: dict[str, Example]
+) -> dict[tuple[str, str], dict[str, list[Column]]]:
+    """The measures of every figure that was made, by attack and variant, then by model."""
+    left_out = {(each.attack, each.model) for each in skipped}
+    tables: dict[tuple[str, str], dict[str, list[Column]]] = defaultdict(dict)
+    for each in [Chosen(attacks.NO_ATTACK, attacks.NO_ATTACK.sweep), *asked.chosen]:
+        for point in each.sweep:
+            for model in (subject.target.name for subject in asked.subjects):
+                if (each.attack.name, model) not in left_out:
+                    place = Place(asked.output, each.attack.name, point, model)
+                    for name, table in _figures(each.attack, place, originals, asked.judge.name):
+                        tables[each.attack.name, name][model] = table
+    return tables
+
+
+def _figures(
+    attack: Attack, place: Place, originals: dict[str, Example], judge: str
+) -> Iterator[tuple[str, list[Column]]]:
+    verdicts = [each for each in read_jsonl(place.verdicts, Verdict) if each.judge == judge]
+    found = columns(originals, place.examples(), place.answers(), verdicts)
+    for suffix, pool in attack.pools.items():
+        yield " ".join(filter(None, (place.variant, suffix))), [pooled(column, pool) for column in found]
+
+
+def _provenance(asked: AttackRun) -> dict[str, Any]:
+    return {
+        "data": asked.benchmark.hash,
+        "limit": asked.limit,
+        "seed": asked.seed,
+        "generate": {name: getattr(asked.settings, name) for name in ("max_new_tokens", "temperature", "top_p")},
+        "judge": asked.judge.name,
+        "versions": provenance.versions(),
+        "git": provenance.git_commit(),
+    }
+
+
+def _claim(asked: AttackRun) -> None:
+    """Write what the answers depend on, or check it against what is there; models may be added."""
+    path = asked.output / "manifest.json"
+    ours = {name: _provenance(asked)[name] for name in ("data", "limit", "seed", "generate")}
+    weights = {each.target.name: _weights(each.target) for each in asked.subjects}
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {**ours, "models": {}}
+    for key, value in [*ours.items(), *weights.items()]:
+        there = found.get(key) if key in ours else found["models"].get(key, value)
+        if there != value:
+            raise UserError(
+                f"{path}: {key}: these attacks were made with {there!r}, not {value!r}; choose another folder"
+            )
+    write_text(path, json.dumps({**ours, "models": found["models"] | weights}, indent=2) + "\n")
+
+
+def _weights(target: Target) -> str | None:
+    return None if target.adapter is None else provenance.file_hash(target.adapter / SAFETENSORS_WEIGHTS_NAME)

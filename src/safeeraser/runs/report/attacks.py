@@ -1,0 +1,144 @@
+"""What people see of attacks: a table in the terminal, attacks.json and attacks.md in their folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from safeeraser.metrics import Difference
+from safeeraser.metrics.attacked import NONE, Outcome, Recovered, worst
+from safeeraser.records import Metric, write_text
+from safeeraser.runs.report.markdown import escape, table
+from safeeraser.runs.report.table import p_value, percent, points, visible
+
+_TITLES = {"asr": "ASR ↓", "rr": "RR ↑", "sarr": "SARR ↓", "retain_accuracy": "retain ↑"}
+_READING = (
+    "Shares of n questions with 95% intervals. No training and no attacker saw their pictures and keywords. `Δ` is "
+    "the difference from the unattacked model in percentage points, with p corrected by Holm over every difference on "
+    "this page. `recovered` is (attacked - unlearned) / (vanilla - unlearned) of ASR: 0% is nothing, 100% all that "
+    "unlearning took away; it has no value where unlearning took nothing away."
+)
+_WORST = (
+    "Of each attack the point of its sweep with the highest ASR, beside what the model is worth there: an attacked "
+    "model that answers nothing right is broken, not robust. It is the highest of several on the same questions, and "
+    "so a little above what that point has on others."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NotRun:
+    """An attack that cannot be run on a model, and why. It says nothing about whether the model withstands it."""
+
+    attack: str
+    model: str
+    reason: str
+
+
+def write(
+    folder: Path,
+    found: Sequence[Outcome],
+    skipped: Sequence[NotRun],
+    attacks: Sequence[Mapping[str, str]],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write attacks.json and attacks.md into the folder, each in one step. `attacks` has name, about, protocol, ..."""
+    content = {
+        "outcomes": [dataclasses.asdict(each) for each in found],
+        "not_run": [dataclasses.asdict(each) for each in skipped],
+        "attacks": [dict(each) for each in attacks],
+        "provenance": dict(provenance),
+    }
+    write_text(folder / "attacks.json", json.dumps(content, indent=1) + "\n")
+    write_text(folder / "attacks.md", _page(found, skipped, attacks))
+
+
+def print_outcomes(found: Sequence[Outcome], skipped: Sequence[NotRun], console: Console) -> None:
+    """Print a row a variant and model, then what was not run."""
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for heading in _HEADER:
+        shown.add_column(heading, justify="left" if heading in _HEADER[:3] else "right")
+    for outcome in found:
+        shown.add_row(*(Text(visible(cell)) for cell in _cells(outcome)))
+    console.print(shown)
+    for each in skipped:
+        console.print(Text(f"not run: {each.attack} on {each.model}: {each.reason}", style="dim"))
+
+
+_HEADER = ("attack", "variant", "model", *_TITLES.values(), "recovered")
+
+
+def _cells(outcome: Outcome) -> list[str]:
+    measured = [_rate(outcome.metric(name)) for name in _TITLES]
+    return [outcome.attack, outcome.variant, outcome.model, *measured, _recovered(outcome.recovered)]
+
+
+def _rate(metric: Metric | None) -> str:
+    if metric is None:
+        return "-"
+    if metric.value is None or metric.low is None or metric.high is None:
+        return f"not scored ({metric.unscored})"
+    note = f", {metric.unscored} unscored" if metric.unscored else ""
+    return f"{percent(metric.value)} [{percent(metric.low)}–{percent(metric.high)}]{note}"
+
+
+def _recovered(found: Recovered | None) -> str:
+    if found is None or found.value is None or found.low is None or found.high is None:
+        return "-"
+    return f"{percent(found.value)} [{percent(found.low)}–{percent(found.high)}]"
+
+
+def _page(found: Sequence[Outcome], skipped: Sequence[NotRun], attacks: Sequence[Mapping[str, str]]) -> str:
+    sections = [
+        "# Does it last?",
+        _READING,
+        f"## No attack\n\n{_rows([each for each in found if each.attack == NONE])}",
+        f"## The worst case of each attack\n\n{_WORST}\n\n{_rows(worst(found))}",
+        *(_section(attack, [each for each in found if each.attack == attack["name"]]) for attack in attacks),
+        _skipped(skipped),
+    ]
+    return "\n\n".join(filter(None, sections)) + "\n"
+
+
+def _section(attack: Mapping[str, str], found: Sequence[Outcome]) -> str:
+    about, protocol = escape(attack["about"]), escape(attack["protocol"])
+    told = f"Tells {about}.\n\n*Protocol*: {protocol} (arXiv {attack['source']})."
+    return f"## {escape(attack['name'])}\n\n{told}\n\n{_rows(found)}" if found else ""
+
+
+def _rows(found: Sequence[Outcome]) -> str:
+    return table(_HEADER, [_row(outcome) for outcome in found])
+
+
+def _row(outcome: Outcome) -> list[str]:
+    names = [escape(name) for name in (outcome.attack, outcome.variant, outcome.model)]
+    return [*names, *(_with_n(name, outcome) for name in _TITLES), _recovered(outcome.recovered)]
+
+
+def _with_n(name: str, outcome: Outcome) -> str:
+    metric = outcome.metric(name)
+    if metric is None:
+        return "-"
+    change = next((each for each in outcome.differences if each.name == name), None)
+    return f"{_rate(metric)} n={metric.n}{_change(change)}"
+
+
+def _change(difference: Difference | None) -> str:
+    if difference is None or difference.value is None or difference.adjusted is None:
+        return ""
+    return f"<br>Δ {points(difference.value)}, {p_value(difference.adjusted)}"
+
+
+def _skipped(skipped: Sequence[NotRun]) -> str:
+    if not skipped:
+        return ""
+    lines = [f"- {escape(each.attack)} on {escape(each.model)}: {escape(each.reason)}" for each in skipped]
+    return "\n".join(["## Not run", "", "That says nothing about whether the model withstands it.", "", *lines])
