@@ -144,6 +144,7 @@ def _told(kind: type[BaseModel], details: ErrorDetails) -> InitErrorDetails:
 class Names:
     """The names that settings may use, as the CLI knows them. An empty tuple leaves that kind unchecked."""
 
+    attacks: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
     judges: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()

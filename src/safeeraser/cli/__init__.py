@@ -9,6 +9,7 @@ import typer
 from safeeraser import __version__
 from safeeraser.cli import (
     adapters,
+    attack,
     calibration,
     data,
     evaluating,
@@ -36,6 +37,8 @@ for stage in (stages.unlearn, generation.generate, generation.likelihood, judgin
 app.command()(runs.report)
 app.command()(logs.logs)
 app.command()(evaluating.evaluate)
+app.command()(attack.attack)
+app.add_typer(attack.attacks_app, name="attacks")
 app.command()(specificity.specificity)
 app.command()(judging.agreement)
 app.add_typer(calibration.app, name="calibrate")

@@ -30,7 +30,7 @@ def methods(ctx: typer.Context) -> None:
     from safeeraser.records import VANILLA
 
     if ctx.invoked_subcommand is None:
-        _print({VANILLA: "the model as it is, before unlearning"} | {name: find(name).formula for name in names()})
+        print_rows({VANILLA: "the model as it is, before unlearning"} | {name: find(name).formula for name in names()})
 
 
 @methods_app.command()
@@ -47,7 +47,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="A method's na
 
     found = presets(name)
     losses = {term.loss: about(term.loss) for method in found.values() for term in method.terms}
-    _print(
+    print_rows(
         {preset: method.formula for preset, method in found.items()}
         | {f"{preset} options": _options(method) for preset, method in found.items()}
         | {loss.__name__: f"{told.formula} ({told.source})" for loss, told in losses.items()}
@@ -64,7 +64,7 @@ def models() -> None:
     """
     from safeeraser.cli import wiring
 
-    _print(wiring.MODELS)
+    print_rows(wiring.MODELS)
 
 
 def benchmarks() -> None:
@@ -76,7 +76,7 @@ def benchmarks() -> None:
     """
     from safeeraser.cli import wiring
 
-    _print({name: source.about for name, source in wiring.BENCHMARKS.items()})
+    print_rows({name: source.about for name, source in wiring.BENCHMARKS.items()})
 
 
 def judges() -> None:
@@ -88,7 +88,7 @@ def judges() -> None:
     """
     from safeeraser.cli import wiring
 
-    _print(wiring.judge_versions())
+    print_rows(wiring.judge_versions())
 
 
 def _options(method: Method) -> str:
@@ -96,7 +96,8 @@ def _options(method: Method) -> str:
     return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
-def _print(rows: Mapping[str, str]) -> None:
+def print_rows(rows: Mapping[str, str]) -> None:
+    """A table of names and what is told of each."""
     table = Table.grid(padding=(0, 2))
     for name, about in rows.items():
         table.add_row(Text(name), Text(about))

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,12 @@ from safeeraser.judges.run import Tally, check_failures, judge_file
 from safeeraser.metrics import Column
 from safeeraser.metrics.attacked import Outcome, columns, outcomes, pooled
 from safeeraser.models.load import LoadedModel
-from safeeraser.records import Example, Generation, Verdict, read_jsonl, write_jsonl, write_text
+from safeeraser.records import VANILLA, Example, Generation, Verdict, read_jsonl, write_jsonl, write_text
+from safeeraser.runs import AttackSettings, RunSettings
 from safeeraser.runs.folder import RunFolder
+from safeeraser.runs.pipeline import Kit, generate_settings
 from safeeraser.runs.report import attacks as report
+from safeeraser.runs.report.attacks import NotRun
 
 Say = Callable[[str], None]
 SIDES = (attacks.HARMFUL, attacks.HARMLESS, attacks.KEPT)
@@ -76,8 +80,49 @@ class AttackRun:
     failure_limit: float = 0.02
 
 
-def run(asked: AttackRun, say: Say) -> list[Outcome]:
-    """Do what is not yet done of the attacks, write table and page, and return the figures.
+def choose_attacks(asked: Sequence[AttackSettings]) -> list[Chosen]:
+    """The attacks that settings name, each with its points. Raises UserError for one that does not exist."""
+    found = [(attacks.find(each.name), each.sweep) for each in asked]
+    return [Chosen(attack, attack.sweep if sweep is None else sweep) for attack, sweep in found]
+
+
+def subjects(load: Callable[[Path | None], LoadedModel], adapters: Mapping[str, Path | None]) -> list[Subject]:
+    """Models by name, each the loaded one with an adapter merged into it, or without (None)."""
+    given = {name: path for name, path in adapters.items() if path is not None}
+    return [
+        Subject(
+            Target(name=name, adapter=path, others={key: other for key, other in given.items() if key != name}),
+            partial(load, path),
+        )
+        for name, path in adapters.items()
+    ]
+
+
+def of_run(
+    settings: RunSettings, kit: Kit, folder: RunFolder, chosen: Sequence[Chosen], output: Path | None = None
+) -> AttackRun:
+    """The attacks on a run's models. Raises UserError where its data have changed or an adapter is not there yet."""
+    adapters = {name: None if name == VANILLA else folder.adapter(name) for name in settings.methods}
+    missing = [name for name, path in adapters.items() if path is not None and not path.exists()]
+    if missing:
+        raise UserError(f"{folder.root}: no adapter of {', '.join(missing)} yet; `safeeraser run` makes them")
+    benchmark = kit.read(settings.data.folder)
+    folder.claim(settings, benchmark.hash)
+    return AttackRun(
+        benchmark=benchmark,
+        subjects=subjects(kit.load, adapters),
+        chosen=chosen,
+        judge=kit.judge(benchmark.refusals),
+        settings=generate_settings(settings),
+        limit=settings.attack_limit,
+        seed=settings.seed,
+        output=output or folder.root / "attacks",
+        failure_limit=settings.failure_limit,
+    )
+
+
+def run(asked: AttackRun, say: Say) -> tuple[list[Outcome], list[NotRun]]:
+    """Do what is not yet done of the attacks, write table and page, and return the figures and what was not run.
 
     What cannot be run is said before anything starts, and listed as not run. Raises UserError where the output folder
     was made from other data, models or settings, and OverlapError where parts of the benchmark overlap.
@@ -86,6 +131,7 @@ def run(asked: AttackRun, say: Say) -> list[Outcome]:
     skipped = not_run(asked, parts)
     for each in skipped:
         say(f"not run: {each.attack} on {each.model}: {each.reason}")
+    asked.judge.check()
     _claim(asked)
     questions = tuple(each for part in SIDES for each in choose(parts.measured, part, asked.limit, asked.seed))
     tallies: dict[str, Tally] = {}
@@ -97,13 +143,13 @@ def run(asked: AttackRun, say: Say) -> list[Outcome]:
     found = outcomes(_tables(asked, skipped, originals), seed=asked.seed)
     report.write(asked.output, found, skipped, [each.attack.described for each in asked.chosen], _provenance(asked))
     check_failures(tallies, asked.failure_limit)
-    return found
+    return found, skipped
 
 
-def not_run(asked: AttackRun, parts: Parts) -> list[report.NotRun]:
+def not_run(asked: AttackRun, parts: Parts) -> list[NotRun]:
     """Every attack that cannot be run on a model, and why."""
     return [
-        report.NotRun(each.attack.name, subject.target.name, reason)
+        NotRun(each.attack.name, subject.target.name, reason)
         for subject in asked.subjects
         for each in asked.chosen
         if (reason := each.attack.refused(subject.target, parts)) is not None
@@ -202,7 +248,7 @@ class _Work:
 
 
 def _tables(
-    asked: AttackRun, skipped: Sequence[report.NotRun], originals: dict[str, Example]
+    asked: AttackRun, skipped: Sequence[NotRun], originals: dict[str, Example]
 ) -> dict[tuple[str, str], dict[str, list[Column]]]:
     """The measures of every figure that was made, by attack and variant, then by model."""
     left_out = {(each.attack, each.model) for each in skipped}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from safeeraser.attacks.settings import AttackSettings
 from safeeraser.benchmarks.settings import DataSettings, Limits
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.settings import JudgeSettings
@@ -55,6 +56,10 @@ class RunSettings(Settings):
     """Who judges the answers: a name, or a name with its keys; `safeeraser judges` lists them."""
     judges: Several[JudgeSettings] = ()
     """Several of them, to let them vote; instead of judge."""
+    attacks: Annotated[Several[AttackSettings], WAY] = ()
+    """What is tried afterwards to bring back what was unlearned: names, or names with the points of their sweep."""
+    attack_limit: Annotated[int, WAY] = Field(default=48, ge=1)
+    """How many questions of each side every attack asks."""
     failure_limit: Annotated[float, WAY] = Field(default=0.02, ge=0, le=1)
     """The share of verdicts a judge may fail on before the run ends with exit code 3."""
     output: Annotated[Path | None, WAY] = None

@@ -1,0 +1,171 @@
+"""`attack`: does unlearning last? And `attacks`: what there is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from safeeraser.cli.options import Adapters, Dtype, Format, Model, Seed, named
+from safeeraser.cli.output import say, stdout
+from safeeraser.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from safeeraser.runs.attacks import AttackRun, Chosen, Subject
+
+attacks_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List attacks, or explain one.")
+
+
+def attack(
+    run_or_keys: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN] [KEY=VALUE]...", help="A finished run's folder; else settings to change."),
+    ] = None,
+    wanted: Annotated[
+        list[str] | None,
+        typer.Option("--attack", metavar="NAME[=POINT,...]", help="What to run; several if repeated, else all."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few cheap attacks, as in the demo.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask so many questions of each side.")] = None,
+    control: Annotated[
+        list[Path] | None,
+        typer.Option("--control", help="Folder of a model that never knew, to be attacked beside the others."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Without RUN: a benchmark's folder.")] = None,
+    layout: Format = "released",
+    model: Model = "tiny",
+    adapter: Adapters = None,
+    dtype: Dtype = "auto",
+    seed: Seed = None,
+    judge: Annotated[str, typer.Option("--judge", help="Without RUN: the judge.")] = "rules",
+    output: Annotated[Path | None, typer.Option("--output", help="Folder for all of it; else RUN/attacks.")] = None,
+) -> None:
+    """Attack models and measure whether what was unlearned comes back.
+
+    Answers, verdicts and figures are made as in any run. Questions are about keywords and pictures that neither
+    unlearning nor the attacker has seen. What cannot be run is said first and listed as not run. Attacked weights stay
+    in memory. KEY=VALUE are the keys of `generate` and `judge` in a run's configuration. The same command goes on with
+    attacks that were stopped.
+
+    \b
+    Examples:
+      safeeraser attack runs/demo --quick
+      safeeraser attack runs/demo --attack prefill=1,3 --attack quantise --limit 96
+      safeeraser attack --model tiny --adapter out/po+pd/adapter --data data/icons --output out/attacks
+    """
+    from safeeraser.runs import attacks
+    from safeeraser.runs.report.attacks import print_outcomes
+
+    chosen = _chosen(wanted, quick)
+    runs = [each for each in run_or_keys or [] if "=" not in each]
+    given = [each for each in run_or_keys or [] if "=" in each]
+    if len(runs) > 1 or (runs and (given or data is not None or adapter)):
+        raise UserError("one RUN, which has its data, adapters and settings: leave --data, --adapter and KEY=VALUE out")
+    if runs:
+        asked = _of_run(Path(runs[0]), chosen, output)
+    else:
+        options = {"model": model, "dtype": dtype, "judge.name": judge, **({} if seed is None else {"seed": seed})}
+        overrides = [*(f"{key}={json.dumps(value)}" for key, value in options.items()), *given]
+        asked = _of_options(overrides, chosen, output, data, layout, adapter)
+    asked = replace(asked, limit=limit or asked.limit, subjects=[*asked.subjects, *_controls(control, dtype)])
+    found, skipped = attacks.run(asked, say)
+    print_outcomes(found, skipped, stdout)
+    say(f"the whole page: {asked.output / 'attacks.md'}")
+
+
+def _chosen(wanted: list[str] | None, quick: bool) -> list[Chosen]:
+    """Attacks by name, with some points of their sweep or all; of the quick ones those that are cheap."""
+    from safeeraser.attacks import ATTACKS, find
+    from safeeraser.runs.attacks import Chosen
+
+    if quick:
+        return [Chosen(each, each.quick) for each in ATTACKS.values() if each.quick]
+    named = [each.partition("=") for each in wanted or ATTACKS]
+    return [Chosen(find(name), tuple(points.split(",")) if points else find(name).sweep) for name, _, points in named]
+
+
+def _of_run(folder: Path, chosen: Sequence[Chosen], output: Path | None) -> AttackRun:
+    """The models of a finished run with its data, judge and settings."""
+    from safeeraser.cli import wiring
+    from safeeraser.runs import attacks
+    from safeeraser.runs.folder import RunFolder
+
+    place = RunFolder(folder)
+    if not place.config.exists():
+        raise UserError(f"{folder}: not a run's folder (it has no {place.config.name})")
+    settings = wiring.stored(place)
+    return attacks.of_run(settings, wiring.kit(settings, place), place, chosen, output)
+
+
+def _of_options(
+    overrides: list[str],
+    chosen: Sequence[Chosen],
+    output: Path | None,
+    data: Path | None,
+    layout: str,
+    adapter: list[Path] | None,
+) -> AttackRun:
+    from safeeraser.cli import wiring
+    from safeeraser.runs import attacks, parse, pipeline
+
+    if data is None or output is None:
+        raise UserError("give a RUN, or --data and --output")
+    settings, benchmark = parse("", "options", overrides, wiring.names()), wiring.read(data, layout)
+    kit = wiring.kit(settings)
+    return attacks.AttackRun(
+        benchmark=benchmark,
+        subjects=attacks.subjects(kit.load, named(adapter)),
+        chosen=chosen,
+        judge=kit.judge(benchmark.refusals),
+        settings=pipeline.generate_settings(settings),
+        limit=settings.attack_limit,
+        seed=settings.seed,
+        output=output,
+        failure_limit=settings.failure_limit,
+    )
+
+
+def _controls(folders: list[Path] | None, dtype: str) -> list[Subject]:
+    """Models that never knew, by the names of their folders."""
+    from safeeraser.attacks import Target
+    from safeeraser.models.load import load
+    from safeeraser.runs.attacks import Subject
+
+    return [Subject(Target(name=path.name), partial(load, str(path), dtype=dtype)) for path in folders or []]
+
+
+@attacks_app.command("list")
+def list_attacks() -> None:
+    """List the attacks.
+
+    \b
+    Example:
+      safeeraser attacks list
+    """
+    from safeeraser.attacks import ATTACKS
+    from safeeraser.cli.lists import print_rows
+
+    print_rows({name: f"{each.kind}: tells {each.about}" for name, each in ATTACKS.items()})
+
+
+@attacks_app.command()
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help="An attack's name.")]) -> None:
+    """Show an attack's protocol, budget and source.
+
+    \b
+    Example:
+      safeeraser attacks show prefill
+    """
+    from safeeraser.attacks import find
+    from safeeraser.cli.lists import print_rows
+
+    attack = find(name)
+    sides = {"generality": "harmful questions", "decoupled": "their harmless partners", "retain": "harmless questions"}
+    told = {"source": f"arXiv {attack.source}", "sides": ", ".join(sides[each] for each in attack.sides)}
+    print_rows({**attack.described, **told, "quick": ", ".join(attack.quick) or "-"})
