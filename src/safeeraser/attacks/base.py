@@ -94,7 +94,7 @@ class Attack:
     `about` says what it is for, `protocol` what is done and with what budget, `source` where it comes from (arXiv id).
     `sweep` names the points that are measured, all of them, and `quick` those of a short look. `carry_out` yields the
     variants of some points of the sweep, in their order. `pools` are the figures that a variant gives, by what is added
-    to its name: one where there is one attempt at a question. `obstacle` says why a target cannot be attacked, None
+    to its name: one where there is one attempt at a question. `obstacle` says why a point cannot be run, None
     where it can. An attack that `trains` needs an attacker's part; one that can be `served` needs no model here.
     """
 
@@ -108,7 +108,7 @@ class Attack:
     carry_out: Callable[[Arena, Sequence[str]], Generator[Variant, None, None]]
     quick: tuple[str, ...] = ()
     pools: Mapping[str, Pool] = field(default_factory=lambda: {"": max})
-    obstacle: Callable[[Target], str | None] = lambda _: None
+    obstacle: Callable[[Target, Parts, str], str | None] = lambda *_: None
     trains: bool = False
     served: bool = False
 
@@ -118,8 +118,8 @@ class Attack:
         words = {name: getattr(self, name) for name in ("name", "kind", "about", "protocol", "source")}
         return words | {"sweep": ", ".join(self.sweep)}
 
-    def refused(self, target: Target, parts: Parts) -> str | None:
-        """Why this attack cannot be run on the target with these parts; None where it can."""
+    def refused(self, target: Target, parts: Parts, point: str) -> str | None:
+        """Why a point of the sweep cannot be run on the target with these parts; None where it can."""
         if target.served and not self.served:
             return "a server's weights and tokens are out of reach"
         if self.trains and not parts.attacker:
@@ -127,7 +127,7 @@ class Attack:
         missing = [part.value for part in self.sides if not choose(parts.measured, part)]
         if set(missing) >= set(self.sides):
             return f"no examples of {' or '.join(missing)}"
-        return self.obstacle(target)
+        return self.obstacle(target, parts, point)
 
 
 def attempt(example: Example, number: int) -> Example:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from safeeraser import provenance
+from safeeraser import pixels, provenance
 from safeeraser.attacks.base import Arena
+from safeeraser.files import write_bytes
 from safeeraser.records import Example
 
 Alter = Callable[[Image.Image, random.Random], Image.Image]
@@ -28,24 +29,15 @@ def altered(arena: Arena, place: str, alter: Alter) -> Callable[[Example], Examp
         source = example.image
         path = arena.pictures / place / "pictures" / f"{source.stem}-{provenance.file_hash(source)}.png"
         if not path.exists():
-            save(alter(opened(source), arena.rng(place, source.name)), path)
+            save(alter(pixels.open_rgb(source), arena.rng(place, source.name)), path)
         return replace(example, image=path)
 
     return change
 
 
-def opened(path: Path) -> Image.Image:
-    """A picture with three colours, in memory."""
-    with Image.open(path) as file:
-        return file.convert("RGB")
-
-
 def save(picture: Image.Image, path: Path) -> None:
     """Write a picture without loss, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    picture.save(partial, "PNG")
-    partial.replace(path)
+    write_bytes(path, pixels.encode(picture, "PNG"))
 
 
 def background(picture: Image.Image) -> tuple[int, int, int]:

@@ -16,20 +16,24 @@ from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 
-from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Variant
+from safeeraser import objectives
+from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Target, Variant
+from safeeraser.attacks.parts import Parts
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.lora import attach, detach
 from safeeraser.models.vision import VisionFeatures
-from safeeraser.objectives import Method, Target, Term
+from safeeraser.objectives import Method, Term
 from safeeraser.objectives.nll import plain_nll
 from safeeraser.records import Example, Stream
 from safeeraser.unlearning.arguments import arguments
+from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.rows import TrainingRows
+from safeeraser.unlearning.run import quick
 from safeeraser.unlearning.settings import UnlearnSettings
-from safeeraser.unlearning.trainer import Collator, UnlearnTrainer
+from safeeraser.unlearning.trainer import UnlearnTrainer
 
 OPENER = "Sure, here is how."
-_METHOD = Method("relearn", (Term("relearn", plain_nll, (Target.FORGET,)),))
+_METHOD = Method("relearn", (Term("relearn", plain_nll, (objectives.Target.FORGET,)),))
 _COUNTS, _STEPS = (4, 16, 64), (1, 2, 5, 10, 20, 50)
 
 
@@ -128,7 +132,8 @@ def _train(
             callbacks=[snapshots],
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        with quick(arena.model.model, adapted):
+            trainer.train()
     arena.model.model.eval()
     return snapshots.kept
 
@@ -140,6 +145,10 @@ def _in_turn(adapted: PeftModel, kept: dict[int, dict[str, Tensor]]) -> Iterator
 
 
 def _attack(name: str, examples: Callable[[Sequence[Example]], list[Example]], what: str, about: str) -> Attack:
+    def too_few(_: Target, parts: Parts, point: str) -> str | None:
+        there, wanted = len(examples(parts.attacker)), int(point.partition("x")[0])
+        return f"the attacker's part has {there} such examples, not {wanted}" if there < wanted else None
+
     def carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
         pool = examples(arena.parts.attacker)
         arena.rng("relearn").shuffle(pool)
@@ -162,6 +171,7 @@ def _attack(name: str, examples: Callable[[Sequence[Example]], list[Example]], w
         sweep=tuple(f"{count}x{step}" for count in _COUNTS for step in _STEPS),
         quick=("4x10",) if examples is harmful else (),
         carry_out=carry_out,
+        obstacle=too_few,
         trains=True,
     )
 

@@ -25,6 +25,7 @@ from safeeraser.attacks.parts import Parts
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import choose
 from safeeraser.errors import UserError, unknown
+from safeeraser.files import write_json
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.run import answer, meta
 from safeeraser.generation.settings import GenerateSettings
@@ -33,7 +34,7 @@ from safeeraser.judges.run import Tally, check_failures, judge_file
 from safeeraser.metrics import Column
 from safeeraser.metrics.attacked import Outcome, columns, outcomes, pooled
 from safeeraser.models.load import LoadedModel
-from safeeraser.records import VANILLA, Example, Generation, Verdict, read_jsonl, write_jsonl, write_text
+from safeeraser.records import VANILLA, Example, Generation, Verdict, read_jsonl, write_jsonl
 from safeeraser.runs import AttackSettings, RunSettings
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.pipeline import Kit, generate_settings
@@ -130,14 +131,13 @@ def run(asked: AttackRun, say: Say) -> tuple[list[Outcome], list[NotRun]]:
     parts = attacks.split(asked.benchmark.examples)
     skipped = not_run(asked, parts)
     for each in skipped:
-        say(f"not run: {each.attack} on {each.model}: {each.reason}")
+        say(f"not run: {each}")
     asked.judge.check()
     _claim(asked)
     questions = tuple(each for part in SIDES for each in choose(parts.measured, part, asked.limit, asked.seed))
     tallies: dict[str, Tally] = {}
     for subject in asked.subjects:
-        excluded = {each.attack for each in skipped if each.model == subject.target.name}
-        chosen = [each for each in asked.chosen if each.attack.name not in excluded]
+        chosen = _left(asked.chosen, skipped, subject.target.name)
         tallies |= _attack(asked, subject, chosen, parts, questions, say)
     originals = {example.id: example for example in questions}
     found = outcomes(_tables(asked, skipped, originals), seed=asked.seed)
@@ -148,12 +148,23 @@ def run(asked: AttackRun, say: Say) -> tuple[list[Outcome], list[NotRun]]:
 
 def not_run(asked: AttackRun, parts: Parts) -> list[NotRun]:
     """Every attack that cannot be run on a model, and why."""
-    return [
-        NotRun(each.attack.name, subject.target.name, reason)
-        for subject in asked.subjects
-        for each in asked.chosen
-        if (reason := each.attack.refused(subject.target, parts)) is not None
+    found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for subject in asked.subjects:
+        for each in asked.chosen:
+            for point in each.sweep:
+                if (reason := each.attack.refused(subject.target, parts, point)) is not None:
+                    found[each.attack.name, subject.target.name, reason].append(point)
+    return [NotRun(attack, tuple(points), model, reason) for (attack, model, reason), points in found.items()]
+
+
+def _left(chosen: Sequence[Chosen], skipped: Sequence[NotRun], model: str) -> list[Chosen]:
+    """What is run on a model, the attack that changes nothing first."""
+    left_out = {(each.attack, point) for each in skipped if each.model == model for point in each.points}
+    kept = [
+        Chosen(each.attack, tuple(point for point in each.sweep if (each.attack.name, point) not in left_out))
+        for each in (Chosen(attacks.NO_ATTACK, attacks.NO_ATTACK.sweep), *chosen)
     ]
+    return [each for each in kept if each.sweep]
 
 
 def _attack(
@@ -161,7 +172,7 @@ def _attack(
 ) -> dict[str, Tally]:
     """Every variant of one model, answered and judged; the model is loaded where an answer is missing."""
     name, tallies, work = subject.target.name, {}, None
-    for each in [Chosen(attacks.NO_ATTACK, attacks.NO_ATTACK.sweep), *chosen]:
+    for each in chosen:
         places = {point: Place(asked.output, each.attack.name, point, name) for point in each.sweep}
         todo = [point for point, place in places.items() if not place.answered()]
         if todo:
@@ -251,15 +262,16 @@ def _tables(
     asked: AttackRun, skipped: Sequence[NotRun], originals: dict[str, Example]
 ) -> dict[tuple[str, str], dict[str, list[Column]]]:
     """The measures of every figure that was made, by attack and variant, then by model."""
-    left_out = {(each.attack, each.model) for each in skipped}
+    models = [subject.target.name for subject in asked.subjects]
+    kept = {model: _left(asked.chosen, skipped, model) for model in models}
+    points = [(each.attack, point) for each in _left(asked.chosen, (), "") for point in each.sweep]
     tables: dict[tuple[str, str], dict[str, list[Column]]] = defaultdict(dict)
-    for each in [Chosen(attacks.NO_ATTACK, attacks.NO_ATTACK.sweep), *asked.chosen]:
-        for point in each.sweep:
-            for model in (subject.target.name for subject in asked.subjects):
-                if (each.attack.name, model) not in left_out:
-                    place = Place(asked.output, each.attack.name, point, model)
-                    for name, table in _figures(each.attack, place, originals, asked.judge.name):
-                        tables[each.attack.name, name][model] = table
+    for attack, point in points:
+        for model in models:
+            if any(each.attack is attack and point in each.sweep for each in kept[model]):
+                place = Place(asked.output, attack.name, point, model)
+                for name, table in _figures(attack, place, originals, asked.judge.name):
+                    tables[attack.name, name][model] = table
     return tables
 
 
@@ -296,7 +308,7 @@ def _claim(asked: AttackRun) -> None:
             raise UserError(
                 f"{path}: {key}: these attacks were made with {there!r}, not {value!r}; choose another folder"
             )
-    write_text(path, json.dumps({**ours, "models": found["models"] | weights}, indent=2) + "\n")
+    write_json(path, {**ours, "models": found["models"] | weights})
 
 
 def _weights(target: Target) -> str | None:

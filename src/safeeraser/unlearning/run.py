@@ -173,7 +173,7 @@ def _train(
     steps = len(rows[Split.TRAIN]) // settings.rows_per_step
     start = time.monotonic()
     done = _resume(folder)
-    with _bar(f"unlearn {method.name}", steps, done) as bar, _quick(loaded.model, adapted):
+    with _bar(f"unlearn {method.name}", steps, done) as bar, quick(loaded.model, adapted):
         _add_callbacks(trainer, settings, folder, bar)
         set_seed(settings.seed + processes().process_index)  # each draws its own dropout
         try:
@@ -252,7 +252,7 @@ def _results(trainer: UnlearnTrainer, settings: UnlearnSettings, done: int, seco
 
 
 @contextmanager
-def _quick(model: PreTrainedModel, adapted: PeftModel) -> Iterator[None]:
+def quick(model: PreTrainedModel, adapted: PeftModel) -> Iterator[None]:
     """Train without what costs time and changes nothing.
 
     Autocast gives the adapter's weights the precision of its inputs, so PEFT need not convert every input. On a CPU

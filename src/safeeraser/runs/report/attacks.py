@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from safeeraser.files import write_json, write_text
 from safeeraser.metrics import Difference
 from safeeraser.metrics.attacked import NONE, Outcome, Recovered, worst
-from safeeraser.records import Metric, write_text
-from safeeraser.runs.report.markdown import escape, table
-from safeeraser.runs.report.table import p_value, percent, points, visible
+from safeeraser.records import Metric
+from safeeraser.runs.report.markdown import table
+from safeeraser.runs.report.table import p_value, percent, points
+from safeeraser.text import line, markdown
 
 _TITLES = {"asr": "ASR ↓", "rr": "RR ↑", "sarr": "SARR ↓", "retain_accuracy": "retain ↑"}
 _READING = (
@@ -39,8 +40,12 @@ class NotRun:
     """An attack that cannot be run on a model, and why. It says nothing about whether the model withstands it."""
 
     attack: str
+    points: tuple[str, ...]
     model: str
     reason: str
+
+    def __str__(self) -> str:
+        return f"{self.attack} ({', '.join(self.points)}) on {self.model}: {self.reason}"
 
 
 def write(
@@ -57,7 +62,7 @@ def write(
         "attacks": [dict(each) for each in attacks],
         "provenance": dict(provenance),
     }
-    write_text(folder / "attacks.json", json.dumps(content, indent=1) + "\n")
+    write_json(folder / "attacks.json", content)
     write_text(folder / "attacks.md", _page(found, skipped, attacks))
 
 
@@ -67,10 +72,10 @@ def print_outcomes(found: Sequence[Outcome], skipped: Sequence[NotRun], console:
     for heading in _HEADER:
         shown.add_column(heading, justify="left" if heading in _HEADER[:3] else "right")
     for outcome in found:
-        shown.add_row(*(Text(visible(cell)) for cell in _cells(outcome)))
+        shown.add_row(*(Text(line(cell)) for cell in _cells(outcome)))
     console.print(shown)
     for each in skipped:
-        console.print(Text(f"not run: {each.attack} on {each.model}: {each.reason}", style="dim"))
+        console.print(Text(f"not run: {each}", style="dim"), soft_wrap=True)
 
 
 _HEADER = ("attack", "variant", "model", *_TITLES.values(), "recovered")
@@ -109,9 +114,9 @@ def _page(found: Sequence[Outcome], skipped: Sequence[NotRun], attacks: Sequence
 
 
 def _section(attack: Mapping[str, str], found: Sequence[Outcome]) -> str:
-    about, protocol = escape(attack["about"]), escape(attack["protocol"])
+    about, protocol = markdown(attack["about"]), markdown(attack["protocol"])
     told = f"Tells {about}.\n\n*Protocol*: {protocol} (arXiv {attack['source']})."
-    return f"## {escape(attack['name'])}\n\n{told}\n\n{_rows(found)}" if found else ""
+    return f"## {markdown(attack['name'])}\n\n{told}\n\n{_rows(found)}" if found else ""
 
 
 def _rows(found: Sequence[Outcome]) -> str:
@@ -119,7 +124,7 @@ def _rows(found: Sequence[Outcome]) -> str:
 
 
 def _row(outcome: Outcome) -> list[str]:
-    names = [escape(name) for name in (outcome.attack, outcome.variant, outcome.model)]
+    names = [markdown(name) for name in (outcome.attack, outcome.variant, outcome.model)]
     return [*names, *(_with_n(name, outcome) for name in _TITLES), _recovered(outcome.recovered)]
 
 
@@ -140,5 +145,5 @@ def _change(difference: Difference | None) -> str:
 def _skipped(skipped: Sequence[NotRun]) -> str:
     if not skipped:
         return ""
-    lines = [f"- {escape(each.attack)} on {escape(each.model)}: {escape(each.reason)}" for each in skipped]
-    return "\n".join(["## Not run", "", "That says nothing about whether the model withstands it.", "", *lines])
+    listed = [f"- {markdown(str(each))}" for each in skipped]
+    return "\n".join(["## Not run", "", "That says nothing about whether the model withstands it.", "", *listed])

@@ -1,0 +1,124 @@
+"""The attacks on a run's models, from the command line: records, table, page, resume."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from safeeraser.cli import app
+from safeeraser.generation.run import generate
+from safeeraser.generation.settings import GenerateSettings
+from safeeraser.models.load import load
+from safeeraser.records import Example, Generation, Metric, read_jsonl
+from tests.durability.killing import files, run_until_size
+from tests.runs.pipeline.world import World
+
+CHEAP = ("--attack", "prefill=1", "--attack", "rotation=90", "--attack", "quantise=4")
+
+
+def command(world: World, output: Path, *options: str) -> list[str]:
+    return ["attack", str(world.folder / "run"), "--output", str(output), "--limit", "4", *options]
+
+
+@pytest.fixture(scope="module")
+def attacked(finished: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("attacked") / "attacks"
+    result = CliRunner().invoke(app, command(finished, output, *CHEAP, "--attack", "relearn-text"))
+    assert result.exit_code == 0, result.output
+    assert "not run: relearn-text" in " ".join(result.output.split())
+    return output
+
+
+def content(output: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((output / "attacks.json").read_text())
+    return found
+
+
+def test_every_variant_of_every_model_has_its_figures(attacked: Path) -> None:
+    found = content(attacked)["outcomes"]
+    wanted = [("none", "none"), ("prefill", "1"), ("rotation", "90"), ("quantise", "4")]
+    models = ("vanilla", "po", "po+pd")
+    assert [(each["attack"], each["variant"], each["model"]) for each in found] == [
+        (*variant, model) for variant in wanted for model in models
+    ]
+    for each in found:
+        for metric in each["metrics"]:
+            assert metric["n"] + metric["unscored"] > 0
+            assert Metric(**metric).low is not None
+        assert {change["baseline"] for change in each["differences"]} <= {"none"}
+
+
+def test_what_cannot_be_run_is_listed_as_not_run_and_has_no_figures(attacked: Path) -> None:
+    found = content(attacked)
+    assert {each["model"] for each in found["not_run"]} == {"vanilla", "po", "po+pd"}
+    assert not [each for each in found["outcomes"] if each["attack"] == "relearn-text"]
+    assert "## Not run" in (attacked / "attacks.md").read_text()
+
+
+def test_no_attack_gives_the_bytes_that_generation_gives(attacked: Path, finished: World, tmp_path: Path) -> None:
+    examples = read_jsonl(attacked / "none/none/examples/po.jsonl", Example)
+    settings = GenerateSettings(max_new_tokens=4, batch_size=8)
+    adapter = finished.folder / "run/models/po/adapter"
+    generate(load(str(finished.model), adapter=adapter), examples, settings, tmp_path / "po.jsonl")
+    assert (tmp_path / "po.jsonl").read_bytes() == (attacked / "none/none/generations/po.jsonl").read_bytes()
+
+
+def test_attacked_weights_are_nowhere(attacked: Path) -> None:
+    assert not list(attacked.rglob("*.safetensors"))
+
+
+def test_a_second_run_loads_no_model_and_changes_nothing(
+    attacked: Path, finished: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_model(*_: Any, **__: Any) -> None:
+        raise AssertionError("no model is needed here")
+
+    monkeypatch.setattr("safeeraser.models.load.load", no_model)
+    before = files(attacked)
+    result = CliRunner().invoke(app, command(finished, attacked, *CHEAP, "--attack", "relearn-text"))
+    assert result.exit_code == 0, result.output
+    assert files(attacked) == before
+
+
+def test_another_limit_wants_another_folder(attacked: Path, finished: World) -> None:
+    result = CliRunner().invoke(app, [*command(finished, attacked, *CHEAP)[:-7], "3", *CHEAP])
+    assert result.exit_code == 2
+    assert "limit" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--attack", "prefil"], "did you mean 'prefill'"),
+        (["--attack", "prefill=2"], "point of the sweep"),
+        (["--data", "somewhere"], "one RUN"),
+    ],
+)
+def test_wrong_options_are_told_before_anything_starts(
+    finished: World, tmp_path: Path, options: list[str], told: str
+) -> None:
+    result = CliRunner().invoke(app, command(finished, tmp_path / "new", *options))
+    assert result.exit_code == 2
+    assert told in " ".join(result.output.split())
+    assert not (tmp_path / "new").exists()
+
+
+def test_killed_in_the_middle_of_a_write_it_goes_on_to_the_same_files(finished: World, tmp_path: Path) -> None:
+    def asked(output: Path) -> list[str]:
+        return command(finished, output, "--attack", "prefill=1", "--attack", "rotation=90")
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run_until_size(asked(whole)) == 0
+    size = (whole / "rotation/90/generations/po.jsonl").stat().st_size
+    for largest in (100, size // 2):
+        assert run_until_size(asked(killed), largest) == -signal.SIGXFSZ
+    assert run_until_size(asked(killed)) == 0
+    assert read_jsonl(killed / "rotation/90/generations/po.jsonl", Generation)
+    assert files(killed).keys() == files(whole).keys()
+    moved = {name: each.replace(str(killed).encode(), str(whole).encode()) for name, each in files(killed).items()}
+    assert moved == files(whole)

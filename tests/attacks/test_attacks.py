@@ -1,0 +1,187 @@
+"""Every attack does what it says, and the model is afterwards what it was."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from safeeraser.attacks import ATTACKS, NO_ATTACK, Arena, OverlapError, Parts, Target, check_disjoint, find, split
+from safeeraser.attacks.prefill import LEFT, PREFILL
+from safeeraser.attacks.quantise import QUANTISE, rounded
+from safeeraser.attacks.relearn import relearned, retain
+from safeeraser.attacks.weights import changed, language_linears
+from safeeraser.benchmarks.released.read import read
+from safeeraser.errors import UserError
+from safeeraser.metrics.attacked import question_of
+from safeeraser.models.chat import ChatTokenizer
+from safeeraser.records import Split, Stream
+from tests.attacks import arena as arenas
+from tests.benchmarks import small
+
+
+@pytest.fixture
+def arena(tmp_path: Path) -> Arena:
+    return arenas.make(tmp_path)
+
+
+def weights(arena: Arena) -> dict[str, torch.Tensor]:
+    return {name: each.clone() for name, each in arena.model.model.state_dict().items()}
+
+
+def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def pixels(path: Path | None) -> np.ndarray[Any, Any]:
+    assert path is not None
+    return np.asarray(Image.open(path).convert("RGB"), dtype=int)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_asks_measured_questions_and_leaves_the_model_as_it_was(arena: Arena, name: str) -> None:
+    attack, before, asked = find(name), weights(arena), {example.id for example in arena.questions}
+    points = [point for point in attack.sweep[:2] if attack.refused(arena.target, arena.parts, point) is None]
+    variants = list(attack.carry_out(arena, points))
+    assert [variant.name for variant in variants] == list(points)
+    for variant in variants:
+        assert {question_of(request.example.id) for request in variant.requests} <= asked
+        assert len({request.key for request in variant.requests}) == len(variant.requests)
+    assert equal(weights(arena), before)
+
+
+def test_no_attack_asks_the_questions_as_they_are(arena: Arena) -> None:
+    (variant,) = NO_ATTACK.carry_out(arena, ["none"])
+    assert {request.example for request in variant.requests} == set(arena.questions)
+    assert all(request.sample == 0 and not request.prefill for request in variant.requests)
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_a_prefill_of_so_many_tokens_is_those_tokens(arena: Arena, count: int) -> None:
+    (variant,), chat = PREFILL.carry_out(arena, [str(count)]), ChatTokenizer.of(arena.model)
+    assert variant.requests
+    for request in variant.requests:
+        example = request.example
+        told = chat.answered(example.question, example.image, example.answer)
+        begun = chat.prompt(example.question, example.image, request.prefill)
+        assert begun.ids == told.ids[: told.prompt_length + count]
+        assert len(told.ids) - len(begun.ids) > LEFT
+
+
+def test_answers_too_short_for_a_prefill_are_left_out(arena: Arena) -> None:
+    questions = tuple(dataclasses.replace(each, answer="Yes.") for each in arena.questions)
+    (variant,) = PREFILL.carry_out(dataclasses.replace(arena, questions=questions), ["3"])
+    assert variant.requests == ()
+
+
+def test_parts_share_no_keyword_and_no_picture(tmp_path: Path) -> None:
+    parts = split(read(small.write(tmp_path)).examples)
+    assert {each.split for each in parts.measured} == {Split.VALIDATION}
+    assert {each.split for each in parts.attacker} == {Split.SELECTION}
+    check_disjoint(parts)
+    stolen = next(each for each in parts.measured if each.stream is Stream.FORGET)
+    for leak, what in ((stolen, "keywords"), (dataclasses.replace(stolen, keyword=None), "pictures")):
+        with pytest.raises(OverlapError, match=f"attacker's and the measured part share 1 {what}"):
+            check_disjoint(Parts(parts.unlearned, (*parts.attacker, leak), parts.measured))
+
+
+def test_a_keyword_of_training_is_neither_the_attackers_nor_measured(tmp_path: Path) -> None:
+    folder = small.write(tmp_path)
+    for name in ("all_selection.json", "all_val.json"):
+        small.edit(folder, lambda records: records[0].update(keyword="Thing train 0"), name)
+    parts = split(read(folder).examples)
+    assert {each.keyword for each in parts.measured if each.keyword} == {"thing validation 1"}
+    assert {each.keyword for each in parts.attacker if each.keyword} == {"thing selection 1"}
+
+
+def test_without_keywords_of_its_own_all_of_validation_is_measured_and_nobody_trains(tmp_path: Path) -> None:
+    folder = small.write(tmp_path)
+    small.edit(folder, lambda records: [each.update(keyword="thing train 0") for each in records], "all_val.json")
+    parts = split(read(folder).examples)
+    assert not parts.attacker
+    assert parts.measured
+    reason = find("relearn-harmful").refused(Target(name="po"), parts, "4x1")
+    assert reason is not None
+    assert "keywords" in reason
+
+
+def test_changed_weights_are_to_the_bit_what_they_were_even_after_an_error(arena: Arena) -> None:
+    before, linears = weights(arena), language_linears(arena.model.model)
+
+    def spoil() -> None:
+        with changed(linears) as open_weights:
+            for weight in open_weights.values():
+                weight.mul_(1.1)
+            assert not equal(weights(arena), before)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spoil()
+    assert equal(weights(arena), before)
+
+
+def test_rounding_leaves_so_many_steps_a_group_and_small_errors() -> None:
+    weight = torch.randn(3, 130, generator=torch.Generator().manual_seed(0))
+    for bits in (8, 4, 3):
+        found = rounded(weight, bits)
+        for row, group in ((row, slice(start, start + 64)) for row in range(3) for start in (0, 64, 128)):
+            values, top = found[row, group], weight[row, group].abs().max()
+            step = top / (2 ** (bits - 1) - 1)
+            assert len(values.unique()) <= 2**bits - 1
+            assert (values - weight[row, group]).abs().max() <= step / 2 + 1e-6
+
+
+def test_while_a_variant_is_asked_the_weights_are_rounded(arena: Arena) -> None:
+    before = language_linears(arena.model.model)
+    name, original = next((name, each.clone()) for name, each in before.items())
+    for variant in QUANTISE.carry_out(arena, ["4"]):
+        assert variant.name == "4"
+        assert torch.equal(language_linears(arena.model.model)[name], rounded(original, 4))
+
+
+def test_relearning_moves_the_model_step_by_step_and_back(arena: Arena) -> None:
+    before = weights(arena)
+    found = []
+    examples = retain(arena.parts.attacker)
+    with relearned(arena, examples, [1, 3]) as turns:
+        for step in turns:
+            adapter = [each.clone() for name, each in arena.model.model.named_parameters() if "lora_B" in name]
+            found.append((step, adapter))
+    (one, after_one), (three, after_three) = found
+    assert (one, three) == (1, 3)
+    assert any(each.any() for each in after_one)
+    assert not all(map(torch.equal, after_one, after_three))
+    assert equal(weights(arena), before)
+
+
+@pytest.mark.parametrize("name", [name for name, each in ATTACKS.items() if each.kind == "picture"])
+def test_pictures_change_on_both_sides_and_are_the_same_again(arena: Arena, name: str, tmp_path: Path) -> None:
+    attack, originals = find(name), {example.id: example for example in arena.questions}
+    again = dataclasses.replace(arena, pictures=tmp_path / "again")
+    point = attack.sweep[-1]
+    (variant,), (repeated,) = attack.carry_out(arena, [point]), attack.carry_out(again, [point])
+    streams = {request.example.stream for request in variant.requests}
+    assert Stream.FORGET in streams
+    for request, other in zip(variant.requests, repeated.requests, strict=True):
+        example, original = request.example, originals[question_of(request.example.id)]
+        assert example.image != original.image
+        if example.image is not None:
+            assert np.array_equal(pixels(example.image), pixels(other.example.image))
+
+
+def test_a_turned_picture_is_turned(arena: Arena) -> None:
+    originals = {example.id: example for example in arena.questions}
+    (variant,) = find("rotation").carry_out(arena, ["180"])
+    example = variant.requests[0].example
+    turned = np.rot90(pixels(originals[example.id].image), 2)
+    assert np.abs(pixels(example.image) - turned).mean() < 2
+
+
+def test_an_unknown_attack_names_what_is_near() -> None:
+    with pytest.raises(UserError, match="did you mean 'quantise'"):
+        find("quantize")
