@@ -11,7 +11,7 @@ from PIL import Image
 
 from safeeraser import pixels, provenance
 from safeeraser.attacks.base import Arena
-from safeeraser.files import write_bytes
+from safeeraser.files import remove_scratch, write_bytes
 from safeeraser.records import Example
 
 Alter = Callable[[Image.Image, random.Random], Image.Image]
@@ -37,6 +37,7 @@ def altered(arena: Arena, place: str, alter: Alter) -> Callable[[Example], Examp
 
 def save(picture: Image.Image, path: Path) -> None:
     """Write a picture without loss, whole or not at all."""
+    remove_scratch(path)
     write_bytes(path, pixels.encode(picture, "PNG"))
 
 

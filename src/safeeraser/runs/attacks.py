@@ -25,7 +25,7 @@ from safeeraser.attacks.parts import Parts
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import choose
 from safeeraser.errors import UserError, unknown
-from safeeraser.files import write_json
+from safeeraser.files import remove_scratch, write_json
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.run import answer, meta
 from safeeraser.generation.settings import GenerateSettings
@@ -249,6 +249,7 @@ class _Work:
     def answer(self, variant: Variant, place: Place) -> None:
         settings = variant.settings or self.asked.settings
         examples = [request.example for request in variant.requests]
+        remove_scratch(place.asked)
         write_jsonl(place.asked, examples)
         known = meta(self.arena.model.identity, examples, settings)
         prefills = provenance.text_hash(json.dumps([request.prefill for request in variant.requests]))
@@ -308,6 +309,7 @@ def _claim(asked: AttackRun) -> None:
             raise UserError(
                 f"{path}: {key}: these attacks were made with {there!r}, not {value!r}; choose another folder"
             )
+    remove_scratch(path)
     write_json(path, {**ours, "models": found["models"] | weights})
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from safeeraser.files import write_json, write_text
+from safeeraser.files import remove_scratch, write_json, write_text
 from safeeraser.metrics import Difference
 from safeeraser.metrics.attacked import NONE, Outcome, Recovered, worst
 from safeeraser.records import Metric
@@ -62,6 +62,8 @@ def write(
         "attacks": [dict(each) for each in attacks],
         "provenance": dict(provenance),
     }
+    for path in (folder / "attacks.json", folder / "attacks.md"):
+        remove_scratch(path)
     write_json(folder / "attacks.json", content)
     write_text(folder / "attacks.md", _page(found, skipped, attacks))
 
