@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safeeraser.attacks import Arena, Target, split
+from safeeraser.attacks.base import Arena, Target
+from safeeraser.attacks.parts import split
 from safeeraser.benchmarks.released.read import read
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.load import LoadedModel

@@ -11,10 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from safeeraser.attacks import ATTACKS, NO_ATTACK, Arena, OverlapError, Parts, Target, check_disjoint, find, split
+from safeeraser.attacks.base import Arena, Target
+from safeeraser.attacks.none import NO_ATTACK
+from safeeraser.attacks.parts import OverlapError, Parts, check_disjoint, split
 from safeeraser.attacks.prefill import LEFT, PREFILL
 from safeeraser.attacks.quantise import QUANTISE, rounded
 from safeeraser.attacks.relearn import relearned, retain
+from safeeraser.attacks.table import ATTACKS, find
 from safeeraser.attacks.weights import changed, language_linears
 from safeeraser.benchmarks.released.read import read
 from safeeraser.errors import UserError

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-
 from safeeraser.attacks.base import Attack
 from safeeraser.attacks.corruptions import CORRUPTIONS
-from safeeraser.attacks.none import NO_ATTACK
 from safeeraser.attacks.prefill import PREFILL
 from safeeraser.attacks.quantise import QUANTISE
 from safeeraser.attacks.relearn import RELEARNING

@@ -81,7 +81,7 @@ def attack(
 
 def _chosen(wanted: list[str] | None, quick: bool) -> list[Chosen]:
     """Attacks by name, with some points of their sweep or all; of the quick ones those that are cheap."""
-    from safeeraser.attacks import ATTACKS, find
+    from safeeraser.attacks.table import ATTACKS, find
     from safeeraser.runs.attacks import Chosen
 
     if quick:
@@ -112,7 +112,7 @@ def _of_options(
     adapter: list[Path] | None,
 ) -> AttackRun:
     from safeeraser.cli import wiring
-    from safeeraser.runs import attacks, parse, pipeline
+    from safeeraser.runs import attacks, parse
 
     if data is None or output is None:
         raise UserError("give a RUN, or --data and --output")
@@ -123,7 +123,7 @@ def _of_options(
         subjects=attacks.subjects(kit.load, named(adapter)),
         chosen=chosen,
         judge=kit.judge(benchmark.refusals),
-        settings=pipeline.generate_settings(settings),
+        settings=settings.generate,
         limit=settings.attack_limit,
         seed=settings.seed,
         output=output,
@@ -133,7 +133,7 @@ def _of_options(
 
 def _controls(folders: list[Path] | None, dtype: str) -> list[Subject]:
     """Models that never knew, by the names of their folders."""
-    from safeeraser.attacks import Target
+    from safeeraser.attacks.base import Target
     from safeeraser.models.load import load
     from safeeraser.runs.attacks import Subject
 
@@ -148,7 +148,7 @@ def list_attacks() -> None:
     Example:
       safeeraser attacks list
     """
-    from safeeraser.attacks import ATTACKS
+    from safeeraser.attacks.table import ATTACKS
     from safeeraser.cli.lists import print_rows
 
     print_rows({name: f"{each.kind}: tells {each.about}" for name, each in ATTACKS.items()})
@@ -162,7 +162,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="An attack's n
     Example:
       safeeraser attacks show prefill
     """
-    from safeeraser.attacks import find
+    from safeeraser.attacks.table import find
     from safeeraser.cli.lists import print_rows
 
     attack = find(name)

@@ -19,9 +19,12 @@ from typing import Any
 
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 
-from safeeraser import attacks, provenance
-from safeeraser.attacks.base import Arena, Attack, Target, Variant
-from safeeraser.attacks.parts import Parts
+from safeeraser import provenance
+from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Target, Variant
+from safeeraser.attacks.none import NO_ATTACK
+from safeeraser.attacks.parts import Parts, split
+from safeeraser.attacks.settings import AttackSettings
+from safeeraser.attacks.table import find
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import choose
 from safeeraser.errors import UserError, unknown
@@ -35,14 +38,14 @@ from safeeraser.metrics import Column
 from safeeraser.metrics.attacked import Outcome, columns, outcomes, pooled
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import VANILLA, Example, Generation, Verdict, read_jsonl, write_jsonl
-from safeeraser.runs import AttackSettings, RunSettings
+from safeeraser.runs import RunSettings
 from safeeraser.runs.folder import RunFolder
-from safeeraser.runs.pipeline import Kit, generate_settings
+from safeeraser.runs.pipeline import Kit
 from safeeraser.runs.report import attacks as report
 from safeeraser.runs.report.attacks import NotRun
 
 Say = Callable[[str], None]
-SIDES = (attacks.HARMFUL, attacks.HARMLESS, attacks.KEPT)
+SIDES = (HARMFUL, HARMLESS, KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class AttackRun:
 
 def choose_attacks(asked: Sequence[AttackSettings]) -> list[Chosen]:
     """The attacks that settings name, each with its points. Raises UserError for one that does not exist."""
-    found = [(attacks.find(each.name), each.sweep) for each in asked]
+    found = [(find(each.name), each.sweep) for each in asked]
     return [Chosen(attack, attack.sweep if sweep is None else sweep) for attack, sweep in found]
 
 
@@ -114,7 +117,7 @@ def of_run(
         subjects=subjects(kit.load, adapters),
         chosen=chosen,
         judge=kit.judge(benchmark.refusals),
-        settings=generate_settings(settings),
+        settings=settings.generate,
         limit=settings.attack_limit,
         seed=settings.seed,
         output=output or folder.root / "attacks",
@@ -128,7 +131,7 @@ def run(asked: AttackRun, say: Say) -> tuple[list[Outcome], list[NotRun]]:
     What cannot be run is said before anything starts, and listed as not run. Raises UserError where the output folder
     was made from other data, models or settings, and OverlapError where parts of the benchmark overlap.
     """
-    parts = attacks.split(asked.benchmark.examples)
+    parts = split(asked.benchmark.examples)
     skipped = not_run(asked, parts)
     for each in skipped:
         say(f"not run: {each}")
@@ -162,7 +165,7 @@ def _left(chosen: Sequence[Chosen], skipped: Sequence[NotRun], model: str) -> li
     left_out = {(each.attack, point) for each in skipped if each.model == model for point in each.points}
     kept = [
         Chosen(each.attack, tuple(point for point in each.sweep if (each.attack.name, point) not in left_out))
-        for each in (Chosen(attacks.NO_ATTACK, attacks.NO_ATTACK.sweep), *chosen)
+        for each in (Chosen(NO_ATTACK, NO_ATTACK.sweep), *chosen)
     ]
     return [each for each in kept if each.sweep]
 
@@ -290,7 +293,7 @@ def _provenance(asked: AttackRun) -> dict[str, Any]:
         "data": asked.benchmark.hash,
         "limit": asked.limit,
         "seed": asked.seed,
-        "generate": {name: getattr(asked.settings, name) for name in ("max_new_tokens", "temperature", "top_p")},
+        "generate": asked.settings.results(),
         "judge": asked.judge.name,
         "versions": provenance.versions(),
         "git": provenance.git_commit(),
