@@ -17,7 +17,7 @@ from safeeraser.attacks.parts import OverlapError, Parts, check_disjoint, split
 from safeeraser.attacks.prefill import LEFT, PREFILL
 from safeeraser.attacks.quantise import QUANTISE, rounded
 from safeeraser.attacks.relearn import relearned, retain
-from safeeraser.attacks.table import ATTACKS, find
+from safeeraser.attacks.table import ATTACKS
 from safeeraser.attacks.weights import changed, language_linears
 from safeeraser.benchmarks.released.read import read
 from safeeraser.errors import UserError
@@ -48,7 +48,7 @@ def pixels(path: Path | None) -> np.ndarray[Any, Any]:
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack_asks_measured_questions_and_leaves_the_model_as_it_was(arena: Arena, name: str) -> None:
-    attack, before, asked = find(name), weights(arena), {example.id for example in arena.questions}
+    attack, before, asked = ATTACKS[name], weights(arena), {example.id for example in arena.questions}
     points = [point for point in attack.sweep[:2] if attack.refused(arena.target, arena.parts, point) is None]
     variants = list(attack.carry_out(arena, points))
     assert [variant.name for variant in variants] == list(points)
@@ -108,7 +108,7 @@ def test_without_keywords_of_its_own_all_of_validation_is_measured_and_nobody_tr
     parts = split(read(folder).examples)
     assert not parts.attacker
     assert parts.measured
-    reason = find("relearn-harmful").refused(Target(name="po"), parts, "4x1")
+    reason = ATTACKS["relearn-harmful"].refused(Target(name="po"), parts, "4x1")
     assert reason is not None
     assert "keywords" in reason
 
@@ -164,7 +164,7 @@ def test_relearning_moves_the_model_step_by_step_and_back(arena: Arena) -> None:
 
 @pytest.mark.parametrize("name", [name for name, each in ATTACKS.items() if each.kind == "picture"])
 def test_pictures_change_on_both_sides_and_are_the_same_again(arena: Arena, name: str, tmp_path: Path) -> None:
-    attack, originals = find(name), {example.id: example for example in arena.questions}
+    attack, originals = ATTACKS[name], {example.id: example for example in arena.questions}
     again = dataclasses.replace(arena, pictures=tmp_path / "again")
     point = attack.sweep[-1]
     (variant,), (repeated,) = attack.carry_out(arena, [point]), attack.carry_out(again, [point])
@@ -179,7 +179,7 @@ def test_pictures_change_on_both_sides_and_are_the_same_again(arena: Arena, name
 
 def test_a_turned_picture_is_turned(arena: Arena) -> None:
     originals = {example.id: example for example in arena.questions}
-    (variant,) = find("rotation").carry_out(arena, ["180"])
+    (variant,) = ATTACKS["rotation"].carry_out(arena, ["180"])
     example = variant.requests[0].example
     turned = np.rot90(pixels(originals[example.id].image), 2)
     assert np.abs(pixels(example.image) - turned).mean() < 2
@@ -187,4 +187,4 @@ def test_a_turned_picture_is_turned(arena: Arena) -> None:
 
 def test_an_unknown_attack_names_what_is_near() -> None:
     with pytest.raises(UserError, match="did you mean 'quantise'"):
-        find("quantize")
+        ATTACKS["quantize"]

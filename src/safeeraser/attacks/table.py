@@ -1,4 +1,4 @@
-"""The table of attacks: a file and a line here make one."""
+"""The table of attacks: a file and a line here make one; other packages add theirs by entry points."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from safeeraser.attacks.corruptions import CORRUPTIONS
 from safeeraser.attacks.prefill import PREFILL
 from safeeraser.attacks.quantise import QUANTISE
 from safeeraser.attacks.relearn import RELEARNING
-from safeeraser.errors import UserError, unknown
+from safeeraser.registry import Table
 
-ATTACKS: dict[str, Attack] = {attack.name: attack for attack in (PREFILL, *CORRUPTIONS, QUANTISE, *RELEARNING)}
-"""Every attack by its name, in the order of tables."""
+_OWN = (PREFILL, *CORRUPTIONS, QUANTISE, *RELEARNING)
 
-
-def find(name: str) -> Attack:
-    """An attack of the table. Raises UserError with near matches for a name that is not in it."""
-    if name not in ATTACKS:
-        raise UserError(unknown("attack", name, ATTACKS))
-    return ATTACKS[name]
+ATTACKS = Table(
+    "attack",
+    "safeeraser.attacks",
+    {attack.name: attack for attack in _OWN},
+    lambda found: isinstance(found, Attack),
+)
+"""Every attack by its name, in the order of tables; a name that does not exist raises UserError with near matches."""

@@ -81,13 +81,15 @@ def attack(
 
 def _chosen(wanted: list[str] | None, quick: bool) -> list[Chosen]:
     """Attacks by name, with some points of their sweep or all; of the quick ones those that are cheap."""
-    from safeeraser.attacks.table import ATTACKS, find
+    from safeeraser.attacks.table import ATTACKS
     from safeeraser.runs.attacks import Chosen
 
     if quick:
         return [Chosen(each, each.quick) for each in ATTACKS.values() if each.quick]
-    named = [each.partition("=") for each in wanted or ATTACKS]
-    return [Chosen(find(name), tuple(points.split(",")) if points else find(name).sweep) for name, _, points in named]
+    given = [each.partition("=") for each in wanted or ATTACKS]
+    return [
+        Chosen(ATTACKS[name], tuple(points.split(",")) if points else ATTACKS[name].sweep) for name, _, points in given
+    ]
 
 
 def _of_run(folder: Path, chosen: Sequence[Chosen], output: Path | None) -> AttackRun:
@@ -162,10 +164,10 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help="An attack's n
     Example:
       safeeraser attacks show prefill
     """
-    from safeeraser.attacks.table import find
+    from safeeraser.attacks.table import ATTACKS
     from safeeraser.cli.lists import print_rows
 
-    attack = find(name)
+    attack = ATTACKS[name]
     sides = {"generality": "harmful questions", "decoupled": "their harmless partners", "retain": "harmless questions"}
     told = {"source": f"arXiv {attack.source}", "sides": ", ".join(sides[each] for each in attack.sides)}
     print_rows({**attack.described, **told, "quick": ", ".join(attack.quick) or "-"})

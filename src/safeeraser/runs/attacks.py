@@ -24,11 +24,11 @@ from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Targ
 from safeeraser.attacks.none import NO_ATTACK
 from safeeraser.attacks.parts import Parts, split
 from safeeraser.attacks.settings import AttackSettings
-from safeeraser.attacks.table import find
+from safeeraser.attacks.table import ATTACKS
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import choose
 from safeeraser.errors import UserError, unknown
-from safeeraser.files import remove_scratch, write_json
+from safeeraser.files import owned, remove_scratch, write_json
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.run import answer, meta
 from safeeraser.generation.settings import GenerateSettings
@@ -86,7 +86,7 @@ class AttackRun:
 
 def choose_attacks(asked: Sequence[AttackSettings]) -> list[Chosen]:
     """The attacks that settings name, each with its points. Raises UserError for one that does not exist."""
-    found = [(find(each.name), each.sweep) for each in asked]
+    found = [(ATTACKS[each.name], each.sweep) for each in asked]
     return [Chosen(attack, attack.sweep if sweep is None else sweep) for attack, sweep in found]
 
 
@@ -136,17 +136,26 @@ def run(asked: AttackRun, say: Say) -> tuple[list[Outcome], list[NotRun]]:
     for each in skipped:
         say(f"not run: {each}")
     asked.judge.check()
-    _claim(asked)
+    with owned(asked.output):
+        _claim(asked)
+        found, tallies = _figures_of(asked, parts, skipped, say)
+        protocols = [each.attack.described for each in asked.chosen]
+        report.write(asked.output, found, skipped, protocols, _provenance(asked))
+    check_failures(tallies, asked.failure_limit)
+    return found, skipped
+
+
+def _figures_of(
+    asked: AttackRun, parts: Parts, skipped: Sequence[NotRun], say: Say
+) -> tuple[list[Outcome], dict[str, Tally]]:
+    """The figures of all attacks, what is missing of them made first; and how judging went, by verdict file."""
     questions = tuple(each for part in SIDES for each in choose(parts.measured, part, asked.limit, asked.seed))
     tallies: dict[str, Tally] = {}
     for subject in asked.subjects:
         chosen = _left(asked.chosen, skipped, subject.target.name)
         tallies |= _attack(asked, subject, chosen, parts, questions, say)
     originals = {example.id: example for example in questions}
-    found = outcomes(_tables(asked, skipped, originals), seed=asked.seed)
-    report.write(asked.output, found, skipped, [each.attack.described for each in asked.chosen], _provenance(asked))
-    check_failures(tallies, asked.failure_limit)
-    return found, skipped
+    return outcomes(_tables(asked, skipped, originals), seed=asked.seed), tallies
 
 
 def not_run(asked: AttackRun, parts: Parts) -> list[NotRun]:
