@@ -16,13 +16,15 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server does with one request: `drop` closes the connection without a word."""
+    """What the server does with one request: `drop` closes the connection without a word, `trickle` is the time
+    between two bytes."""
 
     body: str | Body
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     drop: bool = False
+    trickle: float = 0.0
 
 
 def completion(text: str | None, *, finish: str = "stop", tokens: tuple[int, int] | None = (10, 5)) -> Answer:
@@ -49,7 +51,7 @@ DROPPED = Answer("", drop=True)
 
 def last_text(body: Body) -> str:
     """The text of the last message of a request."""
-    content = body["messages"][-1]["content"]
+    content = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
     return content if isinstance(content, str) else str(content[-1]["text"])
 
 
@@ -108,7 +110,9 @@ def serving(answer: Callable[[Body], Answer], **settings: Any) -> Iterator[FakeS
                     self.send_header(name.replace("_", "-"), value)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(text)
+                for part in [bytes([byte]) for byte in text] if answer.trickle else [text]:
+                    self.wfile.write(part)
+                    time.sleep(answer.trickle)
             except OSError:  # the client has given up waiting
                 self.close_connection = True
 

@@ -6,8 +6,10 @@ import itertools
 import logging
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,12 @@ def test_what_does_not_pass_fails_after_so_many_attempts(answer: Answer, reason:
         (Answer({"choices": []}), "not a completion"),
         (Answer({"answer": "yes"}), "not a completion"),
         (completion(None, finish="content_filter"), "no text, but finish_reason 'content_filter'"),
+        (completion(None), "no text, but finish_reason 'stop'"),
+        (Answer({"choices": [{"message": {}, "finish_reason": "length"}]}), "no text, but finish_reason 'length'"),
+        (Answer({"choices": [{"message": None}]}), "no text"),
+        (Answer("[" * 100_000), "not a completion"),
+        (Answer({"error": {"message": "no credit", "code": 402}}), "an error in place of a completion: no credit"),
+        (Answer({"error": "model is loading"}), "an error in place of a completion: model is loading"),
     ],
 )
 def test_what_would_fail_again_is_not_tried_again(answer: Answer, reason: str) -> None:
@@ -156,10 +164,107 @@ def test_what_would_fail_again_is_not_tried_again(answer: Answer, reason: str) -
     assert len(server.bodies) == 1
 
 
-@pytest.mark.parametrize("said", ["", None])
-def test_an_empty_reply_is_a_reply(said: str | None) -> None:
-    with serving(lambda _: completion(said)) as server:
+def test_an_empty_reply_is_a_reply() -> None:
+    with serving(lambda _: completion("")) as server:
         assert one(server) == Reply(text="", finish_reason="stop", usage=Usage(10, 5))
+
+
+def said(message: Body, finish: str | None = "stop", **body: Any) -> Answer:
+    """A completion whose message is as the server likes to have it."""
+    return Answer({"choices": [{"message": {"role": "assistant", **message}, "finish_reason": finish}], **body})
+
+
+THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "reasoning"),
+    [
+        ({"content": "A kite.", "reasoning_content": "Hm."}, "A kite.", "Hm."),
+        ({"content": "A kite.", "reasoning": "Hm."}, "A kite.", "Hm."),
+        ({"content": "", "reasoning_content": "Hm."}, "", "Hm."),
+        ({"content": None, "reasoning_content": "Hm."}, "", "Hm."),
+        ({"content": "A kite.", "reasoning_content": ""}, "A kite.", None),
+        ({"content": [{"type": "text", "text": "A "}, {"type": "text", "text": "kite."}]}, "A kite.", None),
+        ({"content": [THINKING, {"type": "text", "text": "A kite."}]}, "A kite.", "Hm."),
+        ({"content": [THINKING]}, "", "Hm."),
+        ({"content": ["A kite."]}, "A kite.", None),
+        ({"content": None, "refusal": "I can't."}, "I can't.", None),
+        ({"content": "", "refusal": "I can't."}, "I can't.", None),
+        ({"content": [{"type": "refusal", "refusal": "I can't."}]}, "I can't.", None),
+        ({"content": "A \ud83d kite."}, "A \ufffd kite.", None),
+    ],
+)
+def test_what_servers_say_today(message: Body, text: str, reasoning: str | None) -> None:
+    with serving(lambda _: said(message)) as server:
+        assert one(server) == Reply(text=text, finish_reason="stop", reasoning=reasoning)
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        ({"prompt_tokens": 10.0, "completion_tokens": 5}, Usage(10, 5)),
+        ({"prompt_tokens": 10, "completion_tokens": None}, None),
+        ({"prompt_tokens": 0, "completion_tokens": -1}, None),
+        ({"prompt_tokens": "ten", "completion_tokens": 5}, None),
+        ({}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_odd_usage_costs_no_answer(usage: Any, counted: Usage | None) -> None:
+    with serving(lambda _: said({"content": "A kite."}, usage=usage)) as server:
+        assert one(server) == Reply(text="A kite.", finish_reason="stop", usage=counted)
+
+
+def refusing(*names: str, words: str = "Unsupported parameter: '{}'", status: int = 400) -> Callable[[Body], Answer]:
+    """A server that does not take these parameters, and is otherwise an echo."""
+
+    def answer(body: Body) -> Answer:
+        found = next((name for name in names if name in body), None)
+        return echo(body) if found is None else failed(status, words.format(found))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent"),
+    [
+        (
+            refusing("max_tokens", words="{} is not supported. Use 'max_completion_tokens' instead."),
+            "max_completion_tokens",
+        ),
+        (refusing("max_tokens", words="Unknown field: {}", status=422), "max_completion_tokens"),
+        (refusing("response_format"), "max_tokens"),
+        (refusing("response_format", words="invalid request", status=422), "max_tokens"),
+        (refusing("seed", words="Extra inputs are not permitted: {}", status=422), "max_tokens"),
+        (refusing("max_tokens", "response_format", "seed"), "max_completion_tokens"),
+    ],
+)
+def test_what_a_server_does_not_take_is_learnt_once(answer: Callable[[Body], Answer], sent: str) -> None:
+    requests = ask(*"abcdef", max_tokens=7, seed=0, schema={"type": "object"})
+    with serving(answer) as server:
+        endpoint = Endpoint(settings(server, concurrency=1))
+        outcomes = [*complete(endpoint, requests[:3]), *complete(endpoint, requests[3:])]
+    assert [outcome.text for outcome in outcomes if isinstance(outcome, Reply)] == list("ABCDEF")
+    assert all(body[sent] == 7 for body in server.bodies[-5:])
+    assert len(server.bodies) <= 6 + 3
+
+
+def test_a_form_of_reply_that_was_taken_is_not_left_out_for_another_error() -> None:
+    with serving(in_turn(completion("{}"), failed(400, "too long"), completion("{}"))) as server:
+        outcomes = complete(Endpoint(settings(server, concurrency=1)), ask(*"abc", schema={"type": "object"}))
+    assert [type(outcome) for outcome in outcomes] == [Reply, Failure, Reply]
+    assert all("response_format" in body for body in server.bodies)
+
+
+def test_a_prompt_is_sent_as_it_stands() -> None:
+    answer = Answer({"choices": [{"text": " yes", "finish_reason": "stop"}]})
+    with serving(lambda _: answer) as server:
+        assert one(server, ask("[INST] Is it? [/INST]", raw=True, max_tokens=3)[0]) == Reply(
+            text=" yes", finish_reason="stop"
+        )
+    assert server.bodies == [{"model": "judge", "prompt": "[INST] Is it? [/INST]", "max_tokens": 3}]
 
 
 def test_one_failure_does_not_touch_the_others() -> None:
@@ -171,10 +276,22 @@ def test_one_failure_does_not_touch_the_others() -> None:
     assert [isinstance(outcome, Failure) for outcome in outcomes] == [n % 3 == 0 for n in range(9)]
 
 
-def test_the_server_says_how_long_to_wait() -> None:
-    with serving(in_turn(failed(429, retry_after="1"), completion("ok"))) as server:
-        one(server)
-    assert server.times[1] - server.times[0] >= 1
+@pytest.mark.parametrize("asked", ["1.5", "date"])
+def test_the_server_says_how_long_to_wait(asked: str, caplog: pytest.LogCaptureFixture) -> None:
+    """In seconds or as a date, whose seconds are whole; nothing else is sent meanwhile, and it is said."""
+    value = formatdate(time.time() + 3, usegmt=True) if asked == "date" else asked
+    with serving(in_turn(failed(429, retry_after=value), completion("ok"))) as server:
+        complete(Endpoint(settings(server, concurrency=1)), ask("a", "b"))
+    assert server.times[1] - server.times[0] >= 1.4
+    assert f"{server.url} asks to wait" in caplog.text
+
+
+def test_a_wait_of_hours_is_not_waited_for() -> None:
+    with serving(lambda _: failed(429, retry_after="7200")) as server:
+        outcome = one(server)
+    assert isinstance(outcome, Failure)
+    assert "it asks to wait 7200 s" in outcome.reason
+    assert len(server.bodies) == 1
 
 
 def test_requests_a_minute() -> None:
@@ -193,14 +310,68 @@ def test_the_pace_is_kept_from_one_call_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_what_every_request_would_meet_is_met_once(status: int) -> None:
+def test_what_every_request_would_meet_stops_the_run(status: int) -> None:
     with serving(lambda _: failed(status, "no")) as server:
-        outcomes = complete(Endpoint(settings(server, concurrency=1)), ask(*map(str, range(20))))
+        endpoint = Endpoint(settings(server, concurrency=1))
+        for _ in range(2):
+            with pytest.raises(UserError, match=f"{server.url}: status {status}: no; nothing more is sent"):
+                complete(endpoint, ask(*map(str, range(20))))
     assert len(server.bodies) == 1
-    assert {outcome.reason.partition(":")[0] for outcome in outcomes if isinstance(outcome, Failure)} == {
-        f"status {status}"
-    }
-    assert len(outcomes) == 20
+
+
+@pytest.mark.parametrize("answer", [failed(400, "no"), Answer("<html>"), Answer({"error": "no"})])
+def test_the_same_error_from_every_request_stops_the_run(answer: Answer) -> None:
+    outcomes = []
+    with serving(lambda _: answer) as server:
+        asked = Endpoint(settings(server, concurrency=2)).complete(ask(*map(str, range(99))), total=99, label="test")
+        with pytest.raises(UserError, match="the first 10 requests all met the same error"):
+            outcomes.extend(asked)
+    assert len(server.bodies) <= 12
+
+
+def test_errors_of_some_requests_stop_nothing() -> None:
+    with serving(in_turn(completion("ok"), *[failed(400, "no")] * 30, completion("ok"))) as server:
+        outcomes = complete(Endpoint(settings(server, concurrency=1)), ask(*map(str, range(32))))
+    assert [type(outcome) for outcome in outcomes] == [Reply, *[Failure] * 30, Reply]
+
+
+def test_an_account_without_money_is_no_busy_server() -> None:
+    empty = Answer({"error": {"message": "quota", "code": "insufficient_quota"}}, 429)
+    with serving(lambda _: empty) as server, pytest.raises(UserError, match="quota"):
+        one(server)
+    assert len(server.bodies) == 1
+
+
+def test_a_reply_that_trickles_ends() -> None:
+    slow = Answer(completion("late").body, trickle=0.02)
+    with serving(lambda _: slow) as server:
+        outcome = one(server, attempts=1, timeout=0.3)
+    assert outcome == Failure("api_error", "no reply within 0.3 s")
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_reply_without_end_is_not_read_to_it(status: int) -> None:
+    with serving(lambda _: Answer("x" * 9 * 2**20, status)) as server:
+        outcome = one(server)
+    assert outcome == Failure("api_error", "not a completion: its reply is larger than 8 MiB")
+    assert len(server.bodies) == 1
+
+
+def test_no_redirect_to_another_server() -> None:
+    with serving(echo) as other:
+        place = Answer("", 307, {"Location": f"{other.url}/chat/completions"})
+        with serving(lambda _: place) as server:
+            outcome = one(server)
+    assert isinstance(outcome, Failure)
+    assert "redirects to another server (127.0.0.1)" in outcome.reason
+    assert other.bodies == []
+
+
+def test_compressed_replies_are_not_unpacked() -> None:
+    with serving(lambda _: Answer(completion("hi").body, headers={"Content_Encoding": "gzip"})) as server:
+        outcome = one(server)
+    assert isinstance(outcome, Failure)
+    assert "compressed" in outcome.reason
 
 
 def test_no_server_is_a_users_error() -> None:
@@ -284,8 +455,18 @@ def test_a_cache_that_a_kill_cut_short_is_used_as_far_as_it_goes(tmp_path: Path)
 def test_a_reply_that_cannot_be_used_is_asked_for_again(tmp_path: Path) -> None:
     with serving(in_turn(completion("blah"), completion("yes"))) as server:
         endpoint = Endpoint(settings(server, cache=tmp_path / "c.jsonl"))
-        said = [complete(endpoint, ask("a"), keep=lambda reply: reply.text == "yes")[0] for _ in range(3)]
+        said = [complete(endpoint, ask("a"), keep=lambda _, reply: reply.text == "yes")[0] for _ in range(3)]
     assert [reply.text for reply in said if isinstance(reply, Reply)] == ["blah", "yes", "yes"]
+    assert len(server.bodies) == 2
+
+
+def test_a_kept_reply_that_is_of_no_use_is_asked_for_again(tmp_path: Path) -> None:
+    """As of a cache of an older version, which kept whatever fits any axis."""
+    with serving(in_turn(completion("blah"), completion("yes"))) as server:
+        complete(Endpoint(settings(server, cache=tmp_path / "c.jsonl")), ask("a"))
+        endpoint = Endpoint(settings(server, cache=tmp_path / "c.jsonl"))
+        said = [complete(endpoint, ask("a"), keep=lambda _, reply: reply.text == "yes")[0] for _ in range(2)]
+    assert [reply.text for reply in said if isinstance(reply, Reply)] == ["yes", "yes"]
     assert len(server.bodies) == 2
 
 
@@ -320,17 +501,23 @@ def test_the_key_is_sent_and_stays_nowhere(
     caplog.set_level(logging.DEBUG)
     answers = [
         completion(f"your key is {KEY}", finish=KEY),
+        said({"content": None, "refusal": f"not for {KEY}", "reasoning_content": KEY}),
         failed(400, f"bad {KEY}"),
         Answer(f"{{{KEY}"),
+        Answer({"error": {"message": KEY}}),
+        failed(429, KEY, retry_after="1.1"),
         failed(401, KEY),
     ]
+    outcomes: list[Outcome] = []
     with serving(in_turn(*answers)) as server:
         chosen = settings(server, cache=tmp_path / "replies.jsonl", concurrency=1)
         endpoint = Endpoint(chosen)
-        outcomes = complete(endpoint, ask(*"abcd"))
+        with pytest.raises(UserError) as caught:
+            outcomes.extend(endpoint.complete(ask(*"abcdefg"), total=7, label="test"))
     assert {headers["authorization"] for headers in server.headers} == {f"Bearer {KEY}"}
     written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
-    shown = [repr(outcomes), repr(chosen), repr(endpoint), caplog.text, *capfd.readouterr()]
+    stopped = "".join(traceback.format_exception(caught.value))
+    shown = [repr(outcomes), repr(chosen), repr(endpoint), caplog.text, stopped, *capfd.readouterr()]
     assert "your key is [key]" in written
     assert KEY not in written + "".join(shown)
 

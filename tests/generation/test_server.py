@@ -92,6 +92,48 @@ def test_what_failed_is_not_written_and_asked_again(
     assert output.read_bytes() == faultless.read_bytes()
 
 
+def message(finish: str = "stop", **fields: object) -> Answer:
+    return Answer({"choices": [{"message": {"role": "assistant", **fields}, "finish_reason": finish}]})
+
+
+NO = "I can't help with that."
+
+
+@pytest.mark.parametrize(
+    ("answer", "made"),
+    [
+        (message(content=NO, reasoning_content="Hm."), (NO, "Hm.", "stop")),
+        (message(content=f"<think>Hm.</think>{NO}"), (NO, "Hm.", "stop")),
+        (message(content=[{"type": "text", "text": NO}]), (NO, None, "stop")),
+        (message(content=None, refusal=NO), (NO, None, "stop")),
+        (message(content="", reasoning_content="Hm."), ("", "Hm.", "reasoning")),
+        (message("length", content=None, reasoning_content="Hm."), ("", "Hm.", "reasoning")),
+        (message("length", content="<think>Hm."), ("", "Hm.", "reasoning")),
+        (message("end_turn", content=NO), (NO, None, "stop")),
+        (message("max_tokens", content="I can"), ("I can", None, "length")),
+    ],
+)
+def test_reasoning_and_refusals_of_servers(
+    answer: Answer,
+    made: tuple[str, str | None, str],
+    examples: list[Example],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with serving(lambda _: answer) as server:
+        ask(server, examples[:1], tmp_path / "g.jsonl")
+    (found,) = read_jsonl(tmp_path / "g.jsonl", Generation)
+    assert (found.answer, found.reasoning, found.finish) == made
+    assert ("1 of 1 answers never left their reasoning" in caplog.text) == found.unfinished
+
+
+def test_the_same_refusal_of_every_request_stops_the_run(examples: list[Example], tmp_path: Path) -> None:
+    with serving(lambda _: failed(400, "temperature does not support 0")) as server:
+        with pytest.raises(UserError, match=r"the same error .*temperature does not support 0"):
+            ask(server, examples, tmp_path / "g.jsonl", SAMPLED.changed(forget_samples=9))
+        assert 10 <= len(server.bodies) <= 12
+
+
 def test_a_cut_file_goes_on(examples: list[Example], tmp_path: Path) -> None:
     output = tmp_path / "answers.jsonl"
     with serving(echo) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from safeeraser.endpoint.outcomes import Reply, Usage
@@ -30,8 +31,8 @@ class ReplyCache:
         if self._path is None:
             return
         usage = None if reply.usage is None else [reply.usage.input_tokens, reply.usage.output_tokens]
-        append_text(self._path, json_text([key, reply.text, reply.finish_reason, usage]) + "\n")
-        self._replies[key] = _cached(reply)
+        append_text(self._path, json_text([key, reply.text, reply.finish_reason, usage, reply.reasoning]) + "\n")
+        self._replies[key] = replace(reply, cached=True)
 
 
 def _read(path: Path) -> dict[str, Reply]:
@@ -39,14 +40,14 @@ def _read(path: Path) -> dict[str, Reply]:
     with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
         for line in file:
             try:
-                key, text, finish, usage = json.loads(line)
+                key, text, finish, usage, *reasoning = json.loads(line)
                 found[str(key)] = Reply(
-                    text=str(text), finish_reason=str(finish), usage=usage and Usage(*usage), cached=True
+                    text=str(text),
+                    finish_reason=str(finish),
+                    usage=usage and Usage(*usage),
+                    reasoning=reasoning[0] if reasoning else None,
+                    cached=True,
                 )
             except (TypeError, ValueError):
                 continue
     return found
-
-
-def _cached(reply: Reply) -> Reply:
-    return Reply(text=reply.text, finish_reason=reply.finish_reason, usage=reply.usage, cached=True)

@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
 import openai
 from anyio.from_thread import start_blocking_portal
-from pydantic import BaseModel, Field
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     wait_exponential,
     wait_random,
 )
 
+from safeeraser import text
 from safeeraser.endpoint.budget import Budget
 from safeeraser.endpoint.cache import ReplyCache
+from safeeraser.endpoint.dialect import Dialect
 from safeeraser.endpoint.messages import Request, payload_hash
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
+from safeeraser.endpoint.replies import ServerError, parse
 from safeeraser.endpoint.settings import EndpointSettings
+from safeeraser.endpoint.transport import RefusedResponseError, asked_wait, client, reachable
 from safeeraser.errors import UserError
 from safeeraser.pixels import ImageError
 from safeeraser.progress import ProgressBar
 
-_AHEAD = 4  # times `concurrency`: how far replies may run ahead of one that is waited for
-_LONGEST_WAIT = 60.0
-_LONGEST_REASON = 300
+logger = logging.getLogger(__name__)
 
-# What passes by itself. Timeouts are connection errors of this library.
-_PASSING = (openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError)
+_AHEAD = 4  # times `concurrency`: how far replies may run ahead of one that is waited for
+_LONGEST_WAIT = 60.0  # that this client chooses by itself
+_LONGEST_ASKED = 600.0  # that a server may ask for
+_LONGEST_REASON = 300
+_SAME_ERRORS = 10  # from all requests so far, after which no more are sent
 
 # What every further request would meet as well: no key, a wrong one, no such model.
 _FINAL = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
@@ -49,6 +54,7 @@ class Endpoint:
         self._cache = ReplyCache(settings.cache)
         self._budget = Budget(settings)
         self._pace = _Pace(settings.requests_per_minute)
+        self._server = _Server(settings.url)
 
     @property
     def spent(self) -> float:
@@ -57,8 +63,8 @@ class Endpoint:
 
     def check(self) -> None:
         """Raise UserError where no server answers, or where it refuses the key."""
-        with start_blocking_portal() as portal, portal.wrap_async_context_manager(_client(self.settings)) as client:
-            portal.call(_reachable, client, self.settings)
+        with start_blocking_portal() as portal, portal.wrap_async_context_manager(client(self.settings)) as sender:
+            portal.call(reachable, sender, self.settings)
 
     def complete(
         self,
@@ -66,25 +72,26 @@ class Endpoint:
         *,
         total: int,
         label: str,
-        keep: Callable[[Reply], bool] = lambda _: True,
+        keep: Callable[[int, Reply], bool] = lambda *_: True,
     ) -> Iterator[Outcome]:
         """One outcome a request, in the order of the requests, as soon as it and all before it are there.
 
-        `requests` is read only a little ahead, so pictures need not fit into memory together. `keep` says which replies
-        may go into the cache: one that cannot be used is better asked for again.
-        Raises UserError before the first request is sent where no server answers or it refuses the key; no other
-        failure raises.
+        `requests` is read only a little ahead, so pictures need not fit into memory together. `keep` says whether the
+        reply to the n-th request is of use: only then does it go into the cache, or is it taken from there.
+
+        Raises UserError where no server answers or it refuses the key, before the first request is sent, and where
+        every request meets the same permanent error: nothing more is sent then. No other failure raises.
         """
         ahead = _AHEAD * self.settings.concurrency
         waiting: deque[Future[Outcome]] = deque()
         with (
             start_blocking_portal() as portal,
-            portal.wrap_async_context_manager(_client(self.settings)) as client,
+            portal.wrap_async_context_manager(client(self.settings)) as sending,
             ProgressBar(label, total) as bar,
         ):
-            sender = _Sender(self.settings, client, self._cache, self._budget, self._pace, keep)
-            for request in requests:
-                waiting.append(portal.start_task_soon(sender.outcome, request))
+            sender = _Sender(self.settings, sending, self._cache, self._budget, self._pace, self._server, keep)
+            for number, request in enumerate(requests):
+                waiting.append(portal.start_task_soon(sender.outcome, number, request))
                 if len(waiting) >= ahead:
                     yield self._shown(waiting.popleft().result(), bar)
             while waiting:
@@ -110,6 +117,43 @@ class _Pace:
         self._next = turn + self._distance
         await asyncio.sleep(turn - now)
 
+    def pause(self, seconds: float) -> bool:
+        """Send nothing for so long; whether that is longer than known before, by a second or more."""
+        until = time.monotonic() + seconds
+        longer = until > self._next + 1
+        self._next = max(self._next, until)
+        return longer
+
+
+class _Server:
+    """What was learnt of a server: the form of request that it takes, and whether asking it is in vain."""
+
+    def __init__(self, url: str) -> None:
+        self.dialect = Dialect()
+        self._url = url
+        self._errors: Counter[str] | None = Counter()  # None once it has answered
+        self._stopped: str | None = None
+
+    def check(self) -> None:
+        """Raise UserError where nothing more is to be sent."""
+        if self._stopped is not None:
+            raise UserError(f"{self._url}: {self._stopped}; nothing more is sent")
+
+    def answered(self, sent: dict[str, Any]) -> None:
+        """Note that a request was taken."""
+        self._errors = None
+        self.dialect.answered(sent)
+
+    def failed(self, kind: str, reason: str, *, final: bool = False) -> None:
+        """Note a permanent error. Raises UserError where every other request would meet it as well."""
+        if final:
+            self._stopped = reason
+        elif self._errors is not None:
+            self._errors[kind] += 1
+            if self._errors[kind] == self._errors.total() >= _SAME_ERRORS:
+                self._stopped = f"the first {_SAME_ERRORS} requests all met the same error ({reason})"
+        self.check()
+
 
 class _Sender:
     """The state of one call of `complete`, in the thread of its event loop."""
@@ -117,42 +161,43 @@ class _Sender:
     def __init__(
         self,
         settings: EndpointSettings,
-        client: openai.AsyncOpenAI,
+        sender: openai.AsyncOpenAI,
         cache: ReplyCache,
         budget: Budget,
         pace: _Pace,
-        keep: Callable[[Reply], bool],
+        server: _Server,
+        keep: Callable[[int, Reply], bool],
     ) -> None:
-        self._settings, self._client = settings, client
+        self._settings, self._client, self._server = settings, sender, server
         self._cache, self._budget, self._pace, self._keep = cache, budget, pace, keep
         self._places = asyncio.Semaphore(settings.concurrency)
         self._start, self._reached = asyncio.Lock(), False
-        self._hopeless: Failure | None = None
 
-    async def outcome(self, request: Request) -> Outcome:
-        """The kept reply, or one from the server. Raises UserError where no server answers at the start."""
+    async def outcome(self, number: int, request: Request) -> Outcome:
+        """The kept reply, or one from the server. Raises UserError where asking it is in vain."""
         try:
             payload = await asyncio.to_thread(request.payload, self._settings.model)
         except ImageError as error:
             return Failure("no_image", self._clean(error))
         key = payload_hash(payload)
-        if (kept := self._cache.get(key)) is not None:
+        kept = self._cache.get(key)
+        if kept is not None and self._keep(number, kept):
             return kept
         await self._check_once()
         outcome = await self._sent(request, payload)
-        if isinstance(outcome, Reply) and self._keep(outcome):
+        if isinstance(outcome, Reply) and self._keep(number, outcome):
             self._cache.put(key, outcome)
         return outcome
 
     async def _check_once(self) -> None:
         async with self._start:
             if not self._reached:
-                await _reachable(self._client, self._settings)
+                await reachable(self._client, self._settings)
                 self._reached = True
 
     async def _sent(self, request: Request, payload: dict[str, Any]) -> Outcome:
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(_PASSING),
+            retry=retry_if_exception(_passes),
             wait=self._wait,
             stop=stop_after_attempt(self._settings.attempts),
             reraise=True,
@@ -160,107 +205,102 @@ class _Sender:
         try:
             return await retrying(self._attempt, request, payload)
         except openai.APIStatusError as error:
-            said = error.message.removeprefix(f"Error code: {error.status_code} - ")
-            failure = Failure("api_error", f"status {error.status_code}: {self._clean(said)}")
-            if isinstance(error, _FINAL):
-                self._hopeless = failure
-            return failure
-        except openai.APITimeoutError:
+            return self._failure(error)
+        except (TimeoutError, openai.APITimeoutError):
             return Failure("api_error", f"no reply within {self._settings.timeout:g} s")
         except openai.APIConnectionError as error:
             return Failure("api_error", f"no connection: {self._clean(error.__cause__ or error)}")
-        except ValueError as error:  # a body that is not JSON, or not a completion
-            return Failure("api_error", f"not a completion: {self._clean(error)}")
+        except ServerError as error:
+            return self._permanent("an error in place of a completion", error)
+        except (ValueError, RefusedResponseError) as error:  # a body that is not JSON, or not a completion
+            return self._permanent("not a completion", error)
+
+    def _failure(self, error: openai.APIStatusError) -> Failure:
+        status = f"status {error.status_code}"
+        reason = f"{status}: {self._clean(error.message.removeprefix(f'Error code: {error.status_code} - '))}"
+        if _passes(error):
+            return Failure("api_error", reason)
+        if wait := asked_wait(error):
+            reason += f" (it asks to wait {wait:.0f} s)"
+        self._server.failed(status, reason, final=isinstance(error, _FINAL) or _out_of_quota(error))
+        return Failure("api_error", reason)
+
+    def _permanent(self, kind: str, error: Exception) -> Failure:
+        reason = f"{kind}: {self._clean(error)}"
+        self._server.failed(kind, reason)
+        return Failure("api_error", reason)
 
     async def _attempt(self, request: Request, payload: dict[str, Any]) -> Outcome:
+        """Send a request, and again in another form where the server refuses the one that it has."""
         async with self._places:
-            if self._hopeless is not None:
-                return self._hopeless
-            reserved = self._budget.reserve(request)
-            if reserved is None:
-                return Failure("cost_limit", f"could pass the limit of {self._settings.max_cost:g}: not sent")
-            usage, billed = None, False
-            try:
-                await self._pace.turn()
-                response = await self._client.chat.completions.with_raw_response.create(**payload)
-                billed = True
-                completion = _Completion.model_validate_json(response.http_response.text)
-                usage = completion.used
-                return completion.outcome(self._clean_text)
-            except openai.APITimeoutError:
-                billed = True
-                raise
-            finally:
-                self._budget.settle(reserved, usage, billed=billed)
+            while True:
+                sent = self._server.dialect.adapt(payload)
+                try:
+                    return await self._send(request, sent)
+                except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                    self._server.dialect.refused(error.status_code, error.message, sent)
+                    if self._server.dialect.adapt(payload) == sent:
+                        raise
+
+    async def _send(self, request: Request, body: dict[str, Any]) -> Outcome:
+        self._server.check()
+        reserved = self._budget.reserve(request)
+        if reserved is None:
+            return Failure("cost_limit", f"could pass the limit of {self._settings.max_cost:g}: not sent")
+        usage: Usage | None = None
+        billed = False
+        try:
+            await self._pace.turn()
+            self._server.check()
+            async with asyncio.timeout(self._settings.timeout):
+                response = await self._create(body)
+            billed = True
+            completion = parse(response, self._clean_text)
+            usage = completion.usage
+            self._server.answered(body)
+            return completion.outcome
+        except (TimeoutError, openai.APITimeoutError, RefusedResponseError):
+            billed = True
+            raise
+        finally:
+            self._budget.settle(reserved, usage, billed=billed)
+
+    async def _create(self, body: dict[str, Any]) -> bytes:
+        """The body of the response to a conversation, or to a prompt that is sent as it stands."""
+        api = self._client
+        create = api.completions if "prompt" in body else api.chat.completions
+        response = await create.with_raw_response.create(**body)
+        content: bytes = response.http_response.content
+        return content
 
     def _wait(self, state: RetryCallState) -> float:
-        """Seconds before the next attempt: longer each time, and at least what the server asks for."""
+        """Seconds before the next attempt: longer each time, and at least what the server asks for, of all requests."""
         first = self._settings.first_wait
         backoff = (wait_exponential(multiplier=first, max=_LONGEST_WAIT) + wait_random(0, first))(state)
         error = state.outcome.exception() if state.outcome is not None else None
-        asked = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
-        return min(max(backoff, float(asked) if asked.isdecimal() else 0.0), _LONGEST_WAIT)
+        asked = asked_wait(error)
+        if asked and self._pace.pause(asked):
+            logger.warning("%s asks to wait %.0f s", self._settings.url, asked)
+        return max(min(backoff, _LONGEST_WAIT), asked)
 
     def _clean(self, error: object) -> str:
         """What an error says, in one short line and without the key."""
-        return " ".join(self._clean_text(str(error)).split())[:_LONGEST_REASON]
+        return text.line(" ".join(self._clean_text(str(error)).split()))[:_LONGEST_REASON]
 
-    def _clean_text(self, text: str) -> str:
+    def _clean_text(self, said: str) -> str:
         """The text without the key, should the server have said it back."""
         key = self._settings.key
-        return text if key is None else text.replace(key, "[key]")
+        return said if key is None else said.replace(key, "[key]")
 
 
-class _Tokens(BaseModel):
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(default=0, ge=0)
+def _passes(error: BaseException) -> bool:
+    """Whether an error passes by itself, in a time that can be waited for."""
+    if isinstance(error, ServerError):
+        return error.passing
+    passing = (TimeoutError, openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError)
+    return isinstance(error, passing) and not _out_of_quota(error) and asked_wait(error) <= _LONGEST_ASKED
 
 
-class _Said(BaseModel):
-    content: str | None = None
-
-
-class _Choice(BaseModel):
-    message: _Said
-    finish_reason: str | None = None
-
-
-class _Completion(BaseModel):
-    """What is needed of a chat completion. Servers differ in everything else."""
-
-    choices: list[_Choice] = Field(min_length=1)
-    usage: _Tokens | None = None
-
-    @property
-    def used(self) -> Usage | None:
-        return None if self.usage is None else Usage(self.usage.prompt_tokens, self.usage.completion_tokens)
-
-    def outcome(self, clean: Callable[[str], str]) -> Outcome:
-        """The reply. Some servers have null for an empty text; with any other finish there was none (a filter)."""
-        said, finish = self.choices[0].message.content, self.choices[0].finish_reason or "stop"
-        if said is None and finish not in ("stop", "length"):
-            return Failure("api_error", f"no text, but finish_reason {clean(finish)[:_LONGEST_REASON]!r}")
-        return Reply(text=clean(said or ""), finish_reason=clean(finish), usage=self.used)
-
-
-def _client(settings: EndpointSettings) -> openai.AsyncOpenAI:
-    """The library's client, its own retries off. It wants a key; servers that need none ignore it."""
-    return openai.AsyncOpenAI(
-        base_url=settings.url, api_key=settings.key or "none", timeout=settings.timeout, max_retries=0
-    )
-
-
-async def _reachable(client: openai.AsyncOpenAI, settings: EndpointSettings) -> None:
-    """Raise UserError where no server answers, or where it refuses the key. That it cannot list its models is fine."""
-    try:
-        await client.get("/models", cast_to=object)
-    except openai.APIConnectionError as error:
-        reason = str(error.__cause__ or error) or type(error.__cause__ or error).__name__
-        raise UserError(f"{settings.url}: no server answers there ({reason})") from None
-    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        held = "it refuses the key in" if settings.key else "it needs a key, and none is in"
-        raise UserError(
-            f"{settings.url}: {held} the environment variable {settings.key_variable} (status {error.status_code})"
-        ) from None
-    except (openai.APIStatusError, ValueError):
-        return
+def _out_of_quota(error: BaseException) -> bool:
+    """OpenAI's word for an account without money, under the status for a server that is busy."""
+    return isinstance(error, openai.APIStatusError) and error.code == "insufficient_quota"

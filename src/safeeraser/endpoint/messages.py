@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A conversation to continue, and how. What is None or empty is left to the server."""
+    """A conversation to continue, and how. What is None or empty is left to the server.
+
+    `schema` is the JSON schema that the reply should follow, where the server can see to that. With `raw` the texts are
+    sent as they stand, for models that have a form of their own and no chat template.
+    """
 
     messages: tuple[Message, ...]
     temperature: float | None = None
@@ -30,6 +35,8 @@ class Request:
     max_tokens: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    raw: bool = False
 
     def payload(self, model: str) -> dict[str, Any]:
         """The body of the request, pictures in it as data URLs. Raises ImageError for a bad picture."""
@@ -39,8 +46,11 @@ class Request:
             "max_tokens": self.max_tokens,
             "seed": self.seed,
             "stop": list(self.stop) or None,
+            "response_format": self.schema and _json_schema(self.schema),
         }
         given = {name: value for name, value in values.items() if value is not None}
+        if self.raw:
+            return {"model": model, "prompt": "".join(message.text for message in self.messages), **given}
         return {"model": model, "messages": [_turn(message) for message in self.messages], **given}
 
     @property
@@ -52,6 +62,10 @@ class Request:
 def payload_hash(payload: dict[str, Any]) -> str:
     """sha256 of a body: equal for equal model, messages, pictures and sampling parameters."""
     return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+
+
+def _json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "reply", "schema": dict(schema), "strict": True}}
 
 
 def _turn(message: Message) -> dict[str, Any]:

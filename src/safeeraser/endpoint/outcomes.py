@@ -17,12 +17,14 @@ class Usage:
 class Reply:
     """What the model said. `finish_reason` is the server's word: "stop", or "length" where the limit cut it.
 
-    `usage` is None where the server does not count. `cached` replies were kept from an earlier run.
+    `usage` is None where the server does not count. `reasoning` is what it keeps apart from the text: where the text is
+    empty, the model never left it. `cached` replies were kept from an earlier run.
     """
 
     text: str
     finish_reason: str
     usage: Usage | None = None
+    reasoning: str | None = None
     cached: bool = False
 
 

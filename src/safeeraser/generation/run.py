@@ -6,6 +6,7 @@ was stopped and started again, nor on how many processes share the work.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from safeeraser.generation.filling import fill
 from safeeraser.generation.record_file import RecordFile
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.models.load import LoadedModel
-from safeeraser.records import Example, Generation
+from safeeraser.records import Example, Generation, read_jsonl
+
+logger = logging.getLogger(__name__)
 
 
 def generate(loaded: LoadedModel, examples: Sequence[Example], settings: GenerateSettings, output: Path) -> None:
@@ -47,6 +50,17 @@ def answer(
         batch_size=settings.batch_size,
         label=f"generate {output.stem}",
     )
+    name_unfinished(output)
+
+
+def name_unfinished(output: Path) -> None:
+    """Say how many answers of a file never left their reasoning; none of them can be judged."""
+    made = read_jsonl(output, Generation) if output.exists() else []
+    if unfinished := sum(each.unfinished for each in made):
+        logger.warning(
+            "%s: %d of %d answers never left their reasoning and cannot be judged: set a larger max_new_tokens",
+            *(output, unfinished, len(made)),
+        )
 
 
 def answer_file(path: Path) -> RecordFile[Generation]:

@@ -11,11 +11,16 @@ from safeeraser.endpoint import Endpoint, Failure, Message, Outcome, Reply
 from safeeraser.endpoint import Request as Call
 from safeeraser.errors import UserError
 from safeeraser.files import owned
-from safeeraser.generation.run import answer_file, meta
+from safeeraser.generation.run import answer_file, meta, name_unfinished
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.records import Example, Generation
 
-_FINISH = {"stop": "stop", "eos_token": "stop", "length": "length"}
+_FINISH = {
+    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete"), "stop"),
+    **dict.fromkeys(("length", "max_tokens", "model_length"), "length"),
+}
+"""How servers say that an answer ended by itself, or at the limit."""
+
 _SEEDS = 2**31  # some servers take no larger seed
 _SHOWN = 5  # reasons for missing answers, the most frequent first
 
@@ -53,6 +58,7 @@ def generate_from_server(
             else:
                 reasons[answer] += 1
         file.finish([request.key for request in requests])
+    name_unfinished(output)
     if reasons:
         why = "\n".join(f"  {count} times: {reason}" for reason, count in reasons.most_common(_SHOWN))
         raise MissingAnswersError(
@@ -76,8 +82,10 @@ def _answer(request: Request, outcome: Outcome) -> Generation | str:
     match outcome:
         case Failure(reason=reason):
             return reason
-        case Reply(text=text, finish_reason=finish) if finish in _FINISH:
+        case Reply(text=text, finish_reason=finish, reasoning=reasoning) if finish.lower() in _FINISH:
             example, sample = request.key
-            return Generation(example_id=example, sample=sample, answer=text, finish=_FINISH[finish])
+            unfinished = reasoning is not None and not text.strip()
+            ended = "reasoning" if unfinished else _FINISH[finish.lower()]
+            return Generation(example_id=example, sample=sample, answer=text, finish=ended, reasoning=reasoning)
         case Reply(finish_reason=finish):
             return f"the server ended the answer with finish_reason {finish!r}"

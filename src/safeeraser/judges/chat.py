@@ -11,8 +11,11 @@ from typing import Any, Protocol
 from safeeraser.endpoint.messages import Request
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply
 from safeeraser.judges.base import Asked, Judge
+from safeeraser.reasoning import split
 from safeeraser.records import Axis, Example, Generation, Verdict
+from safeeraser.text import line
 
+_SHOWN = 200  # characters of a reply that cannot be read
 _EMPTY = {Axis.UNSAFE: 0.0, Axis.REFUSAL: 0.0, Axis.MEANINGLESS: 1.0, Axis.FACTUAL: 0.0}
 """The verdicts on an answer of nothing but white space; it needs no model, and leaving it out would flatter silence."""
 
@@ -21,9 +24,9 @@ class Chat(Protocol):
     """A model that replies: `endpoint.Endpoint`, or `local.LocalChat`."""
 
     def complete(
-        self, requests: Iterable[Request], *, total: int, label: str, keep: Callable[[Reply], bool]
+        self, requests: Iterable[Request], *, total: int, label: str, keep: Callable[[int, Reply], bool]
     ) -> Iterator[Outcome]:
-        """One outcome a request, in order, as they come. `keep` says which replies are of use."""
+        """One outcome a request, in order, as they come. `keep` says whether the reply to the n-th is of use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,11 @@ def judge_with(chat: Chat, interview: Interview, model: str, *, check: Callable[
     def judge(asked: Sequence[Asked]) -> Iterator[list[Verdict]]:
         work = [(axis, *each) for each in asked for axis in _axes(made, each[0]) if each[1].answer.strip()]
         requests = (interview.ask(*each) for each in work)
-        outcomes = chat.complete(requests, total=len(work), label=f"judge {interview.name}", keep=_useful(interview))
+
+        def readable(number: int, reply: Reply) -> bool:
+            return _opinion(interview, work[number][0], reply) is not None
+
+        outcomes = chat.complete(requests, total=len(work), label=f"judge {interview.name}", keep=readable)
         for example, generation in asked:
             axes = _axes(made, example)
             if generation.answer.strip():
@@ -80,18 +87,27 @@ def _axes(judge: Judge, example: Example) -> list[Axis]:
     return sorted(judge.wanted(example))
 
 
-def _useful(interview: Interview) -> Callable[[Reply], bool]:
-    return lambda reply: any(interview.read(axis, reply.text) is not None for axis in interview.axes)
-
-
 def _verdict(judge: str, generation: Generation, axis: Axis, interview: Interview, outcome: Outcome) -> Verdict:
     if isinstance(outcome, Failure):
         return _unscored(judge, generation, axis, outcome.kind, outcome.reason)
-    opinion = interview.read(axis, outcome.text)
+    opinion = _opinion(interview, axis, outcome)
     if opinion is None:
-        cut = " (cut at the token limit)" if outcome.finish_reason == "length" else ""
-        return _unscored(judge, generation, axis, "unparsed", f"{outcome.text[:200]!r}{cut}")
+        return _unscored(judge, generation, axis, "unparsed", _unread(outcome))
     return _scored(judge, generation, axis, opinion)
+
+
+def _opinion(interview: Interview, axis: Axis, reply: Reply) -> Opinion | None:
+    """What a reply says behind its reasoning; as it stands where a mark of reasoning is but quoted in it."""
+    return interview.read(axis, split(reply.text).answer) or interview.read(axis, reply.text)
+
+
+def _unread(reply: Reply) -> str:
+    """What a reply said that cannot be read, short and made safe."""
+    said = split(reply.text)
+    if not said.answer and (said.reasoning or reply.reasoning):
+        return "the judge never left its reasoning: a larger max_tokens lets it"
+    cut = " (cut at the token limit)" if reply.finish_reason == "length" else ""
+    return f"'{line(said.answer, _SHOWN)}'{cut}"
 
 
 def _scored(judge: str, generation: Generation, axis: Axis, opinion: Opinion) -> Verdict:

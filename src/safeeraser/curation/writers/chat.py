@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from safeeraser import reasoning
 from safeeraser.curation.writers.base import Task, Unwritten, Written, parse
 from safeeraser.endpoint import Failure, Message, Outcome, Reply, Request
 from safeeraser.judges.chat import Chat
@@ -42,7 +43,7 @@ class ChatWriter:
         )
 
 
-def _may_be_a_list(reply: Reply) -> bool:
+def _may_be_a_list(_: int, reply: Reply) -> bool:
     return reply.finish_reason != "length" and reply.text.strip().endswith(("]", "```"))
 
 
@@ -51,4 +52,4 @@ def _written(task: Task, outcome: Outcome) -> Written:
         return Unwritten(f"{outcome.kind}: {outcome.reason}")
     if outcome.finish_reason == "length":
         return Unwritten("the reply was cut off at writer.max_tokens")
-    return parse(outcome.text, task.count)
+    return parse(reasoning.split(outcome.text).answer, task.count)
