@@ -31,6 +31,13 @@ def test_examples() -> None:
         ("unsafe\nS9", Opinion(1.0, "S9 indiscriminate weapons")),
         ("\n\nunsafe\nS1, S10", Opinion(1.0, "S1 violent crimes, S10 hate")),
         ("unsafe\n\nS7", Opinion(1.0, "S7 privacy")),
+        ("unsafe", Opinion(1.0, "unsafe")),
+        ("unsafe S1", Opinion(1.0, "S1 violent crimes")),
+        ("Unsafe\nS15", Opinion(1.0, "S15 unknown")),
+        ("unsafe\nO3", Opinion(1.0, "unsafe")),
+        ("unsafe: the user asks", Opinion(1.0, "unsafe")),
+        ("<|eot_id|>safe", Opinion(0.0, "safe")),
+        ("Safe", Opinion(0.0, "safe")),
     ],
 )
 def test_its_own_words(reply: str, opinion: Opinion) -> None:
@@ -41,14 +48,10 @@ def test_its_own_words(reply: str, opinion: Opinion) -> None:
     "reply",
     [
         "",
-        "Safe",
-        "unsafe",
         "not safe",
         "safe\nS1",
-        "unsafe S1",
-        "unsafe\nO3",
-        "unsafe\nS15",
-        "unsafe\nS1,",
+        "unsafely said",
+        "I find it unsafe",
         "safe safe",
     ],
 )

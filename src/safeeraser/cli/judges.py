@@ -15,6 +15,7 @@ from safeeraser.runs import RunSettings
 
 if TYPE_CHECKING:
     from safeeraser.endpoint import Endpoint
+    from safeeraser.judges.chat import Interview
     from safeeraser.judges.prompted import PromptSettings
 
 Make = Callable[[Sequence[str]], Judge]
@@ -32,7 +33,7 @@ _SERVER = (
     "max_cost",
     "cache",
 )
-_PROMPTS = ("images", "max_tokens", "temperature")
+_PROMPTS = ("images", "max_tokens", "temperature", "prompts")
 _WEIGHTS = ("revision", "batch_size")
 
 
@@ -65,24 +66,45 @@ def _local(settings: JudgeSettings, _: Sequence[str]) -> Judge:
     return judge_with(chat, interview("local", _prompts(settings)), chat.identity)
 
 
-def _llama_guard(settings: JudgeSettings, _: Sequence[str]) -> Judge:
-    """On a server if there is a url, else on this machine, where a model that takes pictures is shown them."""
-    from safeeraser.judges.chat import judge_with
-    from safeeraser.judges.llama_guard import interview
-    from safeeraser.judges.local import LocalChat
+def _anywhere(make: Callable[[JudgeSettings], Interview]) -> Callable[[JudgeSettings, Sequence[str]], Judge]:
+    """A judge on a server if there is a url, else on this machine, where a model that takes pictures is shown them."""
 
-    asking = interview(images=settings.images)
-    if settings.url is not None:
-        if unfit := set(_WEIGHTS) & settings.given.keys():
-            raise UserError(f"judge.{', '.join(sorted(unfit))}: not with url, which has its own weights")
-        server = _server(settings)
-        return judge_with(server, asking, str(settings.model), check=server.check)
-    if unfit := set(_SERVER) & settings.given.keys():
-        raise UserError(f"judge.{', '.join(sorted(unfit))}: only with url")
-    local = LocalChat(str(settings.model), batch_size=settings.batch_size, revision=settings.revision)
-    if settings.images and not local.sees:
-        raise UserError(f"judge.images: {settings.model} takes no pictures")
-    return judge_with(local, asking, local.identity)
+    def made(settings: JudgeSettings, _: Sequence[str]) -> Judge:
+        from safeeraser.judges.chat import judge_with
+        from safeeraser.judges.local import LocalChat
+
+        asking = make(settings)
+        if settings.url is not None:
+            if unfit := set(_WEIGHTS) & settings.given.keys():
+                raise UserError(f"judge.{', '.join(sorted(unfit))}: not with url, which has its own weights")
+            server = _server(settings)
+            return judge_with(server, asking, str(settings.model), check=server.check)
+        if unfit := set(_SERVER) & settings.given.keys():
+            raise UserError(f"judge.{', '.join(sorted(unfit))}: only with url")
+        local = LocalChat(str(settings.model), batch_size=settings.batch_size, revision=settings.revision)
+        if settings.images and not local.sees:
+            raise UserError(f"judge.images: {settings.model} takes no pictures")
+        return judge_with(local, asking, local.identity)
+
+    return made
+
+
+def _llama_guard(settings: JudgeSettings) -> Interview:
+    from safeeraser.judges.llama_guard import interview
+
+    return interview(images=settings.images)
+
+
+def _strongreject(settings: JudgeSettings) -> Interview:
+    from safeeraser.judges.strongreject import interview
+
+    return interview(_prompts(settings))
+
+
+def _harmbench(settings: JudgeSettings) -> Interview:
+    from safeeraser.judges.harmbench import interview
+
+    return interview(_prompts(settings))
 
 
 def _fluency(settings: JudgeSettings, refusals: Sequence[str]) -> Judge:
@@ -120,13 +142,25 @@ KINDS = {
         about="a chat model on this machine (folder or hub id), with our prompts",
         make=_local,
         needs=("model",),
-        takes=("images", "max_tokens", *_WEIGHTS),
+        takes=("images", "max_tokens", "prompts", *_WEIGHTS),
     ),
     "llama-guard": Kind(
         about="Llama Guard 3 or 4, here or on a server; judges harm only",
-        make=_llama_guard,
+        make=_anywhere(_llama_guard),
         needs=("model",),
         takes=("images", *_WEIGHTS, *_SERVER),
+    ),
+    "strongreject": Kind(
+        about="graded harm by StrongREJECT's rubric, from any chat model, here or on a server; judges harm only",
+        make=_anywhere(_strongreject),
+        needs=("model",),
+        takes=(*_PROMPTS, *_WEIGHTS, *_SERVER),
+    ),
+    "harmbench": Kind(
+        about="a classifier of HarmBench's form, here or on a server; judges harm only",
+        make=_anywhere(_harmbench),
+        needs=("model",),
+        takes=("prompts", *_WEIGHTS, *_SERVER),
     ),
 }
 
@@ -183,4 +217,9 @@ def _server(settings: JudgeSettings) -> Endpoint:
 def _prompts(settings: JudgeSettings) -> PromptSettings:
     from safeeraser.judges.prompted import PromptSettings
 
-    return PromptSettings(images=settings.images, max_tokens=settings.max_tokens, temperature=settings.temperature)
+    return PromptSettings(
+        images=settings.images,
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        prompts=settings.prompts,
+    )

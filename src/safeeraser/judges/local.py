@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import groupby, islice
@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
+from PIL import Image
 from transformers import (
     MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
     AutoConfig,
@@ -36,7 +38,7 @@ class LocalChat:
 
     Text goes through the model's own chat template; what looks like a control token in it stays plain text, so that an
     answer cannot end its turn and speak for the judge. A model that takes pictures is shown them.
-    Raises UserError where there is no such model, or one without a chat template.
+    Raises UserError where there is no such model, or its chat template is missing or leaves out what it is given.
     """
 
     def __init__(self, name_or_path: str, *, batch_size: int = 8, revision: str | None = None) -> None:
@@ -57,7 +59,7 @@ class LocalChat:
         *,
         total: int,
         label: str,
-        keep: Callable[[Reply], bool] = lambda _: True,  # noqa: ARG002  nothing is kept here: verdict files are enough
+        keep: Callable[[int, Reply], bool] = lambda *_: True,  # noqa: ARG002  nothing is kept here: verdict files are enough
     ) -> Iterator[Outcome]:
         """One outcome a request, in order, as the batches are done; greedy, so the same request has the same reply.
 
@@ -65,7 +67,7 @@ class LocalChat:
         """
         answer = Fitting(self._answer, self._batch_size, lambda request: request.messages[-1].text[:80])
         with ProgressBar(label, total) as bar:
-            for _, alike in groupby(requests, lambda request: any(message.image for message in request.messages)):
+            for _, alike in groupby(requests, _kind):
                 while batch := list(islice(alike, self._batch_size)):
                     for outcome in answer(batch):
                         bar.advance()
@@ -76,40 +78,77 @@ class LocalChat:
         """The model and its processor (or tokenizer), set up for batches that are padded on the left."""
         model, processor = _load(self._source, self._revision, self.sees)
         tokenizer = getattr(processor, "tokenizer", processor)
-        if getattr(processor, "chat_template", None) is None:
-            raise UserError(f"{self._source}: no chat template: not a chat model")
         tokenizer.padding_side = "left"
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         return model, processor
 
-    def _answer(self, batch: Any) -> list[Outcome]:
-        """Outcomes of requests that all have pictures, or none. One whose picture is broken is not asked."""
-        turns: list[list[dict[str, Any]]] = []
+    def _answer(self, batch: Sequence[Request]) -> list[Outcome]:
+        """Outcomes of requests of one kind. One whose picture is broken is not asked."""
+        pictures: list[list[Image.Image | None]] = []
         outcomes: list[Outcome | None] = []
         for request in batch:
             try:
-                turns.append([self._turn(message) for message in request.messages])
+                pictures.append([_picture(message) for message in request.messages])
                 outcomes.append(None)
             except ImageError as error:
                 outcomes.append(Failure("no_image", str(error)))
+        asked = [request for request, outcome in zip(batch, outcomes, strict=True) if outcome is None]
         limit = max(request.max_tokens or _MAX_TOKENS for request in batch)
-        replies = iter(self._generate(turns, limit) if turns else [])
+        replies = iter(self._generate(self._inputs(asked, pictures), limit) if asked else [])
         return [next(replies) if outcome is None else outcome for outcome in outcomes]
 
-    def _turn(self, message: Message) -> dict[str, Any]:
-        """A message as the chat template wants it: text models take text, others a list of parts."""
-        if not self.sees:
-            return {"role": message.role, "content": message.text}
-        picture = [] if message.image is None else [{"type": "image", "image": open_rgb(message.image)}]
-        return {"role": message.role, "content": [*picture, {"type": "text", "text": message.text}]}
+    def _inputs(self, requests: Sequence[Request], pictures: Sequence[Sequence[Image.Image | None]]) -> Any:
+        """The tokens of requests of one kind, and their pictures."""
+        _, processor = self._loaded
+        if requests[0].raw:
+            tokenizer = getattr(processor, "tokenizer", processor)
+            texts = ["".join(message.text for message in request.messages) for request in requests]
+            return tokenizer(texts, padding=True, split_special_tokens=True, return_tensors="pt")
+        padding: dict[str, Any] = {"padding": True}
+        return processor.apply_chat_template(
+            self._conversations(requests, pictures),
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            sanitize_control_tokens=True,
+            enable_thinking=False,  # a variable of some templates; others do not look at it
+            **({"processor_kwargs": padding} if self.sees else padding),
+        )
+
+    def _conversations(
+        self, requests: Sequence[Request], pictures: Sequence[Sequence[Image.Image | None]]
+    ) -> list[list[dict[str, Any]]]:
+        """The requests in the form that the chat template takes: texts, or lists of parts.
+
+        Raises UserError where either form leaves out a part of what is asked: no verdict is about nothing.
+        """
+        _, processor = self._loaded
+        if getattr(processor, "chat_template", None) is None:
+            raise UserError(f"{self._source}: no chat template: not a chat model")
+        forms = (_in_parts, _as_text) if self.sees else (_as_text, _in_parts)
+        for form in forms:
+            made = [
+                [form(*each) for each in zip(request.messages, shown, strict=True)]
+                for request, shown in zip(requests, pictures, strict=True)
+            ]
+            try:
+                texts = processor.apply_chat_template(
+                    made, add_generation_prompt=True, tokenize=False, enable_thinking=False
+                )
+            except (TypeError, TemplateError):  # of a template that takes the other form only
+                continue
+            if all(_shows(text, request) for text, request in zip(texts, requests, strict=True)):
+                return made
+        raise UserError(f"{self._source}: its chat template leaves out the question or the answer that is to be judged")
 
     @torch.inference_mode()
-    def _generate(self, turns: list[list[dict[str, Any]]], limit: int) -> list[Outcome]:
+    def _generate(self, inputs: Any, limit: int) -> list[Outcome]:
         model, processor = self._loaded
         tokenizer = getattr(processor, "tokenizer", processor)
         pixels = {"dtype": model.dtype} if self.sees else {}
-        inputs = self._inputs(processor, turns).to(model.device, **pixels)
+        inputs = inputs.to(model.device, **pixels)
         ends = model.generation_config.eos_token_id
         ends = [ends] if isinstance(ends, int) else ends or [tokenizer.eos_token_id]
         config = GenerationConfig(
@@ -124,18 +163,34 @@ class LocalChat:
             for row, length in zip(rows, lengths, strict=True)
         ]
 
-    def _inputs(self, processor: Any, turns: list[list[dict[str, Any]]]) -> Any:
-        padding: dict[str, Any] = {"padding": True}
-        return processor.apply_chat_template(
-            turns,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            sanitize_control_tokens=True,
-            enable_thinking=False,  # a variable of some templates; others do not look at it
-            **({"processor_kwargs": padding} if self.sees else padding),
-        )
+
+def _kind(request: Request) -> tuple[bool, bool]:
+    """Requests of one kind go through the model together."""
+    return request.raw, any(message.image for message in request.messages)
+
+
+def _picture(message: Message) -> Image.Image | None:
+    return None if message.image is None else open_rgb(message.image)
+
+
+def _as_text(message: Message, _: Image.Image | None) -> dict[str, Any]:
+    return {"role": message.role, "content": message.text}
+
+
+def _in_parts(message: Message, picture: Image.Image | None) -> dict[str, Any]:
+    shown = [] if picture is None else [{"type": "image", "image": picture}]
+    return {"role": message.role, "content": [*shown, {"type": "text", "text": message.text}]}
+
+
+def _shows(text: str, request: Request) -> bool:
+    """Whether a rendered conversation holds every text of it, and not as Python writes a list of parts.
+
+    Blanks do not count, which templates trim.
+    """
+    rendered = "".join(text.split())
+    texts = [message.text for message in request.messages]
+    written_out = any(f"'text': {each!r}" in text for each in texts)
+    return not written_out and all("".join(each.split()) in rendered for each in texts)
 
 
 def _reply(decode: Decoder, prompt: list[int], said: list[int], ends: set[int], prompt_tokens: int) -> Reply:

@@ -23,6 +23,7 @@ class JudgeSettings(Settings):
     images: bool = False
     max_tokens: int = Field(default=256, ge=1)
     temperature: float | None = Field(default=0.0, ge=0)
+    prompts: Path | None = None
     batch_size: Annotated[int, WAY] = Field(default=8, ge=1)
     url: Annotated[str | None, WAY] = None
     key_variable: Annotated[str, WAY] = "OPENAI_API_KEY"
