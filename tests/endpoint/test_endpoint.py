@@ -124,7 +124,8 @@ def test_what_passes_is_tried_again(passing: Answer) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (failed(500), "status 500"),
+        (failed(500), "status 500: overloaded"),
+        (Answer("<html><h1>502</h1></html>", 502), "status 502: Bad Gateway"),
         (failed(429), "status 429"),
         (DROPPED, "no connection"),
         (Answer(completion("late").body, delay=0.5), "no reply within 0.2 s"),

@@ -217,7 +217,8 @@ class _Sender:
 
     def _failure(self, error: openai.APIStatusError) -> Failure:
         status = f"status {error.status_code}"
-        reason = f"{status}: {self._clean(error.message.removeprefix(f'Error code: {error.status_code} - '))}"
+        said = error.message.removeprefix(f"Error code: {error.status_code}").removeprefix(" - ")
+        reason = f"{status}: {self._clean(said or error.response.reason_phrase)}"
         if _passes(error):
             return Failure("api_error", reason)
         if wait := asked_wait(error):
@@ -280,7 +281,7 @@ class _Sender:
         error = state.outcome.exception() if state.outcome is not None else None
         asked = asked_wait(error)
         if asked and self._pace.pause(asked):
-            logger.warning("%s asks to wait %.0f s", self._settings.url, asked)
+            logger.warning("%s asks to wait %.3g s", self._settings.url, asked)
         return max(min(backoff, _LONGEST_WAIT), asked)
 
     def _clean(self, error: object) -> str:
