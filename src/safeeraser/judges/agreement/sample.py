@@ -50,10 +50,13 @@ class Drawn:
 def answered(
     model: str, examples: Iterable[Example], generations: Iterable[Generation], verdicts: Iterable[Verdict]
 ) -> list[Answered]:
-    """The answers that have verdicts of one judge. Verdicts that are known to be about another answer do not count."""
+    """The answers that have verdicts of one judge; what never left its reasoning is none that anybody can label.
+
+    Verdicts that are known to be about another answer do not count.
+    """
     asked = {example.id: example for example in examples}
     said: dict[tuple[str, int], dict[Axis, float | None]] = defaultdict(dict)
-    answers = {(each.example_id, each.sample): each for each in generations}
+    answers = {(each.example_id, each.sample): each for each in generations if not each.unfinished}
     for verdict in verdicts:
         key = (verdict.example_id, verdict.sample)
         if key in answers and verdict.answer_hash in (None, answer_hash(answers[key].answer)):
