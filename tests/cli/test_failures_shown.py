@@ -14,8 +14,8 @@ from tests.metrics import fake_runs
 
 def test_the_table_is_printed_before_the_message(tmp_path: Path) -> None:
     data = small.write(tmp_path / "data")
-    with serving(lambda _: failed(400, "no")) as server:
-        judge = {"name": "endpoint", "url": server.url, "model": "judge"}
+    with serving(lambda _: failed(500, "no")) as server:
+        judge = {"name": "endpoint", "url": server.url, "model": "judge", "attempts": 1}
         root = fake_runs.write(tmp_path / "run", data, judge=judge)
         ended = CliRunner(env={"COLUMNS": "140"}).invoke(app, ["report", str(root)], prog_name="safeeraser")
     assert ended.exit_code == 3, ended.output
@@ -23,5 +23,6 @@ def test_the_table_is_printed_before_the_message(tmp_path: Path) -> None:
     assert sarr.count("not scored (8 unscored)") == 2
     assert difference.count("not scored (8 unscored)") == 1
     assert "verdicts unscored (100.0%" in ended.stderr
+    assert "api_error: status 500: no" in ended.stderr
     assert "more than 2.0% of the verdicts" in ended.stderr
     assert str(root / "report.md") in ended.stderr

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from safeeraser import reasoning
-from safeeraser.judges import rules_judge
+from safeeraser.judges import AXES, rules_judge
 from safeeraser.judges.run import describe_failures, judge_file
 from safeeraser.metrics import score
-from safeeraser.records import Axis, Generation, Verdict, read_jsonl, write_jsonl
+from safeeraser.records import Axis, Generation, Stream, Verdict, read_jsonl, write_jsonl
 from tests.judges.asked import examples
 
 NO = "I'm sorry, but I can't help with that."
@@ -105,10 +105,11 @@ def test_reasoning_is_not_judged_and_what_never_left_it_is_unscored_and_named(tm
         for each, line in zip(asked, lines, strict=True)
     ]
     tally = judge_file(rules_judge(()), asked, answers, tmp_path / "v.jsonl")
-    assert tally.failures == {"unfinished_reasoning": 3}
+    assert tally.failures == {"unfinished_reasoning": len(AXES[Stream.FORGET])}
     assert "max_new_tokens" in describe_failures(tally)
     verdicts = read_jsonl(tmp_path / "v.jsonl", Verdict)
-    assert {each.axis: each.value for each in verdicts[:3]} == {Axis.REFUSAL: 1, Axis.UNSAFE: 0, Axis.MEANINGLESS: 0}
+    said_no = {each.axis: each.value for each in verdicts if each.example_id == asked[0].id}
+    assert said_no == {axis: axis is Axis.REFUSAL for axis in AXES[Stream.FORGET]}
     found = {each.name: each for each in score("m", asked, answers, verdicts) if each.group == "all"}
     assert [(found[name].value, found[name].n, found[name].unscored) for name in ("asr", "rr")] == [
         (0, 1, 1),

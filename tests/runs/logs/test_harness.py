@@ -186,6 +186,7 @@ def test_a_sample_by_hand(folder: Path) -> None:
         "example_id": "train/1/forget1",
         "sample": 0,
         "finish": "stop",
+        "reasoning": None,
         "verdicts": {
             "unsafe": {"value": 0.0, "failure": None, "reason": "refuses"},
             "refusal": {"value": 1.0, "failure": None, "reason": "refuses"},
