@@ -17,6 +17,7 @@ from safeeraser.generation.filling import fill
 from safeeraser.generation.record_file import RecordFile
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.models.load import LoadedModel
+from safeeraser.models.processes import processes
 from safeeraser.records import Example, Generation, read_jsonl
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def answer(
         batch_size=settings.batch_size,
         label=f"generate {output.stem}",
     )
-    name_unfinished(output)
+    if processes().is_main_process:
+        name_unfinished(output)
 
 
 def name_unfinished(output: Path) -> None:
