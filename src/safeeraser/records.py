@@ -152,22 +152,31 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A measured rate or mean with its 95% interval.
+class Estimate:
+    """A figure with its 95% interval, over `n` scored answers; `unscored` ones are left out of it.
+
+    `value` is None where nothing was scored, and `low` and `high` also where nothing can be said of how sure it is.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unscored: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric(Estimate):
+    """A measured rate or mean of a model.
 
     `part` is what was measured on (efficacy, generality, decoupled, retain); `group` narrows it ("all",
-    "category=Weapon", "subset=unseen"). `value`, `low` and `high` are None when nothing was scored.
+    "category=Weapon", "subset=unseen").
     """
 
     model: str
     name: str
     part: str
     group: str
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    unscored: int
 
 
 class RecordError(ValueError):

@@ -10,7 +10,6 @@ import typer
 
 from safeeraser.cli.options import Adapters, Data, Dtype, Format, Limit, Model, Overrides, Parts, Seed, chosen, named
 from safeeraser.cli.output import say, stdout
-from safeeraser.records import VANILLA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,16 +74,14 @@ def evaluate(
 
 def _show(tables: Mapping[str, list[Column]], folder: RunFolder) -> None:
     """The metrics of every model, also written, and the differences from the model before."""
-    from safeeraser.metrics import against, summarise
+    from safeeraser.metrics import summarise, usual
     from safeeraser.runs import pipeline
-    from safeeraser.runs.report import print_differences, print_table
+    from safeeraser.runs.report import print_table
 
     metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
     asked = {metric.part for metric in metrics if metric.n or metric.unscored}
     metrics = [metric for metric in metrics if metric.part in asked]
     pipeline.write_metrics(folder.metrics, metrics)
-    print_table(metrics, list(tables), stdout)
-    if len(tables) > 1:
-        changes = [each for each in against(VANILLA, tables) if each.part in asked]
-        print_differences(changes, f"Difference from {VANILLA}", stdout)
+    changes = [each for each in usual(tables) if each.part in asked]
+    print_table(metrics, list(tables), stdout, differences=changes)
     say(f"answers, verdicts and metrics: {folder.root}")

@@ -106,9 +106,8 @@ def _finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> 
 
 
 def _show(settings: RunSettings, folder: Path) -> None:
-    from safeeraser.records import VANILLA
-    from safeeraser.runs.report import print_differences, print_table, read_differences, read_metrics
+    from safeeraser.runs.report import print_result, read
 
-    print_table(read_metrics(folder), settings.methods, stdout)
-    print_differences(read_differences(folder), f"Difference from {VANILLA}", stdout)
+    result = read(folder)
+    print_result(result.metrics, settings.methods, result.differences, result.failures, stdout)
     say(f"the whole report: {folder / 'report.md'}")

@@ -14,7 +14,7 @@ from safeeraser.cli.judging import judge_settings
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError, unknown
 from safeeraser.files import write_json
-from safeeraser.records import VANILLA, Split
+from safeeraser.records import Split
 
 if TYPE_CHECKING:
     from safeeraser.benchmarks.benchmark import Benchmark
@@ -151,8 +151,8 @@ def _reader(data: Path | None, judge: str | None) -> Reader:
 
 
 def _run(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
-    from safeeraser.metrics import against, summarise
-    from safeeraser.runs.report import print_differences, print_table
+    from safeeraser.metrics import summarise, usual
+    from safeeraser.runs.report import print_table
 
     if len(roots) > 1:
         raise UserError("several run folders: put them together with --seeds, or compare two with --compare A B")
@@ -160,8 +160,7 @@ def _run(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
     judged = {model: run.judged(model) for model in run.settings.methods}
     tables = {model: each.columns(protocol) for model, each in judged.items()}
     metrics = [summarise(model, column) for model, columns in tables.items() for column in columns]
-    print_table(metrics, list(tables), stdout, measures=protocol.measures)
-    print_differences(against(VANILLA, tables), f"Difference from {VANILLA}", stdout, measures=protocol.measures)
+    print_table(metrics, list(tables), stdout, measures=protocol.measures, differences=usual(tables))
     _explain(protocol, judged.values())
     return [dataclasses.asdict(metric) for metric in metrics]
 
@@ -173,7 +172,12 @@ def _compare(reader: Reader, roots: Sequence[Path], names: tuple[str, str], prot
         raise UserError("--compare A B: give two run folders, or one RUN and two of its models")
     compare = _compare_models if roots else _compare_runs
     differences = compare(reader.read(roots or [Path(name) for name in names]), names, protocol)
-    print_differences(differences, f"{names[1]} minus {names[0]}", stdout, measures=protocol.measures)
+    titles = (
+        {}
+        if roots
+        else {(each.model, each.baseline): f"{each.model}: {names[1]} minus {names[0]}" for each in differences}
+    )
+    print_differences(differences, stdout, measures=protocol.measures, titles=titles)
     return [dataclasses.asdict(each) for each in differences]
 
 
@@ -194,20 +198,14 @@ def _compare_runs(runs: Sequence[FinishedRun], names: tuple[str, str], protocol:
     both = [model for model in runs[1].settings.methods if model in runs[0].settings.methods]
     if not both:
         raise UserError(f"{names[0]} and {names[1]} have no model in common")
-    found = []
-    for model in both:
-        first, second = (run.judged(model) for run in runs)
-        _explain(protocol, (first, second))
-        tables = {"first": first.columns(protocol), "second": second.columns(protocol)}
-        found += [
-            dataclasses.replace(each, model=model, baseline=model) for each in statistics.compare(tables, "first")
-        ]
-    return statistics.adjust(found)
+    judged = [{model: run.judged(model) for model in both} for run in runs]
+    _explain(protocol, [each for run in judged for each in run.values()])
+    first, second = ({model: each.columns(protocol) for model, each in run.items()} for run in judged)
+    return statistics.compare_runs(first, second)
 
 
 def _seeds(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
     from safeeraser import metrics as statistics
-    from safeeraser.runs.report import print_differences
     from safeeraser.runs.results import same_but_for_the_seed
 
     if len(roots) < 2:
@@ -217,10 +215,9 @@ def _seeds(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
     judged = {model: [run.judged(model) for run in runs] for model in runs[0].settings.methods}
     tables = {model: [each.columns(protocol) for each in seeds] for model, seeds in judged.items()}
     combined = [each for model, columns in tables.items() for each in statistics.combine(model, columns)]
-    differences = statistics.compare_seeds(tables, VANILLA)
+    differences = statistics.compare_seeds(tables)
     seeds = [run.settings.seed for run in runs]
-    _show_seeds(combined, list(tables), seeds, protocol)
-    print_differences(differences, f"Difference from {VANILLA}", stdout, measures=protocol.measures)
+    _show_seeds(combined, list(tables), seeds, protocol, differences)
     _explain(protocol, [each for found in judged.values() for each in found])
     return {
         "seeds": seeds,
@@ -229,7 +226,13 @@ def _seeds(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:
     }
 
 
-def _show_seeds(combined: Sequence[Combined], models: Sequence[str], seeds: Sequence[int], protocol: Protocol) -> None:
+def _show_seeds(
+    combined: Sequence[Combined],
+    models: Sequence[str],
+    seeds: Sequence[int],
+    protocol: Protocol,
+    differences: Sequence[Difference],
+) -> None:
     from safeeraser.runs.report import print_table
     from safeeraser.runs.report.table import percent
 
@@ -243,7 +246,8 @@ def _show_seeds(combined: Sequence[Combined], models: Sequence[str], seeds: Sequ
         markup=False,
         soft_wrap=True,
     )
-    print_table([each.metric for each in combined], models, stdout, measures=protocol.measures, details=details)
+    metrics = [each.metric for each in combined]
+    print_table(metrics, models, stdout, measures=protocol.measures, differences=differences, details=details)
 
 
 def _from_files(data: Path, generations: Path, verdicts: Path, layout: str, judge: str | None) -> Judged:

@@ -6,7 +6,7 @@ The protocol `paper` alone does otherwise, where the authors' published code doe
 
 from safeeraser.metrics.answers import Answer, ScoreError, join, stale
 from safeeraser.metrics.measures import MEASURES, Measure
-from safeeraser.metrics.paired import Difference, Table, adjust, against, compare
+from safeeraser.metrics.paired import PD, Difference, Table, compare, compare_runs, usual
 from safeeraser.metrics.protocols import PAPER, PROTOCOLS, STRICT, Deviation, Protocol
 from safeeraser.metrics.rouge import rouge_l
 from safeeraser.metrics.score import Column, Value, measured, score, summarise
@@ -15,6 +15,7 @@ from safeeraser.metrics.seeds import Combined, combine, compare_seeds
 __all__ = [
     "MEASURES",
     "PAPER",
+    "PD",
     "PROTOCOLS",
     "STRICT",
     "Answer",
@@ -27,10 +28,9 @@ __all__ = [
     "ScoreError",
     "Table",
     "Value",
-    "adjust",
-    "against",
     "combine",
     "compare",
+    "compare_runs",
     "compare_seeds",
     "join",
     "measured",
@@ -38,4 +38,5 @@ __all__ = [
     "score",
     "stale",
     "summarise",
+    "usual",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class Answer:
     """One answer that should be there.
 
     `text` is None where it was never generated. `verdicts` hold an axis's share in 0..1, or None where the judge
-    could not score it; an axis that nobody judged is not among them.
+    could not score it or gave no finite number; an axis that nobody judged is not among them.
     """
 
     example: Example
@@ -44,7 +45,8 @@ def join(
     texts = {(item.example_id, item.sample): None if item.unfinished else item.answer for item in generations}
     values: dict[tuple[str, int], dict[Axis, float | None]] = defaultdict(dict)
     for verdict in verdicts:
-        values[verdict.example_id, verdict.sample][verdict.axis] = verdict.value
+        finite = verdict.value is not None and math.isfinite(verdict.value)
+        values[verdict.example_id, verdict.sample][verdict.axis] = verdict.value if finite else None
     answers: dict[Part, list[Answer]] = {}
     for part in Part:
         asked = sorted(choose(examples, part), key=lambda item: item.id)
@@ -75,7 +77,9 @@ def _check(examples: Sequence[Example], generations: Sequence[Generation], verdi
     ids = [example.id for example in examples]
     answers = [(item.example_id, item.sample) for item in generations]
     judged = [(item.example_id, item.sample, item.axis.value) for item in verdicts]
-    wild = [item for item in verdicts if item.value is not None and not 0 <= item.value <= 1]
+    wild = [
+        item for item in verdicts if item.value is not None and math.isfinite(item.value) and not 0 <= item.value <= 1
+    ]
     known, answered = set(ids), set(answers)
     _none("examples that are there twice", _twice(ids))
     _none("answers that are there twice (example, sample)", _twice(answers))

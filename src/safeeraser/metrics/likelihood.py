@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.errors import UserError
-from safeeraser.metrics.intervals import clustered
+from safeeraser.metrics.clusters import clusters
+from safeeraser.metrics.intervals import mean_interval, share, spread
 from safeeraser.records import ANSWER, Example, Likelihood, Metric
 
 
@@ -89,15 +89,14 @@ MEASURES = (
 )
 
 
-def metrics(
-    model: str, examples: Sequence[Example], likelihoods: Iterable[Likelihood], *, seed: int = 0
-) -> list[Metric]:
-    """Every measure on every part, for all examples and by subset; a mean with its bootstrap interval over pictures.
+def metrics(model: str, examples: Sequence[Example], likelihoods: Iterable[Likelihood]) -> list[Metric]:
+    """Every measure on every part, for all examples and by subset; a mean with an interval that knows pictures.
 
-    `examples` are those that were asked; one without a likelihood is unscored. Where all are about one picture, a
-    measure in nats has no interval. Raises UserError for a likelihood of an example that was not asked.
+    `examples` are those that were asked; one without a likelihood is unscored, and so is one whose likelihood is not a
+    finite number. Where all are about one picture, a measure in nats has no interval. Raises UserError for a likelihood
+    of an example that was not asked.
     """
-    scored = _join(examples, likelihoods)
+    scored, shared = _join(examples, likelihoods), clusters(examples)
     found = []
     for part in Part:
         asked = sorted(choose(examples, part), key=lambda item: item.id)
@@ -106,8 +105,8 @@ def metrics(
             groups[f"subset={subset}"] = [item for item in asked if item.subset == subset]
         for each in MEASURES:
             for group, members in groups.items():
-                values = [(item, each.value(scored[item.id])) for item in members]
-                found.append(_metric(model, each, part, group, values, seed))
+                values = [(shared[item.id], each.value(scored[item.id])) for item in members]
+                found.append(_metric(model, each, part, group, values))
     return found
 
 
@@ -127,19 +126,15 @@ def _join(examples: Sequence[Example], likelihoods: Iterable[Likelihood]) -> dic
 
 
 def _metric(
-    model: str,
-    measure: LikelihoodMeasure,
-    part: Part,
-    group: str,
-    values: Sequence[tuple[Example, float | None]],
-    seed: int,
+    model: str, measure: LikelihoodMeasure, part: Part, group: str, values: Sequence[tuple[str, float | None]]
 ) -> Metric:
-    known = [(example.image or example.id, value) for example, value in values if value is not None]
-    mean = sum(value for _, value in known) / len(known) if known else None
-    low, high = None, None
-    if known and (measure.share or len({cluster for cluster, _ in known}) > 1):
-        rng = np.random.default_rng([seed, zlib.crc32(f"{measure.name}/{part}/{group}".encode())])
-        low, high = clustered([value for _, value in known], [cluster for cluster, _ in known], rng)
+    known = [(cluster, value) for cluster, value in values if value is not None and math.isfinite(value)]
+    mean, low, high = None, None, None
+    if known:
+        found = spread(np.array([value for _, value in known]), [cluster for cluster, _ in known])
+        mean = float(found.mean)
+        if measure.share or found.clusters > 1:
+            low, high = map(float, (share if measure.share else mean_interval)(found))
     return Metric(
         model=model,
         name=measure.name,

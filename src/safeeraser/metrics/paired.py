@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import beta
+from scipy.stats import t as student
 
-from safeeraser.metrics.intervals import Interval, clustered_difference, newcombe
-from safeeraser.metrics.measures import Measure
+from safeeraser.metrics.intervals import CONFIDENCE, Interval, Spread, difference, spread
 from safeeraser.metrics.score import Column
-from safeeraser.metrics.significance import holm, mcnemar, sign_flip
+from safeeraser.metrics.significance import sign_flip
+from safeeraser.records import VANILLA, Estimate
 
 Table = Sequence[Column]
 """A model's columns, as `metrics.measured` gives them."""
 
+POWER = 0.8
+PD = "+pd"
+"""What a method's name ends in where Prompt Decouple is added (arXiv 2502.12520)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Estimate):
     """How far a model is from a baseline on one measure and group: `value` is model minus baseline, in -1..1.
 
     `n` pairs of answers were scored in both models; `unscored` pairs lack an answer or its score in one of them, and
-    are left out. `p` is two-sided; `adjusted` is Holm's over every p-value shown together. `test` is "mcnemar",
-    "sign-flip" or "seeds". Without pairs everything is None.
+    are left out. `p` is two-sided; `adjusted` and the interval are corrected for all `together` differences that are
+    shown at once, by Bonferroni. `detectable` is the smallest difference that would have been found with a chance of
+    80%: None where even the largest would not. `test` is "sign-flip" or, over seeds, "t".
     """
 
     model: str
@@ -33,44 +39,108 @@ class Difference:
     name: str
     part: str
     group: str
-    value: float | None
-    low: float | None
-    high: float | None
     p: float | None
     adjusted: float | None
+    detectable: float | None
     test: str | None
-    n: int
-    unscored: int
+    together: int
 
 
 class Pair(NamedTuple):
     """One answer's share in the baseline and in the model, with what the two belong to."""
 
-    cluster: Hashable
+    cluster: str
     baseline: float
     model: float
 
 
-def compare(tables: Mapping[str, Table], baseline: str, *, groups: bool = False, seed: int = 0) -> list[Difference]:
+class Compared(NamedTuple):
+    """A column of a baseline and of a model, under each seed."""
+
+    model: str
+    baseline: str
+    before: Sequence[Column]
+    after: Sequence[Column]
+
+
+def compare(tables: Mapping[str, Table], baseline: str, *, groups: bool = False) -> list[Difference]:
     """Every other model against the baseline, on the measures and questions that either was asked.
 
-    Only the group "all" is compared, unless `groups`. Where each picture has one answer that is right or wrong,
-    McNemar's exact test is used and Newcombe's interval; otherwise the signs of whole pictures are flipped, and whole
-    pictures drawn with replacement. Raises KeyError where the baseline has no table.
+    Only the group "all" is compared, unless `groups`. Signs of whole pictures are flipped: where each picture has one
+    answer that is right or wrong, that is McNemar's exact test. Raises KeyError where the baseline has no table.
     """
-    base = {(column.measure.name, column.measure.part, column.group): column for column in tables[baseline]}
-    found = []
-    for model in (name for name in tables if name != baseline):
-        for column in tables[model]:
-            other = base.get((column.measure.name, column.measure.part, column.group))
-            if other is not None and (groups or column.group == "all"):
-                found.append(_difference(model, baseline, other, column, seed))
-    return adjust(found)
+    return differences(
+        each
+        for model in tables
+        if model != baseline
+        for each in pair_up(model, baseline, [tables[baseline]], [tables[model]], groups=groups)
+    )
 
 
-def against(baseline: str, tables: Mapping[str, Table]) -> list[Difference]:
-    """The same where there may be no baseline: nothing is compared then."""
-    return compare(tables, baseline) if baseline in tables else []
+def usual(tables: Mapping[str, Table]) -> list[Difference]:
+    """What a run's report compares: every model with vanilla, and each `+pd` with the method without it."""
+    return differences(
+        each
+        for model, baseline in usual_pairs(tables)
+        for each in pair_up(model, baseline, [tables[baseline]], [tables[model]])
+    )
+
+
+def usual_pairs(models: Iterable[str]) -> list[tuple[str, str]]:
+    """Each model with the baseline that it is compared with, of those that are there.
+
+    >>> usual_pairs(["vanilla", "po", "po+pd"])
+    [('po', 'vanilla'), ('po+pd', 'vanilla'), ('po+pd', 'po')]
+    """
+    there = list(models)
+    decoupled = [(model, model.removesuffix(PD)) for model in there if model.endswith(PD)]
+    every = [(model, VANILLA) for model in there if model != VANILLA] + decoupled
+    return [(model, baseline) for model, baseline in every if baseline in there]
+
+
+def compare_runs(first: Mapping[str, Table], second: Mapping[str, Table]) -> list[Difference]:
+    """Each model that both runs have: the second run's minus the first's."""
+    return differences(
+        each for model in second if model in first for each in pair_up(model, model, [first[model]], [second[model]])
+    )
+
+
+def pair_up(
+    model: str, baseline: str, before: Sequence[Table], after: Sequence[Table], *, groups: bool = False
+) -> list[Compared]:
+    """The columns that both have, in the order of the model's; tables are one a seed."""
+    base = {columns[0].key: columns for columns in together(before)}
+    return [
+        Compared(model, baseline, base[columns[0].key], columns)
+        for columns in together(after)
+        if columns[0].key in base and (groups or columns[0].group == "all")
+    ]
+
+
+def together(tables: Sequence[Table]) -> list[list[Column]]:
+    """The columns of the same measure and group in each table; a group that a table lacks is empty there."""
+    by_key = [{column.key: column for column in table} for table in tables]
+    every = {key: column for table in by_key for key, column in table.items()}
+    return [
+        [table.get(key, Column(column.measure, column.group, ())) for table in by_key] for key, column in every.items()
+    ]
+
+
+def differences(compared: Iterable[Compared]) -> list[Difference]:
+    """All differences that are shown at once, corrected for their number."""
+    found = [(each, *_paired(each)) for each in compared]
+    count = sum(all(runs) for _, runs, _ in found)
+    return [
+        contrast(
+            runs,
+            model=each.model,
+            baseline=each.baseline,
+            column=each.after[0].key,
+            unscored=unscored,
+            together=count,
+        )
+        for each, runs, unscored in found
+    ]
 
 
 def pairs(baseline: Column, model: Column) -> tuple[list[Pair], int]:
@@ -89,56 +159,93 @@ def pairs(baseline: Column, model: Column) -> tuple[list[Pair], int]:
     return found, len(keys) - len(found)
 
 
-def adjust(differences: Iterable[Difference]) -> list[Difference]:
-    """The same with Holm's correction over all of them."""
-    found = list(differences)
-    corrected = iter(holm([item.p for item in found if item.p is not None]))
-    return [item if item.p is None else dataclasses.replace(item, adjusted=next(corrected)) for item in found]
-
-
-def unpaired(model: str, baseline: str, measure: Measure, group: str, unscored: int) -> Difference:
-    """A difference of which nothing is known."""
-    return Difference(
+def contrast(
+    runs: Sequence[Sequence[Pair]],
+    *,
+    model: str,
+    baseline: str,
+    column: tuple[str, str, str],
+    unscored: int = 0,
+    together: int = 1,
+) -> Difference:
+    """The difference that the pairs of each seed come to; `column` is name, part and group of what they measure."""
+    name, part, group = column
+    nothing = Difference(
         model=model,
         baseline=baseline,
-        name=measure.name,
-        part=measure.part.value,
+        name=name,
+        part=part,
         group=group,
         value=None,
         low=None,
         high=None,
         p=None,
         adjusted=None,
+        detectable=None,
         test=None,
         n=0,
         unscored=unscored,
+        together=together,
+    )
+    return _tested(nothing, runs) if all(runs) else nothing
+
+
+def _paired(compared: Compared) -> tuple[list[list[Pair]], int]:
+    found = [pairs(one, other) for one, other in zip(compared.before, compared.after, strict=True)]
+    return [each for each, _ in found], sum(count for _, count in found)
+
+
+def _tested(nothing: Difference, runs: Sequence[Sequence[Pair]]) -> Difference:
+    clusters = [pair.cluster for run in runs for pair in run]
+    seeds = [seed for seed, run in enumerate(runs) for _ in run]
+    changes = np.array([pair.model - pair.baseline for run in runs for pair in run])
+    both = spread(changes, clusters, seeds)
+    up, down = (spread(np.maximum(sign * changes, 0), clusters, seeds) for sign in (1, -1))
+    level = (1 - CONFIDENCE) / nothing.together
+    p = sign_flip(changes, clusters) if len(runs) == 1 else _p_over_seeds(both)
+    low, high = _with_or_without_zero(*map(float, difference(up, down, both, 1 - level)), outside=p < level)
+    return dataclasses.replace(
+        nothing,
+        value=float(both.mean),
+        low=low,
+        high=high,
+        p=p,
+        adjusted=min(p * nothing.together, 1.0),
+        detectable=_detectable(both, level, binary=set(np.abs(changes)) <= {0.0, 1.0}),
+        test="t" if len(runs) > 1 else "sign-flip",
+        n=len(changes),
     )
 
 
-def _difference(model: str, baseline: str, before: Column, after: Column, seed: int) -> Difference:
-    found, unscored = pairs(before, after)
-    nothing = unpaired(model, baseline, after.measure, after.group, unscored)
-    if not found:
-        return nothing
-    label = f"{after.measure.name}/{after.measure.part}/{after.group}"
-    rng = np.random.default_rng([seed, zlib.crc32(label.encode())])
-    test, p, (low, high) = _counted(found) if _are_counts(after.measure, found) else _clustered(found, rng)
-    mean = sum(pair.model - pair.baseline for pair in found) / len(found)
-    return dataclasses.replace(nothing, value=mean, low=low, high=high, p=p, test=test, n=len(found))
+def _with_or_without_zero(low: float, high: float, *, outside: bool) -> Interval:
+    """Whether an interval holds zero is for the test to say: its end moves there where the two disagree."""
+    if not outside:
+        return min(low, 0.0), max(high, 0.0)
+    return (max(low, 0.0), high) if low + high > 0 else (low, min(high, 0.0))
 
 
-def _are_counts(measure: Measure, found: Sequence[Pair]) -> bool:
-    """Whether each pair is of two answers that are right or wrong, about a picture of its own."""
-    binary = all({pair.baseline, pair.model} <= {0.0, 1.0} for pair in found)
-    return measure.rate and binary and len({pair.cluster for pair in found}) == len(found)
+def _p_over_seeds(both: Spread) -> float:
+    """Two-sided p of Student's t. Where nothing varies, that of as many equal signs as there are clusters."""
+    if both.mean == 0 or both.clusters <= 1:
+        return 1.0
+    if both.variance == 0:
+        return float(2.0 ** (1 - both.clusters))
+    return float(2 * student.sf(abs(both.mean) / both.variance**0.5, both.degrees))
 
 
-def _counted(found: Sequence[Pair]) -> tuple[str, float, Interval]:
-    before, after = [pair.baseline for pair in found], [pair.model for pair in found]
-    return "mcnemar", mcnemar(before, after), newcombe(before, after)
+def _detectable(both: Spread, level: float, *, binary: bool) -> float | None:
+    """The smallest difference that a test at this level finds with 80% power, from the paired standard error.
 
-
-def _clustered(found: Sequence[Pair], rng: np.random.Generator) -> tuple[str, float, Interval]:
-    differences, clusters = [pair.model - pair.baseline for pair in found], [pair.cluster for pair in found]
-    p = sign_flip(differences, clusters, rng)
-    return "sign-flip", p, clustered_difference(differences, clusters, rng)
+    Between answers that are right or wrong it takes so many unlike pictures before any test of signs finds
+    something, however few differ here.
+    """
+    if both.clusters <= 1:
+        return None
+    reach = student.ppf(1 - level / 2, both.degrees) + student.ppf(POWER, both.degrees)
+    least = float(reach * both.variance**0.5)
+    needed = np.ceil(1 - np.log2(level))  # pictures that all go one way: 2 x (1/2)^needed is the level
+    if binary or least == 0:
+        if needed > both.clusters:
+            return None
+        least = max(least, float(beta.ppf(POWER, needed, both.clusters - needed + 1)))
+    return least if least <= 1 else None

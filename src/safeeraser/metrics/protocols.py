@@ -76,7 +76,6 @@ def _paper(name: str, part: Part, title: str, meaning: str, value: Callable[[Ans
         title=title,
         better=better,
         value=value,
-        rate=part is not Part.RETAIN,
         takes=_has_text,
         meaning=f"{meaning}, as the authors compute it",
     )

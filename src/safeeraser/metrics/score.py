@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics.answers import Answer, join
-from safeeraser.metrics.intervals import Interval, clustered, wilson
+from safeeraser.metrics.clusters import clusters
+from safeeraser.metrics.intervals import estimate
 from safeeraser.metrics.measures import Measure
 from safeeraser.metrics.protocols import STRICT, Protocol
 from safeeraser.records import Example, Generation, Metric, Verdict
@@ -21,12 +19,12 @@ from safeeraser.records import Example, Generation, Metric, Verdict
 class Value:
     """What one answer is worth: `share` in 0..1, or None where it is unscored.
 
-    `cluster` is what does not vary on its own: the picture, or the question where there is none.
+    `cluster` is what does not vary on its own, as `metrics.clusters` tells it: the picture, for one.
     """
 
     example_id: str
     sample: int
-    cluster: Hashable
+    cluster: str
     share: float | None
 
 
@@ -37,6 +35,11 @@ class Column:
     measure: Measure
     group: str
     values: tuple[Value, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells a column from the others of a table."""
+        return self.measure.name, self.measure.part.value, self.group
 
     @property
     def scored(self) -> list[tuple[Value, float]]:
@@ -50,18 +53,17 @@ def score(
     generations: Iterable[Generation],
     verdicts: Iterable[Verdict],
     *,
-    seed: int = 0,
     protocol: Protocol = STRICT,
 ) -> list[Metric]:
     """All metrics of one model: each overall and by category, subset and (on retain) kind of question.
 
     `examples` are those the model was asked; one without an answer is unscored, and so is an answer without a verdict.
     Where a part was sampled several times, every example should have every sample. `verdicts` are one judge's.
-    Intervals are Wilson's for rates over one answer an example, else bootstrapped over pictures, seeded by `seed`.
+    Intervals allow for answers about the same picture.
 
     Raises ScoreError as `answers.join` does.
     """
-    return [summarise(model, column, seed) for column in measured(examples, generations, verdicts, protocol)]
+    return [summarise(model, column) for column in measured(examples, generations, verdicts, protocol)]
 
 
 def measured(
@@ -71,7 +73,9 @@ def measured(
     protocol: Protocol = STRICT,
 ) -> list[Column]:
     """The same, answer by answer, as comparisons need it: each measure on "all", then on its groups by name."""
-    answers = join(list(examples), list(generations), list(verdicts))
+    asked = list(examples)
+    answers = join(asked, list(generations), list(verdicts))
+    shared = clusters(asked)
     columns = []
     for measure in protocol.measures:
         chosen = [
@@ -79,35 +83,31 @@ def measured(
             for answer in answers[measure.part]
             if measure.kind in (None, answer.example.kind) and measure.takes(answer)
         ]
-        values = [_value(answer, measure) for answer in chosen]
+        values = [_value(answer, measure, shared) for answer in chosen]
         for group, places in _groups(chosen, measure).items():
             columns.append(Column(measure, group, tuple(values[place] for place in places)))
     return columns
 
 
-def summarise(model: str, column: Column, seed: int = 0) -> Metric:
-    """The mean of a column with its 95% interval; without a value where nothing was scored."""
-    scored = column.scored
-    mean, low, high = None, None, None
-    if scored:
-        mean = sum(share for _, share in scored) / len(scored)
-        low, high = _interval(column, scored, seed)
+def summarise(model: str, *seeds: Column) -> Metric:
+    """The mean of a column with its 95% interval; without a value where nothing was scored.
+
+    Of the same column under several seeds it is the mean over seeds, and there is none where one has nothing scored.
+    """
+    scored = [(seed, value.cluster, share) for seed, column in enumerate(seeds) for value, share in column.scored]
+    value, low, high = None, None, None
+    if {seed for seed, _, _ in scored} == set(range(len(seeds))):
+        numbers, shared, shares = zip(*scored, strict=True)
+        value, low, high = estimate(shares, shared, numbers)
+    (name, part, group), n = seeds[0].key, len(scored)
+    unscored = sum(len(column.values) for column in seeds) - n
     return Metric(
-        model=model,
-        name=column.measure.name,
-        part=column.measure.part.value,
-        group=column.group,
-        value=mean,
-        low=low,
-        high=high,
-        n=len(scored),
-        unscored=len(column.values) - len(scored),
+        model=model, name=name, part=part, group=group, value=value, low=low, high=high, n=n, unscored=unscored
     )
 
 
-def _value(answer: Answer, measure: Measure) -> Value:
-    example = answer.example
-    return Value(example.id, answer.sample, example.image or example.id, measure.value(answer))
+def _value(answer: Answer, measure: Measure, shared: Mapping[str, str]) -> Value:
+    return Value(answer.example.id, answer.sample, shared[answer.example.id], measure.value(answer))
 
 
 def _groups(answers: Sequence[Answer], measure: Measure) -> dict[str, list[int]]:
@@ -123,13 +123,3 @@ def _groups(answers: Sequence[Answer], measure: Measure) -> dict[str, list[int]]
                 found[f"{field}={name}"].append(place)
         groups |= dict(sorted(found.items()))
     return groups
-
-
-def _interval(column: Column, scored: Sequence[tuple[Value, float]], seed: int) -> Interval:
-    shares = [share for _, share in scored]
-    counts = len({value.example_id for value, _ in scored}) == len(scored) and set(shares) <= {0.0, 1.0}
-    if column.measure.rate and counts:
-        return wilson(round(sum(shares)), len(shares))
-    label = f"{column.measure.name}/{column.measure.part}/{column.group}"
-    clusters = [value.cluster for value, _ in scored]
-    return clustered(shares, clusters, np.random.default_rng([seed, zlib.crc32(label.encode())]))

@@ -113,6 +113,7 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
     made = folder.settings()  # a report is the same wherever the run is moved
     for name in settings.methods:
         describe(folder.model(name), [each for each in metrics if each.model == name])
+    last = settings.methods[-1]
     report.write(
         folder.root,
         metrics,
@@ -120,7 +121,8 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
         folder.provenance(),
         examples=examples,
         answers=answers,
-        differences=statistics.against(VANILLA, tables),
+        differences=statistics.usual(tables),
+        failures=report.failures(last, tables[last], examples, answers[last]),
         commands=[likelihood_command(made, name) for name in settings.methods],
     )
     check_failures(tallies, settings.failure_limit)

@@ -7,39 +7,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from scipy.stats import norm
 
 from safeeraser.errors import UserError, unknown
-from safeeraser.metrics.intervals import CONFIDENCE, clustered, wilson
+from safeeraser.metrics.intervals import CONFIDENCE, estimate
+from safeeraser.records import Estimate
 from safeeraser.specificity.tasks import Task
-
-MANY = 10_000
-"""Documents from which on intervals are normal: resampling so many takes gigabytes, and gives the same."""
 
 _Z = float(norm.ppf((1 + CONFIDENCE) / 2))
 _STDERR = "_stderr"  # keys of lmms-eval are metric,filter and metric_stderr,filter
-_SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class Score(Estimate):
     """One model's score on one task, over `n` documents; `unscored` ones, which its judge left out, do not count.
 
-    `value` is None where none was scored; `low` and `high` are None where there is neither a score of each document nor
-    a standard error. `each` holds every document's own score in 0..1, by its number, where `value` is their mean.
-    `share` says that a perfect score is 1; only such scores have a mean over tasks.
+    There is no interval where there is neither a score of each document nor a standard error. `each` holds every
+    document's own score in 0..1, by its number, where `value` is their mean. `share` says that a perfect score is 1;
+    only such scores have a mean over tasks.
     """
 
     task: str
     metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
     each: Mapping[int, float]
     share: bool = True
-    unscored: int = 0
 
 
 def scores(results: Mapping[str, Any], tasks: Mapping[str, Task]) -> list[Score]:
@@ -83,29 +74,18 @@ def _key(name: str, task: Task, found: Mapping[str, Any]) -> str:
 
 
 def _of_documents(name: str, metric: str, each: Mapping[int, float], unscored: int) -> Score:
-    """The mean over the scored documents, with Wilson's interval where they are right or wrong, else a bootstrap."""
-    n = len(each)
-    value = _mean(each) if each else None
-    low, high = _interval(list(each.values())) if each else (None, None)
-    return Score(task=name, metric=metric, value=value, low=low, high=high, n=n, each=each, unscored=unscored)
+    """The mean over the scored documents."""
+    value, low, high = estimate(list(each.values()), list(each)) if each else (None, None, None)
+    return Score(task=name, metric=metric, value=value, low=low, high=high, n=len(each), each=each, unscored=unscored)
 
 
 def _mean(each: Mapping[int, float]) -> float:
     return sum(each.values()) / len(each)
 
 
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    if set(values) <= {0.0, 1.0}:
-        return wilson(round(sum(values)), len(values))
-    if len(values) < MANY:
-        return clustered(values, range(len(values)), np.random.default_rng(_SEED))
-    mean, half = float(np.mean(values)), _Z * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return max(mean - half, 0.0), min(mean + half, 1.0)
-
-
 def _of_error(value: float, error: object, task: Task) -> tuple[float | None, float | None]:
     """The normal interval of lmms-eval's standard error; nothing where it gives none."""
-    if not isinstance(error, int | float) or math.isnan(error):
+    if not isinstance(error, int | float) or not math.isfinite(error):
         return None, None
     half = _Z * float(error) / task.scale
     return max(value - half, 0.0), value + half if task.metric is None else min(value + half, 1.0)

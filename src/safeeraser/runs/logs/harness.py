@@ -10,16 +10,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import stdev
 from typing import Any
+
+import numpy as np
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.files import write_json, write_text
 from safeeraser.metrics import STRICT, Column, Measure
+from safeeraser.metrics.intervals import spread
 from safeeraser.records import Metric, Split
 from safeeraser.runs.logs.answers import LoggedAnswer, ModelLog, figures, overall
 from safeeraser.text import json_text
@@ -151,9 +152,10 @@ def _task_results(log: ModelLog, part: Part, found: Iterable[tuple[Column, Metri
 
 
 def _stderr(column: Column) -> float | str:
-    """As the harness has it: of the mean of independent values. Ours, which knows better, are in `intervals`."""
-    shares = [share for _, share in column.scored]
-    return stdev(shares) / math.sqrt(len(shares)) if len(shares) > 1 else _NO_STDERR
+    """Of the mean of values that hang together as their pictures do; none from a single picture."""
+    scored = column.scored
+    found = spread(np.array([share for _, share in scored]), [value.cluster for value, _ in scored]) if scored else None
+    return float(found.variance**0.5) if found is not None and found.clusters > 1 else _NO_STDERR
 
 
 def _task_config(log: ModelLog, part: Part, found: Iterable[tuple[Column, Metric]]) -> dict[str, Any]:

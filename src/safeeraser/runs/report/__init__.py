@@ -5,19 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safeeraser.errors import UserError
 from safeeraser.files import write_json, write_text
 from safeeraser.metrics import Difference
 from safeeraser.records import Example, Metric
 from safeeraser.runs.report.answers import Answers
 from safeeraser.runs.report.document import compose
 from safeeraser.runs.report.plot import draw
-from safeeraser.runs.report.terminal import print_differences, print_table
+from safeeraser.runs.report.summary import Failure, failures
+from safeeraser.runs.report.terminal import print_differences, print_result, print_table
 
 REPORT = "report.json"
-__all__ = ["print_differences", "print_table", "read_differences", "read_metrics", "write"]
+__all__ = ["Failure", "Result", "failures", "print_differences", "print_result", "print_table", "read", "write"]
 
 
 def write(
@@ -29,35 +32,49 @@ def write(
     examples: Sequence[Example] = (),
     answers: Answers | None = None,
     differences: Sequence[Difference] = (),
+    failures: Sequence[Failure] = (),
     commands: Sequence[str] = (),
 ) -> None:
     """Write plot.png, report.json and report.md into the run folder, each in one step.
 
     `models` gives the order of the columns. `provenance` is whatever the metrics depend on, as plain values. With
-    `examples` and each model's `answers` the report shows some answers side by side. `differences` are from one
-    baseline; `commands`, for the reader, measure how likely each model finds the benchmark's answers.
+    `examples` and each model's `answers` the report shows some answers side by side. `differences` are those of
+    `metrics.usual`, `failures` the worst answers; `commands`, for the reader, measure how likely each model finds the
+    benchmark's answers.
     """
     draw(metrics, models, folder / "plot.png")
     content = {
         "models": list(models),
         "metrics": [dataclasses.asdict(item) for item in metrics],
         "differences": [dataclasses.asdict(item) for item in differences],
+        "failures": [dataclasses.asdict(item) for item in failures],
         "provenance": dict(provenance),
     }
     write_json(folder / REPORT, content)
-    page = compose(folder, metrics, models, provenance, examples, answers or {}, differences, commands)
+    page = compose(folder, metrics, models, provenance, examples, answers or {}, differences, failures, commands)
     write_text(folder / "report.md", page)
 
 
-def read_metrics(folder: Path) -> list[Metric]:
-    """The metrics that a run's report.json holds, as they were when it was written."""
-    return [Metric(**item) for item in _content(folder)["metrics"]]
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The figures that a run's report.json holds, as they were when it was written."""
+
+    metrics: list[Metric]
+    differences: list[Difference]
+    failures: list[Failure]
 
 
-def read_differences(folder: Path) -> list[Difference]:
-    """The differences that a run's report.json holds, as they were when it was written."""
-    return [Difference(**item) for item in _content(folder)["differences"]]
-
-
-def _content(folder: Path) -> Any:
-    return json.loads((folder / REPORT).read_text(encoding="utf-8"))
+def read(folder: Path) -> Result:
+    """What a run's report.json holds. Raises UserError where an older version wrote it, or where it is damaged."""
+    file = folder / REPORT
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return Result(
+            [Metric(**item) for item in content["metrics"]],
+            [Difference(**item) for item in content["differences"]],
+            [Failure(**item) for item in content["failures"]],
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{file}: not a report of this version ({error}); `safeeraser report {folder}` makes it"
+        ) from error

@@ -10,6 +10,7 @@ from safeeraser.metrics import MEASURES, Difference
 from safeeraser.records import Example, Metric
 from safeeraser.runs.report.answers import Answers, first_answer, pick
 from safeeraser.runs.report.markdown import code, json_block, picture, table
+from safeeraser.runs.report.summary import Failure, sentence
 from safeeraser.runs.report.table import PARTS, change, groups, rows, value
 from safeeraser.runs.report.terminal import DIFFERENCES
 from safeeraser.text import line, markdown
@@ -33,6 +34,7 @@ def compose(
     examples: Sequence[Example],
     answers: Answers,
     differences: Sequence[Difference] = (),
+    failures: Sequence[Failure] = (),
     commands: Sequence[str] = (),
 ) -> str:
     """The whole report as Markdown; `folder` is where it will lie, for the addresses of pictures.
@@ -42,12 +44,14 @@ def compose(
     blocks = [
         "# SafeEraser report",
         f"Models: {', '.join(code(model) for model in models)}. {_KEY}",
+        *_sentence(metrics, models),
         *_overview(metrics, models),
         "![Forget quality against over-refusal](plot.png)",
         *_changes(differences),
         "## What is measured",
         *_meanings(),
         *_likelihoods(commands),
+        *_failures(failures),
         *_example_answers(folder, models, examples, answers),
         "## By group",
         *_by_group(metrics, models),
@@ -68,17 +72,39 @@ def _overview(metrics: Sequence[Metric], models: Sequence[str]) -> Iterator[str]
             )
 
 
+def _sentence(metrics: Sequence[Metric], models: Sequence[str]) -> Iterator[str]:
+    if said := sentence(metrics, models):
+        yield f"**{markdown(said)}**"
+
+
 def _changes(differences: Sequence[Difference]) -> Iterator[str]:
-    models = list(dict.fromkeys(item.model for item in differences))
-    body = [
-        [f"{name}: {row.title}", row.counts, *map(change, row.cells)]
-        for part, (name, _) in PARTS.items()
-        for row in rows(differences, models, part)
-    ]
-    if body:
-        yield f"## Difference from {markdown(differences[0].baseline)}"
+    baselines = list(dict.fromkeys(item.baseline for item in differences))
+    for baseline in baselines:
+        found = [item for item in differences if item.baseline == baseline]
+        models = list(dict.fromkeys(item.model for item in found))
+        yield f"## Difference from {markdown(baseline)}"
+        yield table(
+            ["metric", "n", *map(escape, models)],
+            [
+                [f"{name}: {row.title}", row.counts, *map(change, row.cells)]
+                for part, (name, _) in PARTS.items()
+                for row in rows(found, models, part)
+            ],
+        )
+    if baselines:
         yield DIFFERENCES
-        yield table(["metric", "n", *map(markdown, models)], body)
+
+
+def _failures(failures: Sequence[Failure]) -> Iterator[str]:
+    if failures:
+        yield "## What went wrong"
+        yield table(
+            ["model", "what", "answers", "question", "answer"],
+            [
+                [markdown(each.model), each.kind, f"{each.count} of {each.n}", code(each.question), code(each.answer)]
+                for each in failures
+            ],
+        )
 
 
 def _meanings() -> Iterator[str]:

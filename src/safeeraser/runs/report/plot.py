@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation, Text
-from matplotlib.transforms import Bbox
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.records import Metric
@@ -21,14 +17,7 @@ from safeeraser.text import line
 # Okabe and Ito's colours, which colour-blind readers tell apart; yellow is too faint on white
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-_T = TypeVar("_T")
-_NAME = 28  # characters of a label
-_NEAR = 16  # points; a label further away gets a line to its point
-_OFFSETS = [
-    (distance * x, distance * y)
-    for distance in (10, 16, 24, 34, 46, 60, 76, 94)
-    for x, y in ((1, -1), (1, 1), (-1, -1), (-1, 1), (1, 0), (-1, 0), (0, -1), (0, 1))
-]
+_NAME = 28  # characters of a name in the legend
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +30,7 @@ class _Point:
 
 
 def draw(metrics: Sequence[Metric], models: Sequence[str], path: Path) -> None:
-    """Write a PNG with one labelled point a model: 1 - ASR (generality) over SARR, with 95% intervals.
+    """Write a PNG with one point a model: 1 - ASR (generality) over SARR, with 95% intervals and a legend.
 
     Good is the upper left corner. A model of which one of the two was not scored is named below the plot.
     """
@@ -53,9 +42,10 @@ def draw(metrics: Sequence[Metric], models: Sequence[str], path: Path) -> None:
     _frame(axes, missing)
     for number, point in enumerate(points):
         _draw(axes, point, number, covered_by=sum(_coincide(point, later) for later in points[number + 1 :]))
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # labels find their place in the layout as it is now
-    _label(axes, points)
+    if points:
+        legend = figure.legend(loc="outside right upper", fontsize=9, frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
     _save(figure, path)
 
 
@@ -118,78 +108,13 @@ def _draw(axes: Axes, point: _Point, number: int, covered_by: int) -> None:
         capsize=3,
         clip_on=False,
         zorder=3,
+        label=_short(point.model),
     )
-
-
-def _label(axes: Axes, points: Sequence[_Point]) -> None:
-    """Put each model's name by its point, where it covers neither another name nor a point nor a bar."""
-    taken = [box for point in points for box in _boxes(axes, point)]
-    for number, point in enumerate(points):
-        label = axes.annotate(
-            _short(point.model),
-            (point.over_refusal[0], point.forgotten[0]),
-            (0, 0),
-            textcoords="offset points",
-            color=_COLOURS[number % len(_COLOURS)],
-            fontsize=10,
-            fontweight="bold",
-            arrowprops={"arrowstyle": "-", "color": "#aaaaaa", "linewidth": 0.8, "shrinkA": 0, "shrinkB": 5},
-            parse_math=False,
-            zorder=4,
-        )
-        taken.append(_place(axes, label, taken))
-
-
-def _place(axes: Axes, label: Annotation, taken: Sequence[Bbox]) -> Bbox:
-    """Move a label to the offset with the least overlap, the nearest of several; returns where it lies."""
-    frame = axes.get_window_extent()
-    boxes = [_at(label, axes, offset) for offset in _OFFSETS]
-    costs = [sum(_overlap(box, other) for other in taken) + 4 * _outside(box, frame) for box in boxes]
-    best = costs.index(min(costs))
-    x, y = _OFFSETS[best]
-    label.set_position((x, y))
-    label.set_horizontalalignment(_side(x, "right", "center", "left"))
-    label.set_verticalalignment(_side(y, "top", "center", "bottom"))
-    if label.arrow_patch is not None:
-        label.arrow_patch.set_visible(max(abs(x), abs(y)) > _NEAR)
-    return boxes[best]
-
-
-def _at(label: Annotation, axes: Axes, offset: tuple[int, int]) -> Bbox:
-    """The pixels that a label covers at an offset (in points) from its point, with a margin."""
-    size = np.array(Text.get_window_extent(label).size)  # an Annotation's own extent would hold its line too
-    anchor = axes.transData.transform(label.xy) + np.array(offset) * (axes.figure.dpi / 72)
-    low = anchor - size * [_side(step, 1.0, 0.5, 0.0) for step in offset]
-    return Bbox([low, low + size]).padded(2)
-
-
-def _side(step: int, negative: _T, zero: _T, positive: _T) -> _T:
-    return negative if step < 0 else positive if step > 0 else zero
-
-
-def _boxes(axes: Axes, point: _Point) -> list[Bbox]:
-    """What a point covers in pixels: its marker and its two bars."""
-    (x, x_low, x_high), (y, y_low, y_high) = point.over_refusal, point.forgotten
-    corners = axes.transData.transform([(x, y), (x_low, y), (x_high, y), (x, y_low), (x, y_high)])
-    centre, left, right, below, above = corners
-    return [
-        Bbox([centre - 9, centre + 9]),
-        Bbox([left - 3, right + 3]),
-        Bbox([below - 3, above + 3]),
-    ]
-
-
-def _overlap(one: Bbox, other: Bbox) -> float:
-    common = Bbox.intersection(one, other)
-    return 0.0 if common is None else float(common.width * common.height)
-
-
-def _outside(box: Bbox, frame: Bbox) -> float:
-    return float(box.width * box.height) - _overlap(box, frame)
 
 
 def _short(model: str) -> str:
     name = line(model)
+    name = f" {name}" if name.startswith("_") else name  # a legend would leave it out
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 

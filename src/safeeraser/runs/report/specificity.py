@@ -9,21 +9,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from safeeraser.runs.report.table import p_value, percent, points
-from safeeraser.specificity.changes import Change, differences
+from safeeraser.metrics import Difference
+from safeeraser.runs.report.table import change as shown_change
+from safeeraser.runs.report.table import percent
+from safeeraser.specificity.changes import differences
 from safeeraser.specificity.scores import Score, overall
 from safeeraser.text import line
 
 _LEGEND = (
     "Shares of the best possible score, with 95% intervals over documents. Below each: percentage points to the first "
-    "column, on the same documents, with p corrected by Holm."
+    'column, on the same documents, with intervals and p corrected by Bonferroni for a model\'s tasks; "found from" is the '
+    "smallest difference that would have been found with a chance of 80%."
 )
 
 
 def print_scores(found: Mapping[str, Sequence[Score]], console: Console) -> None:
     """One column a model and one row a task; below, the mean over tasks, which the paper calls specificity."""
     models = list(found)
-    changes = {model: {each.task: each for each in differences(found[models[0]], found[model])} for model in models[1:]}
+    changes = {model: {each.name: each for each in differences(found[models[0]], found[model])} for model in models[1:]}
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("")
     table.add_column("n", justify="right", style="dim")
@@ -45,12 +48,11 @@ def _counts(scored: Sequence[Score]) -> str:
     return counts[0] if len(set(counts)) == 1 else "/".join(counts)
 
 
-def _cell(score: Score, change: Change | None) -> str:
+def _cell(score: Score, change: Difference | None) -> str:
     shown = _shown(score) + (f" ({score.unscored} unscored)" if score.unscored else "")
     if change is None:
         return shown
-    points_apart = f"{points(change.value)} [{points(change.low)}, {points(change.high)}]"
-    return f"{shown}\n{points_apart} {p_value(change.adjusted)}"
+    return f"{shown}\n{shown_change(change)}"
 
 
 def _shown(score: Score) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics import MEASURES, Difference, Measure
-from safeeraser.records import Metric
+from safeeraser.records import Estimate, Metric
 
 Cell = TypeVar("Cell", Metric, Difference)
 
@@ -20,6 +21,7 @@ PARTS = {
     Part.RETAIN: ("Retain", "harmless questions"),
 }
 """Name of each part and what is asked in it, in the order of a report."""
+_EXACT = 1e-9  # what a whole number may have lost in floating point
 _ARROWS = {"low": "↓", "high": "↑"}
 
 
@@ -57,7 +59,11 @@ def rows(
         for measure in measures
         if measure.part == part
     ]
-    return [row for row in made if any(cell and cell.n + cell.unscored for cell in row.cells)]
+    return [row for row in made if any(cell and _is_shown(cell, row.measure) for cell in row.cells)]
+
+
+def _is_shown(cell: Metric | Difference, measure: Measure) -> bool:
+    return bool(cell.value) if measure.rare else cell.n + cell.unscored > 0
 
 
 def groups(metrics: Iterable[Metric], part: str) -> list[str]:
@@ -65,7 +71,7 @@ def groups(metrics: Iterable[Metric], part: str) -> list[str]:
     return sorted({item.group for item in metrics if item.part == part} - {ALL})
 
 
-def value(metric: Metric | None) -> str:
+def value(metric: Estimate | None) -> str:
     """A percentage with its interval, "97.5% [94.3-98.9]", or why there is none; unscored answers are counted."""
     if metric is None:
         return "not measured"
@@ -75,15 +81,38 @@ def value(metric: Metric | None) -> str:
     return f"{percent(metric.value)}% [{percent(metric.low)}–{percent(metric.high)}]{note}"
 
 
+def short_value(metric: Estimate | None) -> str:
+    """The same in as few characters as a terminal has, "97.5 [94-99]": the ends of the interval rounded outwards."""
+    if metric is None:
+        return "not measured"
+    if metric.value is None or metric.low is None or metric.high is None:
+        return "not scored"
+    low, high = math.floor(100 * metric.low + _EXACT), math.ceil(100 * metric.high - _EXACT)
+    return f"{percent(metric.value)} [{low}–{high}]"
+
+
+def short_change(difference: Difference | None) -> str:
+    """A difference in as few characters: "-12.5 [-19 -6]"; nothing where it has no figure."""
+    if difference is None or difference.value is None or difference.low is None or difference.high is None:
+        return ""
+    low, high = math.floor(100 * difference.low + _EXACT), math.ceil(100 * difference.high - _EXACT)
+    return f"{points(difference.value)} [{low:+d} {high:+d}]".replace("+0", "0")
+
+
 def change(difference: Difference | None) -> str:
-    """Percentage points with interval and corrected p, "-12.5 [-19.0, -6.2] p 0.003", or why there is no figure."""
+    """Percentage points with corrected interval and p, "-12.5 [-19.0, -6.2] p 0.003; found from 9.1", or why not."""
     if difference is None:
         return "not measured"
     note = f" ({difference.unscored} unscored)" if difference.unscored else ""
     if difference.value is None or difference.low is None or difference.high is None or difference.adjusted is None:
         return f"not scored{note}"
     interval = f"[{points(difference.low)}, {points(difference.high)}]"
-    return f"{points(difference.value)} {interval} {p_value(difference.adjusted)}{note}"
+    return f"{points(difference.value)} {interval} {p_value(difference.adjusted)}; {found_from(difference)}{note}"
+
+
+def found_from(difference: Difference) -> str:
+    """The smallest difference that would have been found."""
+    return "none could be found" if difference.detectable is None else f"found from {100 * difference.detectable:.1f}"
 
 
 def p_value(p: float) -> str:
