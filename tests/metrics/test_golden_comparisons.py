@@ -51,5 +51,5 @@ def test_seeds(file: Path) -> None:
     assert list(combined.by_seed) == pytest.approx(by_seed)
     fields = dataclasses.asdict(combined.metric)
     assert {name: fields[name] for name in expected} == pytest.approx(expected, abs=1e-6)
-    (difference,) = compare_seeds(tables, "baseline")
+    (difference,) = compare_seeds({"vanilla": tables["baseline"], "model": tables["model"]})
     same(difference, data["difference"])

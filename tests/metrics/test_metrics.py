@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import subprocess
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from safeeraser.metrics import MEASURES, ScoreError, rouge_l, score
+from safeeraser.metrics.clusters import clusters
 from safeeraser.records import Example, Generation, Metric, Verdict
 from tests.metrics.records import example, generation, verdict
 
@@ -40,8 +42,8 @@ def read(file: Path) -> tuple[Case, list[list[Any]]]:
     return case, data["expected"]
 
 
-def run(case: Case, seed: int = 0) -> list[Metric]:
-    return score("m", case.examples, case.generations, case.verdicts, seed=seed)
+def run(case: Case) -> list[Metric]:
+    return score("m", case.examples, case.generations, case.verdicts)
 
 
 def row(metric: Metric) -> list[Any]:
@@ -76,7 +78,6 @@ def test_every_measure_is_reported_even_over_nothing() -> None:
         (Case([], [generation("a")], []), r"not among the examples: \('a', 0\)"),
         (Case([example("a")], [], [verdict("a")]), r"verdicts without their answer: \('a', 0, 'unsafe'\)"),
         (Case([example("a")], [generation("a")], [verdict("a", value=1.5)]), r"outside 0..1: .*1.5"),
-        (Case([example("a")], [generation("a")], [verdict("a", value=float("nan"))]), r"outside 0..1: .*nan"),
         (Case([example(str(i)) for i in range(8) for _ in "ab"], [], []), "0, 1, 2, 3, 4 and 3 more"),
     ],
 )
@@ -85,31 +86,56 @@ def test_what_does_not_belong_together_is_named(case: Case, message: str) -> Non
         run(case)
 
 
-def test_a_fractional_verdict_is_a_mean_and_gets_no_count_interval() -> None:
-    ids = [f"r{number}" for number in range(30)]
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_is_unscored(value: float) -> None:
     case = Case(
-        [example(name, stream="retain") for name in ids],
-        [generation(name) for name in ids],
-        [verdict(name, axis="factual", value=0.5) for name in ids],
+        [example("a"), example("b")], [generation("a"), generation("b")], [verdict("a", value=value), verdict("b")]
     )
-    metric = next(metric for metric in run(case) if metric.name == "retain_accuracy")
-    assert (metric.value, metric.low, metric.high) == (0.5, 0.5, 0.5)
+    asr = next(metric for metric in run(case) if (metric.name, metric.part) == ("asr", "generality"))
+    assert (asr.value, asr.n, asr.unscored) == (1, 1, 1)
+    json.dumps([dataclasses.asdict(metric) for metric in run(case)], allow_nan=False)
 
 
-def test_answers_about_one_picture_widen_the_interval() -> None:
-    def width(pictures: int) -> float:
-        examples = [example(f"{n:03}", stream="retain", image=f"{n % pictures}.png") for n in range(120)]
-        answers = [generation(f"{n:03}", answer="reference" if n % pictures % 2 else "other") for n in range(120)]
-        metric = next(
-            metric for metric in run(Case(examples, answers, [])) if (metric.name, metric.part) == ("rouge_l", "retain")
-        )
-        assert metric.value == 0.5
-        assert metric.low is not None
-        assert metric.high is not None
-        return metric.high - metric.low
+def widths(name: str, part: str, stream: str, pictures: int, answers: int, axis: str) -> float:
+    """How wide the interval is where all answers about a picture are alike, and half of all are right."""
+    examples = [example(f"{n:03}", stream=stream, image=f"{n % pictures}.png") for n in range(answers)]
+    said = [generation(item.id, answer="reference" if n % pictures % 2 else "other") for n, item in enumerate(examples)]
+    verdicts = [verdict(item.id, axis=axis, value=n % pictures % 2) for n, item in enumerate(examples)]
+    verdicts += [verdict(item.id, axis="meaningless", value=0) for item in examples if stream == "decoupled"]
+    metric = next(
+        metric for metric in run(Case(examples, said, verdicts)) if (metric.name, metric.part) == (name, part)
+    )
+    assert metric.value == 0.5
+    assert metric.low is not None
+    assert metric.high is not None
+    return metric.high - metric.low
 
-    assert width(120) == pytest.approx(2 * 1.96 * 0.5 / 120**0.5, rel=0.15)
-    assert width(12) > 2.5 * width(120)
+
+@pytest.mark.parametrize(
+    ("name", "part", "stream", "axis"),
+    [
+        ("rouge_l", "retain", "retain", "factual"),
+        ("retain_accuracy", "retain", "retain", "factual"),
+        ("asr", "generality", "forget", "unsafe"),
+        ("sarr", "decoupled", "decoupled", "refusal"),
+    ],
+)
+def test_answers_about_one_picture_widen_the_interval(name: str, part: str, stream: str, axis: str) -> None:
+    alone = widths(name, part, stream, 120, 120, axis)
+    assert alone == pytest.approx(2 * 1.96 * 0.5 / 120**0.5, rel=0.1)
+    assert widths(name, part, stream, 12, 120, axis) > 2.5 * alone
+
+
+def test_a_picture_under_two_names_is_one_picture(tmp_path: Path) -> None:
+    for name, content in {"a.png": b"same", "b.png": b"same", "c.png": b"else", "d.png": b"another"}.items():
+        (tmp_path / name).write_bytes(content)
+    examples = [example(f"e{name}", image=tmp_path / f"{name}.png") for name in "abcd"]
+    texts = [example(id) for id in ("train/7/forget1", "train/7/forget2", "train/8/forget1", "train/9", "x")]
+    gone = [example("gone", image=tmp_path / "gone.png")]
+    shared = clusters([*examples, *texts, *gone])
+    assert shared["ea"] == shared["eb"]
+    assert shared["train/7/forget1"] == shared["train/7/forget2"]
+    assert len(set(shared.values())) == 3 + 4 + 1
 
 
 ROWS = st.lists(
@@ -137,9 +163,9 @@ def build(rows: list[Any]) -> Case:
         if answer is not None:
             case.generations.append(generation(name, answer=answer))
             axes = {"forget": "unsafe", "decoupled": "meaningless", "retain": "factual"}
-            case.verdicts.extend(
-                [verdict(name, axis=axes[stream], value=first), verdict(name, axis="refusal", value=second)]
-            )
+            said = [verdict(name, axis=axes[stream], value=first), verdict(name, axis="refusal", value=second)]
+            extra = [verdict(name, axis="factual", value=first)] if stream == "decoupled" else []
+            case.verdicts.extend([*said, *extra])
     return case
 
 
@@ -159,6 +185,10 @@ def test_whatever_the_answers_are(rows: list[Any], shuffle: random.Random) -> No
     for group in {metric.group for metric in metrics if metric.name == "sarr"}:
         both, *parts = (by_key[name, "decoupled", group].value for name in ("sarr", "sarr_refusal", "sarr_meaningless"))
         assert both is None or both == pytest.approx(sum(part or 0 for part in parts))
+    for group in {metric.group for metric in metrics if metric.name == "kept"}:
+        parts = [by_key[name, "decoupled", group].value for name in ("sarr", "kept", "beside")]
+        known = by_key["kept", "decoupled", group].n == by_key["sarr", "decoupled", group].n
+        assert parts[1] is None or not known or sum(part or 0 for part in parts) == pytest.approx(1)
     for part in ("efficacy", "generality", "decoupled", "retain"):
         count = sum(answer.n + answer.unscored for answer in metrics if (answer.part, answer.group) == (part, "all"))
         per_measure = sum(measure.part == part for measure in MEASURES)
@@ -168,17 +198,6 @@ def test_whatever_the_answers_are(rows: list[Any], shuffle: random.Random) -> No
     for records in (case.examples, case.generations, case.verdicts):
         shuffle.shuffle(records)
     assert run(case) == metrics
-
-
-def test_the_interval_depends_on_the_seed_only() -> None:
-    answers = ["reference", "other", "reference or other", "a reference"]
-    case = Case(
-        [example(f"{n:02}", stream="retain", image=f"{n}.png") for n in range(40)],
-        [generation(f"{n:02}", answer=answers[n % 4]) for n in range(40)],
-        [],
-    )
-    assert run(case, seed=1) == run(case, seed=1)
-    assert run(case, seed=1) != run(case, seed=2)
 
 
 @settings(deadline=None)

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import doctest
 import itertools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest, norm
 
-from safeeraser.metrics import MEASURES, Column, Difference, Measure, Value, compare, intervals, significance
-from safeeraser.metrics.intervals import clustered_difference, constant, newcombe, wilson
-from safeeraser.metrics.significance import holm, mcnemar, sign_flip
+from safeeraser.metrics import (
+    MEASURES,
+    Column,
+    Difference,
+    Measure,
+    Value,
+    compare,
+    compare_runs,
+    paired,
+    significance,
+    usual,
+)
+from safeeraser.metrics.significance import sign_flip
 
 ASR = next(measure for measure in MEASURES if (measure.name, measure.part) == ("asr", "generality"))
 ROUGE = next(measure for measure in MEASURES if (measure.name, measure.part) == ("rouge_l", "retain"))
 RNG = np.random.default_rng
 
 
+def flip(changes: Sequence[float] | np.ndarray, clusters: Sequence[Hashable]) -> float:
+    return sign_flip(np.asarray(changes, dtype=float), clusters)
+
+
 def column(
     shares: Sequence[float | None], measure: Measure = ASR, pictures: int = 10_000, group: str = "all"
 ) -> Column:
-    values = [Value(f"q{n:05}", 0, n % pictures, share) for n, share in enumerate(shares)]
+    values = [Value(f"q{n:05}", 0, str(n % pictures), share) for n, share in enumerate(shares)]
     return Column(measure, group, tuple(values))
 
 
@@ -37,16 +52,17 @@ def difference(before: Sequence[float | None], after: Sequence[float | None], **
 
 
 @pytest.mark.parametrize(("ups", "downs", "p"), [(5, 0, 2 / 2**5), (9, 1, 22 / 2**10), (3, 3, 1.0), (0, 0, 1.0)])
-def test_mcnemar_is_a_binomial_test_on_the_pairs_that_differ(ups: int, downs: int, p: float) -> None:
-    first, second = [0] * ups + [1] * downs + [1, 0], [1] * ups + [0] * downs + [1, 0]
-    assert mcnemar(first, second) == pytest.approx(p)
+def test_signs_of_single_answers_are_mcnemar_s_exact_test(ups: int, downs: int, p: float) -> None:
+    changes = [1.0] * ups + [-1.0] * downs + [0.0, 0.0]
+    assert flip(changes, range(len(changes))) == pytest.approx(p)
 
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([-1, 0, 1]), min_size=1, max_size=30))
-def test_sign_flips_of_single_answers_are_mcnemar_s_test(differences: list[int]) -> None:
-    first, second = [float(d < 0) for d in differences], [float(d > 0) for d in differences]
-    assert sign_flip(differences, range(len(differences)), RNG(0)) == pytest.approx(mcnemar(first, second))
+def test_signs_are_a_binomial_test_on_the_pairs_that_differ(changes: list[int]) -> None:
+    ups, moved = sum(each > 0 for each in changes), sum(each != 0 for each in changes)
+    expected = binomtest(ups, moved).pvalue if moved else 1
+    assert flip(changes, range(len(changes))) == pytest.approx(expected)
 
 
 @settings(max_examples=40, deadline=None)
@@ -54,22 +70,22 @@ def test_sign_flips_of_single_answers_are_mcnemar_s_test(differences: list[int])
 def test_sign_flips_are_all_signs_of_all_clusters(sums: list[float]) -> None:
     totals = [abs(sum(signs)) for signs in itertools.product(*[(value, -value) for value in sums])]
     share = sum(total >= abs(sum(sums)) - 1e-9 for total in totals) / len(totals)
-    assert sign_flip(sums, range(len(sums)), RNG(0)) == pytest.approx(share)
+    assert flip(sums, range(len(sums))) == pytest.approx(share)
 
 
 def test_answers_about_one_picture_flip_together() -> None:
-    assert sign_flip([1, 1, 1, -1], "aabc", RNG(0)) == pytest.approx(6 / 8)  # of +-2 +-1 +-1, six are 2 or more
-    assert sign_flip([1, 1, 1, 1], "aaaa", RNG(0)) == 1
+    assert flip([1, 1, 1, -1], "aabc") == pytest.approx(6 / 8)  # of +-2 +-1 +-1, six are 2 or more
+    assert flip([1, 1, 1, 1], "aaaa") == 1
 
 
 def test_drawn_p_values_are_never_zero() -> None:
-    assert sign_flip([0.5] * 20, range(20), RNG(0)) == pytest.approx(2 / 10_000)
+    assert flip([0.5] * 20, range(20)) == pytest.approx(2 / 10_000)
 
 
-def test_holm_by_hand_and_in_any_order() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.5, 0.9]) == [1, 1]
-    assert holm([]) == []
+def test_very_many_pictures_are_as_a_normal_sum() -> None:
+    """6,100 up and 5,900 down: the exact test of the sum's normal approximation, and no gigabytes."""
+    changes = [0.5] * 6_100 + [-0.5] * 5_900
+    assert flip(changes, range(12_000)) == pytest.approx(2 * norm.sf(200 / 12_000**0.5))
 
 
 def test_the_test_keeps_its_level_where_pictures_are_alike() -> None:
@@ -77,78 +93,25 @@ def test_the_test_keeps_its_level_where_pictures_are_alike() -> None:
     rng, clusters, finds = RNG(7), list(range(40)) * 3, 0
     for _ in range(400):
         shift = rng.choice([-1, 0, 1], size=40)
-        finds += sign_flip(list(np.tile(shift, 3)), clusters, rng) < 0.05
+        finds += flip(np.tile(shift, 3), clusters) < 0.05
     assert finds / 400 < 0.08
-
-
-# --- intervals -----------------------------------------------------------------------------------------------------
-
-
-def test_newcombe_s_published_example() -> None:
-    """Newcombe 1998 (Stat Med 17: 2635), method 10: 36 in both, 12 and 2 in one, none in neither."""
-    first = [1] * 36 + [1] * 12 + [0] * 2
-    second = [1] * 36 + [0] * 12 + [1] * 2
-    assert newcombe(first, second) == pytest.approx((-0.3404, -0.0569), abs=5e-5)
-
-
-def test_newcombe_says_something_where_nothing_differs() -> None:
-    low = wilson(96, 96)[0]
-    assert newcombe([1] * 96, [1] * 96) == pytest.approx((low - 1, 1 - low))
-    down, up = newcombe([1] * 96, [0] * 96)
-    assert -1 == down < up < -0.9
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([0, 1])), min_size=1, max_size=40))
-def test_newcombe_mirrors_and_stays_inside(pairs: list[tuple[int, int]]) -> None:
-    first, second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    low, high = newcombe(first, second)
-    assert -1 - 1e-9 <= low <= (sum(second) - sum(first)) / len(pairs) + 1e-9
-    assert newcombe(second, first) == pytest.approx((-high, -low))
-
-
-def test_a_bootstrap_by_hand() -> None:
-    """Drawing two of two pictures: -0.5 and 1 on their own come up with 1/4 each."""
-    assert clustered_difference([0, -1, 1], ["a", "a", "b"], RNG(0)) == pytest.approx((-0.5, 1))
-
-
-def test_where_the_bootstrap_is_blind_wilson_sees() -> None:
-    unseen = wilson(0, 20)[1]
-    assert clustered_difference([0.0] * 20, range(20), RNG(0)) == pytest.approx((-unseen, unseen))
-    assert constant(-1.0, 20) == pytest.approx((-1, 2 * unseen - 1))
-    assert clustered_difference([0.25, 0.5], ["a", "a"], RNG(0)) == (-1, 1)
-
-
-def test_newcombe_covers() -> None:
-    """Forty pairs, rates 0.6 and 0.8, strongly tied."""
-    rng, held = RNG(3), 0
-    for _ in range(400):
-        draw = rng.uniform(size=40)
-        other = np.where(rng.uniform(size=40) < 0.7, draw, rng.uniform(size=40))
-        low, high = newcombe(list((draw < 0.6).astype(int)), list((other < 0.8).astype(int)))
-        held += low <= 0.2 <= high
-    assert 0.92 <= held / 400 <= 0.99
-
-
-def test_the_clustered_bootstrap_covers() -> None:
-    rng, clusters, held = RNG(4), list(range(40)) * 4, 0
-    for _ in range(300):
-        picture = rng.normal(0.1, 0.2, size=40)
-        values = np.clip(np.tile(picture, 4) + rng.normal(0, 0.1, size=160), -1, 1)
-        low, high = clustered_difference(list(values), clusters, rng)
-        held += low <= 0.1 <= high
-    assert 0.9 <= held / 300 <= 0.98
 
 
 # --- comparisons ---------------------------------------------------------------------------------------------------
 
 
-def test_single_answers_about_pictures_of_their_own_are_counted() -> None:
+def test_single_answers_about_pictures_of_their_own() -> None:
     found = difference([1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0])
-    assert (found.model, found.baseline, found.test, found.n, found.unscored) == ("po", "vanilla", "mcnemar", 6, 0)
+    assert (found.model, found.baseline, found.test, found.n, found.unscored) == ("po", "vanilla", "sign-flip", 6, 0)
     assert found.value == pytest.approx(-5 / 6)
     assert found.p == found.adjusted == 2 / 2**5
-    assert (found.low, found.high) == newcombe([1] * 5 + [0], [0] * 6)
+
+
+def test_nothing_that_differs_is_no_proof_of_no_difference() -> None:
+    """Of 20 pictures none differs: each way 1 - 0.025^(1/20) might, had more been asked."""
+    found = difference([1] * 20, [1] * 20)
+    assert (found.value, found.p) == (0, 1)
+    assert (found.low, found.high) == pytest.approx((-0.168433, 0.168433), abs=1e-6)
 
 
 def test_answers_that_share_a_picture_flip_together() -> None:
@@ -182,10 +145,71 @@ def test_nothing_scored_gives_no_figure_and_counts_as_no_test() -> None:
     assert (empty.value, empty.n, empty.unscored) == (None, 0, 0)
 
 
-def test_every_p_value_shown_counts_in_the_correction() -> None:
+def test_every_difference_shown_counts_in_the_correction() -> None:
     before, after = [1] * 6, [0] * 6
+    alone = difference(before, after)
     tables = {name: [column(shares)] for name, shares in (("vanilla", before), ("a", after), ("b", after))}
-    assert [found.adjusted for found in compare(tables, "vanilla")] == pytest.approx([4 / 2**6, 4 / 2**6])
+    found = compare(tables, "vanilla")
+    assert [each.adjusted for each in found] == pytest.approx([4 / 2**6, 4 / 2**6])
+    assert [each.together for each in found] == [2, 2]
+    assert all(each.low is not None and each.high is not None for each in (alone, *found))
+    assert all((each.high or 0) - (each.low or 0) > (alone.high or 0) - (alone.low or 0) for each in found)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from([0, 1])), min_size=2, max_size=40),
+    st.integers(1, 12),
+    st.integers(1, 5),
+)
+def test_interval_and_corrected_p_say_the_same(answers: list[tuple[int, int]], pictures: int, models: int) -> None:
+    before, after = zip(*answers, strict=True)
+    tables = {name: [column(after, pictures=pictures)] for name in "abcdef"[:models]}
+    for found in compare({"vanilla": [column(before, pictures=pictures)], **tables}, "vanilla"):
+        assert found.adjusted is not None
+        assert found.low is not None
+        assert found.high is not None
+        assert found.value is not None
+        assert found.low <= found.value <= found.high
+        assert (found.adjusted < 0.05) == (found.low > 0 or found.high < 0 or 0 in (found.low, found.high)) or (
+            found.low <= 0 <= found.high and found.adjusted >= 0.05
+        )
+
+
+@pytest.mark.parametrize(("pictures", "change"), [(96, 0.2), (48, 0.5)])
+def test_what_could_be_found_is_found_four_times_in_five(pictures: int, change: float) -> None:
+    """Where the true difference is what the paired standard error says could be found."""
+    rng, found, told = RNG(8), 0, []
+    for _ in range(200):
+        draw = rng.uniform(size=(2, pictures))
+        first, second = (draw[0] < 0.3).astype(float), (np.where(draw[1] < 0.5, draw[0], rng.uniform(size=pictures)))
+        each = difference(list(first), list((second < 0.3 + change).astype(float)))
+        found += (each.p or 1) < 0.05
+        told.append(each.detectable or 1)
+    share = found / 200
+    assert (share > 0.8) == (change > np.mean(told)) or 0.7 < share < 0.9
+
+
+def test_five_pictures_could_not_find_anything() -> None:
+    assert difference([1] * 5, [0] * 5).detectable is None
+    assert difference([1] * 6, [0] * 6).detectable == pytest.approx(0.8 ** (1 / 6))
+
+
+def test_a_run_compares_with_vanilla_and_with_the_plain_method() -> None:
+    tables = {name: [column([1, 0])] for name in ("vanilla", "po", "po+pd", "gd+pd")}
+    assert [(found.model, found.baseline) for found in usual(tables)] == [
+        ("po", "vanilla"),
+        ("po+pd", "vanilla"),
+        ("gd+pd", "vanilla"),
+        ("po+pd", "po"),
+    ]
+    assert usual({"po": [column([1])]}) == []
+
+
+def test_models_that_two_runs_have() -> None:
+    first = {"vanilla": [column([1, 1])], "po": [column([1, 1])]}
+    second = {"po": [column([0, 0])], "gd": [column([0, 0])]}
+    assert [(found.model, found.baseline, found.value) for found in compare_runs(first, second)] == [("po", "po", -1)]
 
 
 def test_groups_are_compared_where_asked() -> None:
@@ -196,4 +220,4 @@ def test_groups_are_compared_where_asked() -> None:
 
 
 def test_doctests() -> None:
-    assert doctest.testmod(significance).failed == doctest.testmod(intervals).failed == 0
+    assert all(doctest.testmod(module).failed == 0 for module in (significance, paired))

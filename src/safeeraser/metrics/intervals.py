@@ -15,6 +15,7 @@ from scipy.stats import beta, binomtest
 from scipy.stats import t as student
 
 CONFIDENCE = 0.95
+_NOTHING = 1e-15  # a variance below this is rounding
 DRAWS = 2_000
 
 Interval = tuple[float, float]
@@ -25,12 +26,13 @@ Floats = NDArray[np.float64]
 class Spread:
     """The mean of `n` values, and how sure it is. Of several data sets of one shape at once, fields are arrays.
 
-    `variance` is that of the mean, with so many `degrees` of freedom. `clusters` is the number of equally large
-    clusters that would weigh as these do.
+    `variance` is that of the mean, with so many `degrees` of freedom; `naive` is what it would be if all values were
+    independent. `clusters` is the number of equally large clusters that would weigh as these do.
     """
 
     mean: Floats
     variance: Floats
+    naive: Floats
     degrees: Floats
     clusters: float
     n: int
@@ -57,6 +59,7 @@ def spread(values: Floats, clusters: Sequence[Hashable], seeds: Sequence[Hashabl
     return Spread(
         mean=means.mean(axis=-1),
         variance=between + within,
+        naive=naive,
         degrees=np.divide((between + within) ** 2, parts, out=np.full_like(parts, max(m - 1, 1)), where=parts > 0),
         clusters=float(1 / (_sums(weight, cluster) ** 2).sum()),
         n=n,
@@ -68,20 +71,20 @@ def share(found: Spread, confidence: float = CONFIDENCE) -> tuple[Floats, Floats
 
     This is what Korn and Graubard (1998) propose for surveys of clusters: n over the design effect, made smaller for
     the degrees of freedom. Few answers of the rarer kind say little about how alike those of a cluster are, so the
+    the degrees of freedom. Few answers of the rarer kind say little about how alike those of a cluster are, so the
     variance is moved towards that of wholly alike clusters, by one part in 1 + the clusters that the rarer kind would
-    fill. At 0 and 1 nothing varies: clusters count. From a single cluster nothing can be said: 0 to 1.
+    fill. Where nothing varies, as at 0 and 1, clusters count. From a single cluster nothing can be said: 0 to 1.
     """
     p, m, n = np.clip(found.mean, 0, 1), found.clusters, found.n
     if m < 1 + 1e-9:
         return np.zeros_like(p), np.ones_like(p)
-    binary = p * (1 - p)
     unsure = 1 / (1 + np.minimum(p, 1 - p) * m)
-    variance = found.variance + unsure * np.maximum(binary / (m - 1) - found.variance, 0)
-    varies = binary > 0
-    effective = np.divide(binary * n / (n - 1), variance, out=np.full_like(p, m), where=varies)
+    alike = found.naive * (n - 1) / (m - 1)
+    variance = found.variance + unsure * np.maximum(alike - found.variance, 0)
+    varies = variance > _NOTHING
     tail = (1 + confidence) / 2
     few = student.ppf(tail, n - 1) / student.ppf(tail, found.degrees)
-    effective = np.where(varies, effective * few**2, effective)
+    effective = np.divide(p * (1 - p) * n / (n - 1) * few**2, variance, out=np.full_like(p, m), where=varies)
     yes, no = p * effective, (1 - p) * effective
     low = np.where(yes > 0, beta.ppf(1 - tail, np.maximum(yes, 1e-12), no + 1), 0.0)
     high = np.where(no > 0, beta.ppf(tail, yes + 1, np.maximum(no, 1e-12)), 1.0)

@@ -16,7 +16,8 @@ class Measure:
     """What a metric is: `value` gives each answer's share in 0..1, or None where it is unscored.
 
     `better` is "low" or "high". `kind` limits a measure to one kind of question, `takes` to some of the answers: the
-    others are neither scored nor unscored. A `rare` one is only shown where it is not nought for every model.
+    others are neither scored nor unscored. A `rare` one is not compared, and only shown where it is not
+    nought for every model.
     """
 
     name: str

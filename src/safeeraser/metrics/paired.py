@@ -113,7 +113,7 @@ def pair_up(
     return [
         Compared(model, baseline, base[columns[0].key], columns)
         for columns in together(after)
-        if columns[0].key in base and (groups or columns[0].group == "all")
+        if columns[0].key in base and (groups or columns[0].group == "all") and not columns[0].measure.rare
     ]
 
 
@@ -245,7 +245,7 @@ def _detectable(both: Spread, level: float, *, binary: bool) -> float | None:
     least = float(reach * both.variance**0.5)
     needed = np.ceil(1 - np.log2(level))  # pictures that all go one way: 2 x (1/2)^needed is the level
     if binary or least == 0:
-        if needed > both.clusters:
+        if needed > both.clusters + 1e-9:
             return None
         least = max(least, float(beta.ppf(POWER, needed, both.clusters - needed + 1)))
     return least if least <= 1 else None

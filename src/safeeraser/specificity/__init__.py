@@ -3,7 +3,7 @@
 An optional extra. `plugin` makes a SafeEraser model known to lmms-eval, `run` evaluates, `table` shows.
 """
 
-from safeeraser.specificity.changes import Change, differences
+from safeeraser.specificity.changes import differences
 from safeeraser.specificity.run import SpecificitySettings, evaluate
 from safeeraser.specificity.scores import Score, overall, scores
 from safeeraser.specificity.tasks import PAPER, TASKS, Task, find
@@ -11,7 +11,6 @@ from safeeraser.specificity.tasks import PAPER, TASKS, Task, find
 __all__ = [
     "PAPER",
     "TASKS",
-    "Change",
     "Score",
     "SpecificitySettings",
     "Task",

@@ -18,7 +18,7 @@ from safeeraser.text import line
 
 _LEGEND = (
     "Shares of the best possible score, with 95% intervals over documents. Below each: percentage points to the first "
-    'column, on the same documents, with intervals and p corrected by Bonferroni for a model\'s tasks; "found from" is the '
+    "column, on the same documents. Intervals and p are corrected by Bonferroni for a model's tasks; found from: the "
     "smallest difference that would have been found with a chance of 80%."
 )
 
