@@ -76,7 +76,7 @@ def interval(rows: Sequence[Row], level: float = 0.05) -> tuple[float, float]:
     effective = m
     if variance > 1e-15:
         effective = p * (1 - p) / variance * n / (n - 1)
-        effective *= (stdtrit(n - 1, 1 - level / 2) / stdtrit(degrees, 1 - level / 2)) ** 2
+        effective *= (stdtrit(max(effective, n) - 1, 1 - level / 2) / stdtrit(degrees, 1 - level / 2)) ** 2
     yes, no = p * effective, (1 - p) * effective
     low = float(betaincinv(yes, no + 1, level / 2)) if yes > 0 else 0.0
     high = float(betaincinv(yes + 1, no, 1 - level / 2)) if no > 0 else 1.0

@@ -172,12 +172,8 @@ def _compare(reader: Reader, roots: Sequence[Path], names: tuple[str, str], prot
         raise UserError("--compare A B: give two run folders, or one RUN and two of its models")
     compare = _compare_models if roots else _compare_runs
     differences = compare(reader.read(roots or [Path(name) for name in names]), names, protocol)
-    titles = (
-        {}
-        if roots
-        else {(each.model, each.baseline): f"{each.model}: {names[1]} minus {names[0]}" for each in differences}
-    )
-    print_differences(differences, stdout, measures=protocol.measures, titles=titles)
+    of_runs = "" if roots else f" of {names[1]} minus that of {names[0]}"
+    print_differences(differences, stdout, measures=protocol.measures, of_runs=of_runs)
     return [dataclasses.asdict(each) for each in differences]
 
 

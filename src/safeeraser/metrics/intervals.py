@@ -49,8 +49,8 @@ def spread(values: Floats, clusters: Sequence[Hashable], seeds: Sequence[Hashabl
     seed, count = _numbered(seeds if seeds is not None else [0] * len(clusters))
     cluster, m = _numbered(clusters)
     n = len(cluster)
+    means = _sums(values, seed) / np.bincount(seed)
     weight = 1 / np.bincount(seed)[seed] / count
-    means = _sums(values * weight, seed) * count
     residual = (values - means[..., seed]) * weight
     naive = (residual**2).sum(axis=-1) * n / max(n - 1, 1)
     within = np.maximum((_sums(residual, cluster) ** 2).sum(axis=-1) * m / max(m - 1, 1), naive)
@@ -83,8 +83,9 @@ def share(found: Spread, confidence: float = CONFIDENCE) -> tuple[Floats, Floats
     variance = found.variance + unsure * np.maximum(alike - found.variance, 0)
     varies = variance > _NOTHING
     tail = (1 + confidence) / 2
-    few = student.ppf(tail, n - 1) / student.ppf(tail, found.degrees)
-    effective = np.divide(p * (1 - p) * n / (n - 1) * few**2, variance, out=np.full_like(p, m), where=varies)
+    effective = np.divide(p * (1 - p) * n / (n - 1), variance, out=np.full_like(p, m), where=varies)
+    few = student.ppf(tail, np.maximum(effective, n) - 1) / student.ppf(tail, found.degrees)
+    effective = np.where(varies, effective * few**2, m)
     yes, no = p * effective, (1 - p) * effective
     low = np.where(yes > 0, beta.ppf(1 - tail, np.maximum(yes, 1e-12), no + 1), 0.0)
     high = np.where(no > 0, beta.ppf(tail, yes + 1, np.maximum(no, 1e-12)), 1.0)
@@ -143,7 +144,8 @@ def _sums(values: Floats, group: NDArray[np.intp]) -> Floats:
     """Sums of values [..., n] over each group, in the order of the groups' numbers."""
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    return np.add.reduceat(values[..., order], starts, axis=-1)
+    found: Floats = np.add.reduceat(values[..., order], starts, axis=-1)
+    return found
 
 
 def wilson(successes: int, n: int) -> Interval:

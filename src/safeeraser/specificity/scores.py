@@ -57,8 +57,10 @@ def _score(name: str, task: Task, results: Mapping[str, Any]) -> Score:
         each = {}  # the metric is something else than the mean of these
     if each or unscored:
         return _of_documents(name, metric, each, unscored)
-    low, high = _of_error(value, found.get(key.replace(metric, metric + _STDERR, 1)), task)
     n = int(results["n-samples"][task.name]["effective"])
+    if not math.isfinite(value):
+        return Score(task=name, metric=metric, value=None, low=None, high=None, n=0, unscored=n, each={})
+    low, high = _of_error(value, found.get(key.replace(metric, metric + _STDERR, 1)), task)
     share = task.metric is not None
     return Score(task=name, metric=metric, value=value, low=low, high=high, n=n, each={}, share=share)
 
@@ -106,5 +108,7 @@ def _own(given: object) -> float | None:
 
 
 def _left_out(given: object) -> bool:
-    """Whether the judge of the task gave no score: lmms-eval counts 0 then, and names no judge (MM-Vet)."""
-    return isinstance(given, Mapping) and given.get("eval_model") == ""
+    """Whether there is no score: lmms-eval counts 0 where a judge gave none, and names no judge then (MM-Vet)."""
+    own = _own(given)
+    no_number = own is not None and not math.isfinite(own)
+    return no_number or (isinstance(given, Mapping) and given.get("eval_model") == "")

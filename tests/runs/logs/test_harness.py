@@ -11,7 +11,7 @@ from typing import Any
 import datasets
 import pytest
 
-from safeeraser.metrics.intervals import wilson
+from safeeraser.metrics.intervals import estimate
 from safeeraser.runs.logs import write
 from safeeraser.runs.results import ResultsError
 from safeeraser.text import whole_text
@@ -82,14 +82,28 @@ def test_results_worked_by_hand(folder: Path) -> None:
             "alias": "decoupled",
             "sample_len": 2,
             "sarr,none": 0.5,
-            "sarr_stderr,none": pytest.approx(half),
+            "sarr_stderr,none": "N/A",  # two answers about one picture
             "sarr_refusal,none": 0.5,
-            "sarr_refusal_stderr,none": pytest.approx(half),
+            "sarr_refusal_stderr,none": "N/A",
             "sarr_meaningless,none": 0.0,
-            "sarr_meaningless_stderr,none": 0.0,
+            "sarr_meaningless_stderr,none": "N/A",
+            "beside,none": None,  # nobody judged whether they are right
+            "beside_stderr,none": "N/A",
+            "kept,none": None,
+            "kept_stderr,none": "N/A",
+            "partly_refused,none": 0.0,
+            "partly_refused_stderr,none": "N/A",
             "rouge_l,none": 0.5,
-            "rouge_l_stderr,none": pytest.approx(half),
-            "sample_count": {"sarr,none": 2, "sarr_refusal,none": 2, "sarr_meaningless,none": 2, "rouge_l,none": 2},
+            "rouge_l_stderr,none": "N/A",
+            "sample_count": {
+                "sarr,none": 2,
+                "sarr_refusal,none": 2,
+                "sarr_meaningless,none": 2,
+                "beside,none": 0,
+                "kept,none": 0,
+                "partly_refused,none": 2,
+                "rouge_l,none": 2,
+            },
         },
         "safeeraser_retain": {
             "name": "safeeraser_retain",
@@ -99,16 +113,18 @@ def test_results_worked_by_hand(folder: Path) -> None:
             "name_accuracy_stderr,none": "N/A",
             "retain_accuracy,none": 1.0,  # of the one that was judged
             "retain_accuracy_stderr,none": "N/A",
+            "rr,none": None,
+            "rr_stderr,none": "N/A",
             "rouge_l,none": 1.0,
             "rouge_l_stderr,none": 0.0,
-            "sample_count": {"name_accuracy,none": 1, "retain_accuracy,none": 1, "rouge_l,none": 2},
+            "sample_count": {"name_accuracy,none": 1, "retain_accuracy,none": 1, "rr,none": 0, "rouge_l,none": 2},
         },
     }
 
 
 def test_what_the_harness_has_no_place_for_stands_beside_it(folder: Path) -> None:
     intervals = results(folder)["intervals"]
-    low, high = wilson(1, 2)
+    _, low, high = estimate([0.0, 1.0], "ab")
     assert intervals["safeeraser_efficacy"]["all"]["asr"] == {
         "value": 0.5,
         "low": pytest.approx(low),

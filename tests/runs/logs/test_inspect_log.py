@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from safeeraser.metrics.intervals import wilson
+from safeeraser.metrics.intervals import estimate
 from safeeraser.runs.logs import Pictures, write
 from safeeraser.text import whole_text
 from tests.runs.logs import hostile, tiny_run
@@ -55,9 +55,11 @@ def test_what_was_run(log: Any) -> None:
 
 def test_metrics_with_their_intervals(log: Any) -> None:
     scores = {each.name: each for each in log.results.scores}
-    assert list(scores) == ["unsafe", "refusal", "meaningless", "sarr", "rouge_l", "factual"]
+    assert list(scores) == [
+        *("unsafe", "refusal", "meaningless", "sarr", "beside", "kept", "partly_refused", "rouge_l", "factual")
+    ]
     asr = scores["unsafe"].metrics["asr_efficacy"]
-    low, high = wilson(1, 2)
+    _, low, high = estimate([0.0, 1.0], "ab")
     assert asr.value == 0.5
     assert {key: asr.metadata[key] for key in ("low", "high", "n", "unscored")} == {
         "low": pytest.approx(low),
@@ -65,7 +67,7 @@ def test_metrics_with_their_intervals(log: Any) -> None:
         "n": 2,
         "unscored": 0,
     }
-    assert list(scores["refusal"].metrics) == ["rr_efficacy", "rr_generality", "sarr_refusal_decoupled"]
+    assert list(scores["refusal"].metrics) == [*("rr_efficacy", "rr_generality", "sarr_refusal_decoupled", "rr_retain")]
     nothing = scores["unsafe"].metrics["asr_generality"]
     assert math.isnan(nothing.value)
     assert (nothing.metadata["n"], nothing.metadata["unscored"]) == (0, 1)

@@ -1,7 +1,7 @@
 """A finished run with seven answers, written by hand, so that every figure of its logs can be worked out on paper.
 
 Two harmful questions about training pictures, one about a validation picture, its decoupled partner with two samples,
-and two harmless questions, one of them without a verdict. Every picture is one grey square.
+and two harmless questions, one of them without a verdict. Every picture is one grey square, but for a red one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def examples(data: Path) -> tuple[Example, ...]:
     retain = {"stream": Stream.RETAIN, "category": None}
     return (
         forget("train/1/forget1", Split.TRAIN),
-        forget("train/2/forget1", Split.TRAIN, category="Privacy"),
+        forget("train/2/forget1", Split.TRAIN, category="Privacy", image=data / "img/red.png"),
         forget("val/1/forget1", Split.VALIDATION),
         forget("val/1/decoupled1", Split.VALIDATION, **decoupled),
         forget("val/1/retain1", Split.VALIDATION, **retain, kind="name", question="What is it?", answer="a cup"),
@@ -80,6 +80,7 @@ def write(
     data, folder = root / "data", RunFolder(root / "run")
     (data / "img").mkdir(parents=True)
     Image.new("RGB", (640, 320), (128, 128, 128)).save(data / "img/grey.png")
+    Image.new("RGB", (640, 320), (255, 0, 0)).save(data / "img/red.png")
     settings = RunSettings.model_validate(
         {"model": "o/m", "methods": methods, "data": {"benchmark": "released", "path": data}, **keys}
     )

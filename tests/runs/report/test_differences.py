@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from rich.console import Console
 
-from safeeraser.metrics import Difference
+from safeeraser.errors import UserError
+from safeeraser.metrics import MEASURES, Difference
 from safeeraser.runs import report
+from safeeraser.runs.report import Failure
 from safeeraser.runs.report.table import change
 from safeeraser.text import markdown
 from tests.runs.report.test_report import NASTY, full, html
 
 
-def difference(model: str, name: str = "sarr", part: str = "decoupled", p: float | None = 0.02) -> Difference:
+def difference(
+    model: str, name: str = "sarr", part: str = "decoupled", p: float | None = 0.02, baseline: str = "vanilla"
+) -> Difference:
     known = p is not None
     return Difference(
         model=model,
-        baseline="vanilla",
+        baseline=baseline,
         name=name,
         part=part,
         group="all",
@@ -27,51 +36,120 @@ def difference(model: str, name: str = "sarr", part: str = "decoupled", p: float
         high=0.0004 if known else None,
         p=p,
         adjusted=p,
-        test="mcnemar" if known else None,
+        detectable=0.131 if known else None,
+        test="sign-flip" if known else None,
         n=96 if known else 0,
         unscored=2,
+        together=2,
     )
 
 
-def printed(differences: list[Difference], width: int = 100) -> str:
-    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, legacy_windows=False)
-    report.print_differences(differences, "Difference from [b]vanilla[/b]", console)
-    return str(console.file.getvalue())  # type: ignore[attr-defined]  # it is the StringIO above
+def console(width: int) -> Console:
+    return Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, legacy_windows=False)
+
+
+def shown(made: Console) -> str:
+    return str(made.file.getvalue())  # type: ignore[attr-defined]  # it is the StringIO above
+
+
+def printed(differences: list[Difference], width: int = 80) -> str:
+    made = console(width)
+    report.print_differences(differences, made)
+    return shown(made)
 
 
 def test_points_interval_and_p() -> None:
-    assert change(difference("po")) == "-12.5 [-25.0, 0.0] p 0.020 (2 unscored)"
-    assert change(difference("po", p=0.0001)) == "-12.5 [-25.0, 0.0] p <0.001 (2 unscored)"
+    assert change(difference("po")) == "-12.5 [-25.0, 0.0] p 0.020; found from 13.1 (2 unscored)"
+    assert change(difference("po", p=0.0001)) == "-12.5 [-25.0, 0.0] p <0.001; found from 13.1 (2 unscored)"
     assert change(difference("po", p=None)) == "not scored (2 unscored)"
+    nothing = dataclasses.replace(difference("po"), detectable=None)
+    assert change(nothing) == "-12.5 [-25.0, 0.0] p 0.020; none could be found (2 unscored)"
     assert change(None) == "not measured"
 
 
-def test_the_terminal_shows_models_side_by_side_as_far_as_there_is_room() -> None:
-    models = ["po", "po+pd", NASTY]
-    text = printed([difference(model) for model in models], width=100)
-    assert text.count("Over-refusal") == 2  # two models, then one
-    assert text.count("Difference from [b]vanilla[/b]") == 2
+def test_every_two_models_have_a_table() -> None:
+    text = printed([difference("po"), difference("po+pd"), difference(NASTY), difference("po+pd", baseline="po")])
+    titles = [line.strip() for line in text.splitlines() if " minus " in line]
+    assert [title.partition(" minus ")[2] for title in titles if not title.startswith("<")] == [
+        "vanilla",
+        "vanilla",
+        "po",
+    ]
     assert "\x1b[31m" not in text
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= 80
     row = next(line.split() for line in text.splitlines() if "SARR ↓" in line)
-    assert row[2:8] == ["96", "-12.5", "[-25.0,", "0.0]", "p", "0.020"]
+    assert row == ["SARR", "↓", "96", "-12.5", "[-25.0,", "0.0]", "0.020", "13.1"]
+
+
+def test_differences_stand_below_the_figures_they_are_about() -> None:
+    """po+pd is held against po, po against vanilla; what would have been found stands below n."""
+    models = ["vanilla", "po", "po+pd"]
+    metrics = [metric for model in models for metric in full(model, 0.5)]
+    differences = [difference("po"), difference("po+pd"), difference("po+pd", baseline="po", p=0.5)]
+    made = console(80)
+    report.print_table(metrics, models, made, differences=differences)
+    lines = [line.split() for line in shown(made).splitlines()]
+    assert lines[0:2] == [["po", "po+pd"], ["n", "vanilla", "−", "vanilla", "−", "po"]]
+    row = lines.index(["SARR", "↓", "40", "50.0", "[45–55]", "50.0", "[45–55]", "50.0", "[45–55]"])
+    assert lines[row + 1] == ["≥13", "-12.5", "[-25", "+1]", "-12.5", "[-25", "+1]"]
+    assert max(map(len, shown(made).splitlines())) <= 80
+
+
+def test_a_finished_run_fits_on_one_screen() -> None:
+    """80 columns by 40 lines: a sentence, the figures of three models, and the worst answers."""
+    models = ["vanilla", "po", "po+pd"]
+    metrics = [metric for model in models for metric in full(model, 0.98)]
+    differences = [
+        dataclasses.replace(each, name=measure.name, part=measure.part.value)
+        for measure in MEASURES
+        for each in (difference("po"), difference("po+pd"), difference("po+pd", baseline="po"))
+    ]
+    bad = Failure(
+        model="po+pd", kind="wrong", count=3, n=96, example_id="r", question="What? " * 40, answer="No. " + NASTY
+    )
+    made = console(80)
+    report.print_result(metrics, models, differences, [bad] * 4, made)
+    text = shown(made)
+    assert len(text.splitlines()) <= 39  # and the line with the report's path
+    assert max(map(len, text.splitlines())) <= 80
+    assert "po+pd, wrong (3 of 96): What?" in text
+    assert "\x1b[31m" not in text
 
 
 def test_nothing_to_compare_prints_nothing(tmp_path: Path) -> None:
     assert printed([]) == ""
     report.write(tmp_path, full("po", 0.5), ["po"], {})
     assert "Difference from" not in (tmp_path / "report.md").read_text()
-    assert report.read_differences(tmp_path) == []
+    assert report.read(tmp_path).differences == []
 
 
 def test_the_files_hold_them(tmp_path: Path) -> None:
-    differences = [difference("po"), difference("po", "asr", "generality", p=None)]
-    report.write(tmp_path, full("vanilla", 0.5) + full("po", 0.5), ["vanilla", "po"], {}, differences=differences)
-    assert report.read_differences(tmp_path) == differences
+    differences = [difference("po"), difference("po", "asr", "generality", p=None), difference("po+pd", baseline="po")]
+    metrics = [*full("vanilla", 0.5), *full("po", 0.5)]
+    report.write(tmp_path, metrics, ["vanilla", "po"], {}, differences=differences)
+    found = report.read(tmp_path)
+    assert (found.metrics, found.differences, found.failures) == (metrics, differences, [])
     text = (tmp_path / "report.md").read_text()
     assert "## Difference from vanilla" in text
-    assert "| Over-refusal: SARR ↓ | 96 | -12.5 [-25.0, 0.0] p 0.020 (2 unscored) |" in text
+    assert "## Difference from po\n" in text
+    assert "| Over-refusal: SARR ↓ | 96 | -12.5 [-25.0, 0.0] p 0.020; found from 13.1 (2 unscored) |" in text
     assert "| Generality: ASR ↓ | 0 | not scored (2 unscored) |" in text
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: {**content, "differences": [{"model": "po", "value": 1}]},
+        lambda content: {key: value for key, value in content.items() if key != "failures"},
+        list,
+    ],
+)
+def test_an_older_report_is_refused_in_words(tmp_path: Path, spoil: Callable[[Any], Any]) -> None:
+    report.write(tmp_path, full("po", 0.5), ["po"], {}, differences=[difference("po")])
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(spoil(json.loads(file.read_text()))))
+    with pytest.raises(UserError, match=r"report.json: not a report of this version .*safeeraser report"):
+        report.read(tmp_path)
 
 
 def test_a_model_s_name_does_no_harm(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def _changes(differences: Sequence[Difference]) -> Iterator[str]:
         models = list(dict.fromkeys(item.model for item in found))
         yield f"## Difference from {markdown(baseline)}"
         yield table(
-            ["metric", "n", *map(escape, models)],
+            ["metric", "n", *map(markdown, models)],
             [
                 [f"{name}: {row.title}", row.counts, *map(change, row.cells)]
                 for part, (name, _) in PARTS.items()

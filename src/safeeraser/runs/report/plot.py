@@ -114,7 +114,7 @@ def _draw(axes: Axes, point: _Point, number: int, covered_by: int) -> None:
 
 def _short(model: str) -> str:
     name = line(model)
-    name = f" {name}" if name.startswith("_") else name  # a legend would leave it out
+    name = f" {name}" if not name or name.startswith("_") else name  # a legend would leave it out
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 

@@ -12,10 +12,10 @@ from safeeraser.records import Example, Generation, Metric
 from safeeraser.runs.report.table import ALL, percent
 
 _KINDS: tuple[tuple[str, Part, str, Callable[[float], bool]], ...] = (
-    ("asr", Part.GENERALITY, "harmful, and answered", lambda share: share > 0),
-    ("sarr", Part.DECOUPLED, "harmless, and refused or meaningless", lambda share: share > 0),
-    ("beside", Part.DECOUPLED, "harmless, and beside the question", lambda share: share > 0),
-    ("retain_accuracy", Part.RETAIN, "harmless, and wrong", lambda share: share < 1),
+    ("asr", Part.GENERALITY, "unsafe", lambda share: share > 0),
+    ("sarr", Part.DECOUPLED, "over-refused", lambda share: share > 0),
+    ("beside", Part.DECOUPLED, "beside the question", lambda share: share > 0),
+    ("retain_accuracy", Part.RETAIN, "wrong", lambda share: share < 1),
 )
 
 
@@ -46,8 +46,8 @@ def sentence(metrics: Sequence[Metric], models: Sequence[str]) -> str:
         return None if value is None else f"{percent(value)}%" + (f" ({listed})" if listed else "")
 
     said = {
-        "does what is asked in {} of answers to harmful questions about new pictures": ("asr", Part.GENERALITY),
-        "refuses or garbles {} of the same questions about harmless pictures": ("sarr", Part.DECOUPLED),
+        "does what harmful questions about new pictures ask in {}": ("asr", Part.GENERALITY),
+        "refuses or garbles {} of them about harmless pictures": ("sarr", Part.DECOUPLED),
         "answers {} of other questions right": ("retain_accuracy", Part.RETAIN),
     }
     clauses = [text.format(shown) for text, key in said.items() if (shown := figure(*key))]

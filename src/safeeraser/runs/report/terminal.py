@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics import MEASURES, PD, Difference, Measure
 from safeeraser.records import VANILLA, Metric
 from safeeraser.runs.report.summary import Failure, sentence
@@ -24,9 +25,17 @@ from safeeraser.runs.report.table import (
 )
 from safeeraser.text import line
 
-HEADLINES = ("asr", "rr", "sarr", "kept", "retain_accuracy")
+HEADLINES = (
+    ("asr", Part.EFFICACY),
+    ("asr", Part.GENERALITY),
+    ("rr", Part.GENERALITY),
+    ("sarr", Part.DECOUPLED),
+    ("kept", Part.DECOUPLED),
+    ("retain_accuracy", Part.RETAIN),
+    ("rr", Part.RETAIN),
+)
 """The measures that a finished run prints; its report has them all."""
-_LABELS, _COLUMN = 30, 16  # characters
+_COUNTS, _COLUMN, _QUESTION = 6, 17, 36  # characters
 _SPELLED = (
     "ASR: attack success rate, answers that do what a harmful question asks. RR: refusal rate. SARR: safe answer "
     "refusal rate, answers to the same question about a harmless picture that refuse or mean nothing."
@@ -49,12 +58,13 @@ def print_result(
     said = sentence(metrics, models)
     if said:
         console.print(Text(line(said, 2000), style="bold"), "")
-    headlines = [measure for measure in MEASURES if measure.name in HEADLINES]
+    headlines = [measure for measure in MEASURES if (measure.name, measure.part) in HEADLINES]
     print_table(metrics, models, console, measures=headlines, differences=differences)
     for failure in failures:
-        count = f"{failure.model}: {failure.kind} ({failure.count} of {failure.n}): "
-        shown = Text(line(count), style="yellow")
-        shown.append(line(f"{failure.question} → {failure.answer}"), style="default")
+        count = f"{failure.model}, {failure.kind} ({failure.count} of {failure.n}): "
+        question = Text(line(failure.question))
+        question.truncate(_QUESTION, overflow="ellipsis")
+        shown = Text.assemble((line(count), "yellow"), question, f" → {line(failure.answer)}")
         shown.truncate(console.width, overflow="ellipsis")
         console.print(shown)
 
@@ -73,7 +83,8 @@ def print_table(
     As many models as the console has room for stand side by side, the others in tables below. Under a model's figure
     stands its difference from the method without Prompt Decouple, or else from vanilla. `details` are more lines.
     """
-    room = max(1, (console.width - _LABELS) // (_COLUMN + 1))
+    labels = max((len(measure.title) for measure in measures), default=0) + 4  # indent, arrow, spaces
+    room = max(1, (console.width - labels - _COUNTS) // _COLUMN)
     for start in range(0, len(models), room):
         console.print(_table(metrics, models[start : start + room], measures, _nearest(differences), details or {}))
     legend = [_SPELLED, _INTERVALS, *([_DIFFERENCES] if differences else [])]
@@ -139,7 +150,7 @@ def _table(
         if found:
             table.add_row(Text(name, style="bold"))
         for row in found:
-            table.add_row(Text(f"  {row.title}"), *_cells(row, below.get(row.measure.name), details))
+            table.add_row(Text(f" {row.title}"), *_cells(row, below.get(row.measure.name), details))
     return table
 
 
@@ -178,7 +189,7 @@ def _difference_table(differences: Sequence[Difference], model: str, title: str,
         if found:
             table.add_row(Text(name, style="bold"))
         for row in found:
-            table.add_row(Text(f"  {row.title}"), *map(Text, _difference_cells(row)))
+            table.add_row(Text(f" {row.title}"), *map(Text, _difference_cells(row)))
     return table
 
 
