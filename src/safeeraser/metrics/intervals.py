@@ -112,7 +112,8 @@ def difference(up: Spread, down: Spread, both: Spread, confidence: float = CONFI
     correlation = np.clip(np.divide(covered, scale, out=np.zeros_like(scale), where=scale > 0), -1, 1)
 
     def reach(one: Floats, other: Floats) -> Floats:
-        return np.sqrt(np.maximum(one**2 - 2 * correlation * one * other + other**2, 0.0))
+        squared: Floats = np.maximum(one**2 - 2 * correlation * one * other + other**2, 0.0)
+        return squared**0.5
 
     return (
         np.maximum(both.mean - reach(up.mean - low_up, high_down - down.mean), -1.0),
