@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from safeeraser.metrics import against, measured, summarise
+from safeeraser.metrics import measured, summarise, usual
 from safeeraser.records import VANILLA, Axis, Example, Generation, Split, Stream, Verdict
 from safeeraser.runs.report.page import Shown, collect
 
@@ -101,7 +101,7 @@ def page_view(folder: Path, count: int, texts: dict[str, str] | None = None, **o
         models,
         metrics,
         summary="A run.",
-        differences=against(VANILLA, tables),
+        differences=usual(tables),
         provenance={"data": "abc"},
         commands=["safeeraser run run.yaml"],
         **options,
