@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
 import yaml
 from typer.testing import CliRunner
 
+import safeeraser
 from safeeraser.cli import app
 from safeeraser.runs import RunSettings
 
@@ -25,6 +27,7 @@ def pages() -> dict[Path, str]:
     """Every generated page with the text it should have."""
     return {
         ROOT / "docs" / "cli.md": cli_page(),
+        ROOT / "docs" / "api.md": api_page(),
         ROOT / "docs" / "config.md": _filled(ROOT / "docs" / "config.md", "defaults", "yaml", defaults()),
         ROOT / "docs" / "architecture.md": _filled(ROOT / "docs" / "architecture.md", "tree", "text", tree()),
         ROOT / "README.md": _filled(ROOT / "README.md", "packages", "text", packages()),
@@ -35,6 +38,30 @@ def cli_page() -> str:
     """Every command's --help."""
     sections = [f"## `{' '.join(path)}`\n\n```text\n{_help(path[1:])}\n```\n" for path in command_paths()]
     return "\n".join(["# The command line", "", "Made from `--help` by `make docs`.", "", *sections])
+
+
+def api_page() -> str:
+    """Every function of the Python API with its docstring."""
+    functions = {name: getattr(safeeraser, name) for name in safeeraser.__all__}
+    sections = [
+        f"## `{name}`\n\n```python\n{_signature(name, function)}\n```\n\n{inspect.getdoc(function)}\n"
+        for name, function in functions.items()
+    ]
+    head = [
+        "# The Python API",
+        "",
+        "Made by `make docs` from the docstrings; an example: [python.md](python.md).",
+        "",
+    ]
+    return "\n".join([*head, *sections])
+
+
+def _signature(name: str, function: Callable[..., object]) -> str:
+    """The signature as it is written, a parameter a line."""
+    signature = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(function)))  # annotations are strings
+    inner, _, result = signature.removeprefix("(").rpartition(") -> ")
+    parameters = re.split(r", (?=[\w*]+(?:$|:|, ))", inner)
+    return "\n".join([f"{name}(", *(f"    {each}," for each in parameters), f") -> {result}"])
 
 
 def command_paths() -> Iterator[tuple[str, ...]]:
