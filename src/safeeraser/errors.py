@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 
 class UserError(ValueError):
@@ -12,6 +14,27 @@ class UserError(ValueError):
     Any other module may define its own subclass of ValueError for its own kind of problem; a bare ValueError
     is a defect of this package and keeps its traceback.
     """
+
+
+class explained(AbstractContextManager[None]):
+    """Whatever a library raises inside, as a UserError that begins with `what`: a file's or an example's name.
+
+    Libraries say in a hundred ways that a file is damaged or refused, and add new ones with each version, so there is
+    no list of kinds. Put around calls of libraries only, for a defect of ours would lose its traceback too.
+    """
+
+    def __init__(self, what: object) -> None:
+        self._what = what
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, UserError):
+            raise UserError(f"{self._what}: {error}") from error
+        if isinstance(error, Exception) and not isinstance(error, MemoryError):
+            said = " ".join(str(error).split())
+            said = said if " " in said else f"{type(error).__name__} {said}".strip()  # a KeyError says the key alone
+            raise UserError(f"{self._what}: {said}") from error
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:

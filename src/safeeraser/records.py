@@ -118,15 +118,15 @@ class Likelihood:
 
     `role` is "answer" (the example's own) or "contrast" (one to compare it with: a refusal, or another example's
     answer); `number` tells contrasts apart. `logprob` is the sum over the text's `tokens` and `first` the first token's
-    share of it, in nats.
+    share of it, in nats; None where the model's logits were not numbers.
     """
 
     example_id: str
     role: str
     number: int
     text: str
-    logprob: float
-    first: float
+    logprob: float | None
+    first: float | None
     tokens: int
 
 

@@ -3,16 +3,21 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from safeeraser.errors import UserError
+from safeeraser.generation import engine as engine_module
 from safeeraser.generation import record_file
-from safeeraser.generation.engine import _GumbelNoise, first_token_logprobs
+from safeeraser.generation.engine import Engine, _GumbelNoise
 from safeeraser.generation.run import generate
-from safeeraser.generation.settings import GenerateSettings
+from safeeraser.generation.settings import GenerateSettings, Request
+from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.forward import pieces
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Example, Generation, read_jsonl
 from tests import tiny_random
@@ -156,17 +161,71 @@ def test_draws_follow_the_distribution() -> None:
         assert shares[token] / 4000 == pytest.approx(share, abs=0.03)
 
 
-def test_first_token_log_probabilities(loaded: LoadedModel, examples: list[Example]) -> None:
-    letters = ["A", "B"] * (len(examples) // 2)
-    found = first_token_logprobs(loaded, examples, letters, batch_size=5)
-    alone = torch.cat(
-        [first_token_logprobs(loaded, [each], [letter]) for each, letter in zip(examples, letters, strict=True)]
-    )
-    torch.testing.assert_close(found, alone, atol=1e-5, rtol=1e-5)
-    assert found.max() < 0
-    every = [chr(code) for code in range(33, 127)]
-    total = first_token_logprobs(loaded, [examples[0]] * len(every), every).exp().sum()
-    assert 0.1 < total < 1
+@pytest.mark.parametrize("start", ["A", "Take it", " "])
+def test_after_a_prefill_the_answer_is_what_the_model_adds(
+    loaded: LoadedModel, examples: list[Example], start: str
+) -> None:
+    """Step by step by hand, the start put behind the prompt."""
+    engine = Engine(loaded, GREEDY)
+    asked = [Request(examples[0], 0), Request(examples[0], 1, prefill=start), Request(examples[3], 0, prefill=start)]
+    found = engine.answer(asked)
+    assert found[0].answer == engine.answer(asked[:1])[0].answer
+    chat = ChatTokenizer.of(loaded)
+    for request, made in list(zip(asked, found, strict=True))[1:]:
+        image = request.example.image
+        row = chat.answered(request.example.question, image, start)
+        ids = torch.tensor([row.ids[:-1]])
+        pictures = {} if image is None else chat.pixels([image])
+        new: list[int] = []
+        while len(new) < 6 and loaded.processor.tokenizer.eos_token_id not in new:
+            new.append(int(loaded.model(input_ids=ids, **pictures).logits[0, -1].argmax()))
+            ids = torch.cat([ids, torch.tensor([new[-1:]])], dim=1)
+        assert made.answer == chat.tokenizer.decode(new, skip_special_tokens=True)
+
+
+def test_a_long_question_is_answered_apart_and_as_if_alone(
+    loaded: LoadedModel, examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [Request(each, 0) for each in examples[:6]]
+    asked.insert(2, Request(replace(examples[2], id="long", question="Why is it so? " * 30), 0))
+    engine = Engine(loaded, GREEDY)
+    alone = [engine.answer([each])[0] for each in asked]
+    seen: list[tuple[int, int]] = []
+    plain = loaded.model.generate
+
+    def noted(**inputs: Any) -> Any:
+        seen.append(tuple(inputs["input_ids"].shape))
+        return plain(**inputs)
+
+    monkeypatch.setattr(loaded.model, "generate", noted)
+    monkeypatch.setattr(engine_module, "pieces", lambda lengths: pieces(lengths, 7 * 60**2))
+    assert engine.answer(asked) == alone
+    assert [rows for rows, _ in seen] == [2, 1, 4]
+    assert max(length for rows, length in seen if rows > 1) < 60
+
+
+def test_logits_that_are_not_numbers_end_with_the_examples_name(examples: list[Example], tmp_path: Path) -> None:
+    loaded = tiny_random.load()
+    loaded.model.lm_head.weight.data[5, 0] = float("nan")
+    with pytest.raises(UserError, match=rf"{examples[0].id}: the model's logits are not numbers"):
+        generate(loaded, examples[:1], GREEDY, tmp_path / "answers.jsonl")
+    assert not (tmp_path / "answers.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"question": "<image>\nWhat is it?"}, "2 times <image>"),
+        ({"question": "Why? " * 1000}, "the model has positions for"),
+    ],
+)
+def test_what_cannot_be_asked_is_named_before_anything_is(
+    loaded: LoadedModel, examples: list[Example], tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    asked = [*examples[:5], replace(examples[0], id="odd-one", **change)]
+    with pytest.raises(UserError, match=rf"odd-one: .*{said}"):
+        generate(loaded, asked, GREEDY, tmp_path / "answers.jsonl")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_head_sees_the_last_position_only_and_in_one_piece(loaded: LoadedModel, run: Run) -> None:

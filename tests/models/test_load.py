@@ -1,13 +1,21 @@
 """Loading from a folder, with an adapter or without, and what cannot be loaded."""
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import LlavaForConditionalGeneration
 
 from safeeraser.errors import UserError
+from safeeraser.models import load as load_module
 from safeeraser.models.load import load
 from safeeraser.models.lora import attach
+from safeeraser.models.merging import note_base
 from tests import tiny_random
 
 IDS = torch.arange(10, 30)[None]
@@ -40,8 +48,9 @@ def test_an_adapter_is_merged(folder: Path, tmp_path: Path) -> None:
     assert (loaded.model(IDS).logits - tiny_random.load().model(IDS).logits).abs().max() > 0.1
     assert not any("lora" in name for name, _ in loaded.model.named_parameters())
     assert loaded.identity["adapter"] is not None
-    assert {**loaded.identity, "adapter": None} == {
+    assert {**loaded.identity, "adapter": None, "weights": None} == {
         "model": str(folder),
+        "weights": None,
         "revision": None,
         "adapter": None,
         "dtype": "torch.float32",
@@ -55,3 +64,130 @@ def test_what_cannot_be_loaded(folder: Path, tmp_path: Path) -> None:
         load(str(folder), device="gpu")
     with pytest.raises(UserError, match="no adapter here"):
         load(str(folder), adapter=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("{root}/modle", "no such folder; did you mean .*model"),
+        ("nowhere", "no such folder"),
+        ("a/b/c", "no such folder"),
+        ("{root}/empty", "config.json is missing"),
+        ("nobody-here/no-model", "not on this disk, and the hub cannot be reached"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_mistyped_name_fails_at_once(tmp_path: Path, name: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(load_module, "hf_hub_url", lambda *_args, **_: "http://127.0.0.1:9/config.json")
+    with pytest.raises(UserError, match=f"^model .*{said}") as error:
+        load(name.format(root=tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _lfs(path: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+
+
+def _header(path: Path) -> None:
+    path.write_bytes(b"\xff" * 8 + path.read_bytes()[8:])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [_cut, _lfs, _header, _empty])
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_damaged_model_is_one_line_that_names_it(folder: Path, damage: Callable[[Path], None], file: str) -> None:
+    damage(folder / file)
+    with pytest.raises(UserError, match=f"^model {folder}: ") as error:
+        load(str(folder))
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """LoRA whose effect shows, as PEFT saves it."""
+    adapted = attach(tiny_random.load().model, r=4, alpha=8, dropout=0.0)
+    for name, parameter in adapted.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.2)
+    adapted.save_pretrained(str(tmp_path / "adapter"), save_embedding_layers=False)
+    return tmp_path / "adapter"
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_cut, "incomplete|Incomplete|invalid"),
+        (_lfs, "a Git LFS pointer"),
+        (_header, "[Hh]eader"),
+        (_empty, "[Hh]eader"),
+    ],
+)
+def test_a_damaged_adapter(folder: Path, adapter: Path, damage: Callable[[Path], None], said: str) -> None:
+    damage(adapter / "adapter_model.safetensors")
+    with pytest.raises(UserError, match=rf"(?i)adapter_model.safetensors: .*({said})") as error:
+        load(str(folder), adapter=adapter)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("{", "adapter_config.json: "),
+        ("[]", "names no peft_type"),
+        ("{}", "names no peft_type"),
+        ('{"peft_type": "LORRA"}', "unknown peft_type 'LORRA'; did you mean 'LORA'"),
+        ('{"peft_type": "PROMPT_TUNING"}', "changes no weights"),
+    ],
+)
+def test_an_adapter_of_an_odd_kind(folder: Path, adapter: Path, config: str, said: str) -> None:
+    (adapter / "adapter_config.json").write_text(config)
+    with pytest.raises(UserError, match=said):
+        load(str(folder), adapter=adapter)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+def test_an_adapter_that_is_no_number_is_refused(folder: Path, adapter: Path, value: float) -> None:
+    weights = load_file(adapter / "adapter_model.safetensors")
+    name = next(iter(weights))
+    weights[name][0, 0] = value
+    save_file(weights, adapter / "adapter_model.safetensors")
+    with pytest.raises(UserError, match=r"adapter_model.safetensors: .* holds"):
+        load(str(folder), adapter=adapter)
+
+
+def test_embedding_layers_beside_lora_are_taken(folder: Path, tmp_path: Path) -> None:
+    """PEFT adds them by itself where LoRA is on them."""
+    model = LlavaForConditionalGeneration.from_pretrained(folder)
+    adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", "lm_head"]))
+    for name, parameter in adapted.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.2)
+    adapted.save_pretrained(str(tmp_path / "head"), save_embedding_layers=True)
+    assert any("lora_" not in name for name in load_file(tmp_path / "head" / "adapter_model.safetensors"))
+    loaded = load(str(folder), adapter=tmp_path / "head", dtype="float32", device="cpu")
+    torch.testing.assert_close(loaded.model(IDS).logits, adapted.eval()(IDS).logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["by its logits", "by its name"])
+def test_an_adapter_for_another_model_of_equal_shapes(folder: Path, adapter: Path, tmp_path: Path, noted: bool) -> None:
+    other = tiny_random.load(seed=5)
+    other.model.save_pretrained(tmp_path / "other")
+    other.processor.save_pretrained(tmp_path / "other")
+    if noted:
+        loaded = tiny_random.load()
+        note_base(adapter, loaded.model, loaded.processor)
+    else:
+        file = adapter / "adapter_config.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "base_model_name_or_path": str(folder)}))
+    load(str(folder), adapter=adapter, dtype="bfloat16")
+    load(str(shutil.copytree(folder, tmp_path / "copy")), adapter=adapter, dtype="float32")
+    with pytest.raises(UserError, match="made for"):
+        load(str(tmp_path / "other"), adapter=adapter)

@@ -75,13 +75,15 @@ def test_undial_without_adjustment_holds_the_model_where_it_was() -> None:
 def test_ceu_by_hand() -> None:
     first = -0.5 * (log(0.25) + log(0.25))
     second = -0.5 * (log(0.2) + log(0.2))
-    assert ceu(predicted(NOW)).item() == pytest.approx((first + second) / 2)
+    assert ceu(predicted(NOW), skip=0).item() == pytest.approx((first + second) / 2)
+    assert ceu(predicted(NOW)).item() == pytest.approx(second)
+    assert ceu(predicted(NOW), skip=2).item() == pytest.approx((first + second) / 2)  # nothing would be left
 
 
 def test_the_target_of_ceu_has_no_gradient_and_the_answer_none_of_its_mass() -> None:
     given = drawn(0)
     logits = given.logits.clone().requires_grad_(True)
-    ceu(replace(given, logits=logits)).sum().backward()
+    ceu(replace(given, logits=logits), skip=0).sum().backward()
     probabilities = given.logits.softmax(-1)
     chosen = torch.nn.functional.one_hot(given.ids, probabilities.shape[-1]).bool()
     others = probabilities.masked_fill(chosen, 0)

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.errors import UserError
-from safeeraser.models.feature_files import VARIABLE
 from safeeraser.records import Example
 from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -43,19 +41,3 @@ def test_going_on_equals_never_stopping(train: Train) -> None:
     with interrupted_at(5):
         train("stopped")
     assert train("stopped") == straight
-
-
-def test_features_on_disk_change_nothing(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = train("plain")
-    monkeypatch.setenv("SAFEERASER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv(VARIABLE, "0.001")
-    assert train("filling") == plain
-    assert len(list((tmp_path / "cache").rglob("*.safetensors"))) == 12  # a harmful and a safe picture a record
-    assert train("from them") == plain
-
-
-def test_a_wrong_limit_stops_before_training(train: Train, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(VARIABLE, "plenty")
-    with pytest.raises(UserError, match=VARIABLE):
-        train("never", SETTINGS.changed(steps=1))
-    assert not (tmp_path / "never").exists()

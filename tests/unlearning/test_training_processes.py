@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal as signals
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +39,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return one, two
 
 
-def _start(rank: int, folder: Path, port: int) -> subprocess.Popen[str]:
+def _start(rank: int, folder: Path, port: int, extra: dict[str, str] | None = None) -> subprocess.Popen[str]:
     """One of two processes, told of the other as launchers do it."""
     told = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     told |= {"RANK": rank, "LOCAL_RANK": rank, "OMP_NUM_THREADS": 1, "CUDA_VISIBLE_DEVICES": ""}
-    environment = os.environ | {name: str(value) for name, value in told.items()}
+    environment = os.environ | {name: str(value) for name, value in told.items()} | (extra or {})
     command = [sys.executable, "-m", "tests.unlearning.worker", str(folder)]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -115,3 +117,25 @@ def test_rows_of_a_step_are_shared(batch: int, accumulation: int, count: int, sh
 def test_rows_that_cannot_be_shared() -> None:
     with pytest.raises(UserError, match="3 x accumulation 5 = 15 rows, which 2 processes cannot share evenly"):
         UnlearnSettings(steps=1, batch_size=3, accumulation=5).share(2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("signal", "minutes"), [("SIGKILL", "10"), ("SIGSTOP", "0.2")])
+def test_a_process_that_is_gone_or_silent_ends_the_other(tmp_path: Path, signal: str, minutes: str) -> None:
+    """A killed one is missed at once; one that does not answer, after the time that is allowed."""
+    port = _free_port()
+    extra = {"SAFEERASER_TIMEOUT_MINUTES": minutes, "SAFEERASER_TEST_STEPS": "100000"}
+    first, second = (_start(rank, tmp_path, port, extra) for rank in (0, 1))
+    try:
+        log = tmp_path / "pd" / "loss.jsonl"
+        while not (log.exists() and log.stat().st_size):
+            assert first.poll() is None, first.communicate()[1]
+            time.sleep(0.1)
+        second.send_signal(getattr(signals, signal))
+        errors = first.communicate(timeout=120)[1]
+        assert first.returncode not in (0, None)
+        assert "another process ended, or did not answer for" in errors
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,9 +42,10 @@ RUNS = {
 def train(folder: Path, pictures: Path) -> list[float]:
     """Train every run with however many processes there are; the multipliers of pdu in this one, after each step."""
     examples = tiny_random.examples(pictures)
+    steps = {"steps": int(told)} if (told := os.environ.get("SAFEERASER_TEST_STEPS")) else {}
     with _multipliers() as found:
         for name, (method, options) in RUNS.items():
-            settings = UnlearnSettings(**{**COMMON, **options})
+            settings = UnlearnSettings(**{**COMMON, **options, **steps})
             unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, method, settings, folder / name)
     return found
 

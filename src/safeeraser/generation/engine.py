@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,29 +16,55 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from safeeraser.errors import UserError
 from safeeraser.generation.decoding import Decoder
 from safeeraser.generation.settings import GenerateSettings, Request
-from safeeraser.models.chat import ChatTokenizer, pad
+from safeeraser.models.chat import Chat, ChatTokenizer, pad
+from safeeraser.models.forward import pieces
 from safeeraser.models.load import LoadedModel
+from safeeraser.models.prepare import check_examples, prepare
 from safeeraser.models.vision import VisionFeatures
-from safeeraser.records import Example, Generation
+from safeeraser.records import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What a model says after a prompt (padded on the left): token ids up to its end of turn, if it came to that."""
+
+    prompt: list[int]
+    ids: list[int]
+    stopped: bool
+    finite: bool
+    """False where logits on the way were not numbers: what was said then says nothing of the model."""
 
 
 @torch.inference_mode()
-def first_token_logprobs(
-    loaded: LoadedModel, examples: Sequence[Example], answers: Sequence[str], *, batch_size: int = 32
-) -> Tensor:
-    """Log-probability in nats of the first token of each example's answer: float [examples].
+def continuations(
+    model: Any,
+    inputs: Mapping[str, Any],
+    *,
+    ends: Collection[int],
+    pad_id: int,
+    max_new_tokens: int,
+    sampling: Sequence[LogitsProcessor] = (),
+) -> list[Continuation]:
+    """What the model says after each prompt of a left-padded batch, in order: the one generation loop.
 
-    The margin between a refusal's and a normal answer's first token is what decides between refusing and answering,
-    and it takes one forward pass.
+    `ends` are the tokens that end a turn. Greedy, unless `sampling` makes the greedy choice a draw.
     """
-    engine = Engine(loaded, GenerateSettings(batch_size=batch_size))
-    found = []
-    for start in range(0, len(examples), batch_size):
-        part = slice(start, start + batch_size)
-        found.append(engine.first_token(examples[part], answers[part]))
-    return torch.cat(found)
+    finite = _Finite()
+    config = GenerationConfig(
+        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=sorted(ends), pad_token_id=pad_id
+    )
+    processors = LogitsProcessorList([finite, *sampling])
+    ids = model.generate(**inputs, generation_config=config, logits_processor=processors)
+    width = inputs["input_ids"].shape[1]
+    prompts, rows = ids[:, :width].tolist(), ids[:, width:].tolist()
+    stops = [next((at for at, token in enumerate(row) if token in ends), None) for row in rows]
+    return [
+        Continuation(prompt, row[:stop], stop is not None, fine)
+        for prompt, row, stop, fine in zip(prompts, rows, stops, finite.rows(stops), strict=True)
+    ]
 
 
 class Engine:
@@ -51,12 +78,6 @@ class Engine:
         self._settings = settings
         # An index, not a count: a slice of the hidden states makes torch copy the head's weights for every row.
         self._last = torch.tensor([-1], device=loaded.model.device)
-        self._config = GenerationConfig(
-            do_sample=False,  # sampling is a logits processor, see _GumbelNoise
-            max_new_tokens=settings.max_new_tokens,
-            eos_token_id=sorted(self._chat.end_of_turn),
-            pad_token_id=self._chat.pad_id,
-        )
 
     def sort(self, requests: Sequence[Request]) -> list[Request]:
         """The requests, those of like length together; the same order for the same requests."""
@@ -67,50 +88,71 @@ class Engine:
         }
         return sorted(requests, key=lambda request: lengths[request.example.id])
 
-    @torch.inference_mode()
+    def check(self, requests: Sequence[Request]) -> None:
+        """Raises UserError naming every example that cannot be asked."""
+        check_examples(self._chat, {each.example.id: each.example for each in requests}.values())
+
     def answer(self, batch: Sequence[Request]) -> list[Generation]:
-        """One answer a request, in order."""
-        inputs = self._inputs(batch)
-        ids = self._model.generate(**inputs, generation_config=self._config, logits_processor=self._sampling(batch))
-        width = inputs["input_ids"].shape[1]
-        rows = zip(batch, ids[:, :width].tolist(), ids[:, width:].tolist(), strict=True)
-        return [self._generation(*row) for row in rows]
+        """One answer a request, in order. After a `prefill` it is what the model adds to it.
 
-    def first_token(self, examples: Sequence[Example], answers: Sequence[str]) -> Tensor:
-        """Log-probability of the first token of each example's answer: float [examples], in nats."""
-        chats = [
-            self._chat.answered(each.question, each.image, answer)
-            for each, answer in zip(examples, answers, strict=True)
-        ]
-        first = torch.tensor([chat.ids[chat.prompt_length] for chat in chats], device=self._model.device)
-        logits = self._model(**self._inputs([Request(each, 0) for each in examples]), use_cache=False).logits[:, -1]
-        chosen: Tensor = logits.float().log_softmax(-1).gather(1, first[:, None])[:, 0]
-        return chosen
+        A batch in which one prompt is much longer than the others is answered in pieces.
+        Raises UserError naming the example whose prompt cannot be made, or where the logits are not numbers.
+        """
+        chats = [prepare(self._chat, each.example, prefill=each.prefill) for each in batch]
+        found: list[Generation] = []
+        for part in pieces([len(chat.ids) for chat in chats]):
+            said = continuations(
+                self._model,
+                self._inputs(chats[part]),
+                ends=self._chat.end_of_turn,
+                pad_id=self._chat.pad_id,
+                max_new_tokens=self._settings.max_new_tokens,
+                sampling=self._sampling(batch[part]),
+            )
+            found += [self._generation(request, each) for request, each in zip(batch[part], said, strict=True)]
+        return found
 
-    def _inputs(self, batch: Sequence[Request]) -> dict[str, Any]:
-        chats = [self._chat.prompt(each.example.question, each.example.image, each.prefill) for each in batch]
-        ids, attention = pad(chats, self._chat.pad_id, left=True)
+    def _inputs(self, chats: Sequence[Chat]) -> dict[str, Any]:
+        ids, attention = pad(list(chats), self._chat.pad_id, left=True)
         device = self._model.device
         inputs = self._vision.batch(ids.to(device), attention.to(device), [chat.image for chat in chats])
         return {**inputs, "logits_to_keep": self._last}
 
-    def _sampling(self, batch: Sequence[Request]) -> LogitsProcessorList:
+    def _sampling(self, batch: Sequence[Request]) -> list[LogitsProcessor]:
         settings = self._settings
         if settings.temperature == 0:
-            return LogitsProcessorList()
+            return []
         noise = _GumbelNoise([request.seed(settings.seed) for request in batch])
-        return LogitsProcessorList(
-            [TemperatureLogitsWarper(settings.temperature), TopPLogitsWarper(settings.top_p), noise]
-        )
+        return [TemperatureLogitsWarper(settings.temperature), TopPLogitsWarper(settings.top_p), noise]
 
-    def _generation(self, request: Request, prompt: list[int], ids: list[int]) -> Generation:
-        stop = next((at for at, token in enumerate(ids) if token in self._chat.end_of_turn), None)
+    def _generation(self, request: Request, said: Continuation) -> Generation:
+        if not said.finite:
+            raise UserError(
+                f"{request.example.id}: the model's logits are not numbers (NaN or infinite): weights or an adapter "
+                "are damaged, or the precision is too small (dtype=float32 tells)"
+            )
         return Generation(
             example_id=request.example.id,
             sample=request.sample,
-            answer=self._decode(prompt, ids[:stop]),
-            finish="length" if stop is None else "stop",
+            answer=self._decode(said.prompt, said.ids),
+            finish="stop" if said.stopped else "length",
         )
+
+
+class _Finite(LogitsProcessor):
+    """Notes at each step which rows' logits are numbers: none is NaN or plus infinity, and one at least is finite."""
+
+    def __init__(self) -> None:
+        self._fine: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002  the base class's signature
+        self._fine.append(scores.amax(dim=-1).isfinite())  # the largest is NaN where any is
+        return scores
+
+    def rows(self, stops: Sequence[int | None]) -> list[bool]:
+        """Of each row, up to the step at which it stopped; what comes after is padding."""
+        steps = torch.stack(self._fine).T.tolist()
+        return [all(fine[: None if stop is None else stop + 1]) for fine, stop in zip(steps, stops, strict=True)]
 
 
 class _GumbelNoise(LogitsProcessor):

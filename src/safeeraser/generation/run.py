@@ -30,9 +30,9 @@ def generate(loaded: LoadedModel, examples: Sequence[Example], settings: Generat
     depend on is kept beside them in `<output>.meta.json`. Under torchrun or `accelerate launch` every process answers
     its share, and the file is the one that a single process makes.
 
-    Raises UserError where `output` was made by another model, with other settings or from other examples, where
-    memory does not even hold a single example. Raises ImageError, before anything is asked, for
-    pictures that cannot be opened.
+    Raises UserError where `output` was made by another model, with other settings or from other examples, for examples
+    that the model cannot be asked, named before any is, and where memory does not even hold a single example.
+    Raises ImageError, before anything is asked, for pictures that cannot be opened.
     """
     pixels.check(each.image for each in examples if each.image)
     engine = Engine(loaded, settings)
@@ -43,6 +43,7 @@ def answer(
     engine: Engine, requests: Sequence[Request], meta: Mapping[str, Any], settings: GenerateSettings, output: Path
 ) -> None:
     """The same for requests made elsewhere; `meta` is what the answers depend on."""
+    engine.check(requests)
     fill(
         answer_file(output),
         engine.sort(requests),

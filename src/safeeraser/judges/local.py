@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
@@ -17,16 +16,16 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
-    GenerationConfig,
 )
 
 from safeeraser import provenance
 from safeeraser.endpoint.messages import Message, Request
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
-from safeeraser.errors import UserError
+from safeeraser.errors import UserError, explained
 from safeeraser.generation.decoding import Decoder
+from safeeraser.generation.engine import Continuation, continuations
 from safeeraser.generation.memory import Fitting
-from safeeraser.models.load import load, native_bfloat16
+from safeeraser.models import load
 from safeeraser.pixels import ImageError, open_rgb
 from safeeraser.progress import ProgressBar
 
@@ -42,7 +41,8 @@ class LocalChat:
     """
 
     def __init__(self, name_or_path: str, *, batch_size: int = 8, revision: str | None = None) -> None:
-        self._source = _source(name_or_path)
+        with explained("judge model"):
+            self._source = load.source(name_or_path, revision)
         self._revision = revision
         self._batch_size = batch_size
         self._config = read_config(self._source, revision)
@@ -143,7 +143,6 @@ class LocalChat:
                 return made
         raise UserError(f"{self._source}: its chat template leaves out the question or the answer that is to be judged")
 
-    @torch.inference_mode()
     def _generate(self, inputs: Any, limit: int) -> list[Outcome]:
         model, processor = self._loaded
         tokenizer = getattr(processor, "tokenizer", processor)
@@ -151,17 +150,10 @@ class LocalChat:
         inputs = inputs.to(model.device, **pixels)
         ends = model.generation_config.eos_token_id
         ends = [ends] if isinstance(ends, int) else ends or [tokenizer.eos_token_id]
-        config = GenerationConfig(
-            do_sample=False, max_new_tokens=limit, eos_token_id=ends, pad_token_id=tokenizer.pad_token_id
-        )
-        width = inputs["input_ids"].shape[1]
-        rows = model.generate(**inputs, generation_config=config).tolist()
+        said = continuations(model, inputs, ends=ends, pad_id=tokenizer.pad_token_id, max_new_tokens=limit)
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         decode = Decoder(tokenizer)
-        return [
-            _reply(decode, row[:width], row[width:], set(ends), length)
-            for row, length in zip(rows, lengths, strict=True)
-        ]
+        return [_reply(decode, each, length) for each, length in zip(said, lengths, strict=True)]
 
 
 def _kind(request: Request) -> tuple[bool, bool]:
@@ -193,27 +185,16 @@ def _shows(text: str, request: Request) -> bool:
     return not written_out and all("".join(each.split()) in rendered for each in texts)
 
 
-def _reply(decode: Decoder, prompt: list[int], said: list[int], ends: set[int], prompt_tokens: int) -> Reply:
-    stop = next((at for at, token in enumerate(said) if token in ends), None)
-    used = len(said) if stop is None else stop + 1
-    return Reply(
-        text=decode(prompt, said[:stop]),
-        finish_reason="length" if stop is None else "stop",
-        usage=Usage(prompt_tokens, used),
-    )
-
-
-def _source(name_or_path: str) -> str:
-    if name_or_path != "tiny":
-        return name_or_path
-    from safeeraser.models import tiny  # noqa: PLC0415  building the embedded model needs more libraries
-
-    return str(tiny.path())
+def _reply(decode: Decoder, said: Continuation, prompt_tokens: int) -> Outcome:
+    if not said.finite:
+        return Failure("not_a_number", "the judge model's logits are not numbers (NaN or infinite)")
+    usage = Usage(prompt_tokens, len(said.ids) + said.stopped)
+    return Reply(text=decode(said.prompt, said.ids), finish_reason="stop" if said.stopped else "length", usage=usage)
 
 
 def read_config(source: str, revision: str | None) -> Any:
     """The configuration of a model by folder or hub id. Raises UserError where there is none."""
-    with _refused(source):
+    with explained(f"judge model {source}"):
         return AutoConfig.from_pretrained(source, revision=revision)
 
 
@@ -228,8 +209,8 @@ def weights_id(source: str, config: Any) -> str:
 def text_model(source: str, revision: str | None) -> tuple[Any, Any]:
     """A model that takes text only, ready to use, and its tokenizer. Raises UserError where it cannot be loaded."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision = torch.bfloat16 if native_bfloat16(device) else torch.float32
-    with _refused(source):
+    precision = torch.bfloat16 if load.native_bfloat16(device) else torch.float32
+    with explained(f"judge model {source}"):
         model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=precision, revision=revision)
         return model.to(device).eval(), AutoTokenizer.from_pretrained(source, revision=revision)
 
@@ -237,17 +218,6 @@ def text_model(source: str, revision: str | None) -> tuple[Any, Any]:
 def _load(source: str, revision: str | None, sees: bool) -> tuple[Any, Any]:
     if not sees:
         return text_model(source, revision)
-    with _refused(source):
-        loaded = load(source, revision=revision)
+    with explained(f"judge model {source}"):
+        loaded = load.load(source, revision=revision)
         return loaded.model, loaded.processor
-
-
-@contextmanager
-def _refused(source: str) -> Iterator[None]:
-    """What transformers says where there is no such model, or none that it knows, as a user's error."""
-    try:
-        yield
-    except UserError:
-        raise
-    except (OSError, ValueError) as error:
-        raise UserError(f"judge model {source}: {error}") from error

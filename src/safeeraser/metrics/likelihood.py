@@ -41,27 +41,31 @@ def _probability(scored: Scored) -> float | None:
 
 
 def _nll(scored: Scored) -> float | None:
-    return None if scored.answer is None else -_mean(scored.answer)
+    mean = None if scored.answer is None else _mean(scored.answer)
+    return None if mean is None else -mean
 
 
 def _begun_probability(scored: Scored) -> float | None:
     """None for an answer of one token, of which nothing is left."""
     answer = scored.answer
-    if answer is None or answer.tokens == 1:
+    if answer is None or answer.tokens == 1 or answer.logprob is None or answer.first is None:
         return None
     return math.exp((answer.logprob - answer.first) / (answer.tokens - 1))
 
 
 def _truth_ratio(scored: Scored) -> float | None:
     """P / (P + P'), P' the geometric mean of the contrasts' probabilities; as a logistic, which cannot overflow."""
-    if scored.answer is None or not scored.contrasts:
+    answer = None if scored.answer is None else _mean(scored.answer)
+    means = [_mean(each) for each in scored.contrasts]
+    contrasts = [mean for mean in means if mean is not None]
+    if answer is None or not contrasts or len(contrasts) < len(means):
         return None
-    contrast = sum(map(_mean, scored.contrasts)) / len(scored.contrasts)
-    return 0.5 * (1 + math.tanh((_mean(scored.answer) - contrast) / 2))
+    return 0.5 * (1 + math.tanh((answer - sum(contrasts) / len(contrasts)) / 2))
 
 
-def _mean(likelihood: Likelihood) -> float:
-    return likelihood.logprob / likelihood.tokens
+def _mean(likelihood: Likelihood) -> float | None:
+    """Log-probability a token, in nats; None where it is not known."""
+    return None if likelihood.logprob is None else likelihood.logprob / likelihood.tokens
 
 
 MEASURES = (

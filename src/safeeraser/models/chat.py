@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from safeeraser import reasoning
 from safeeraser.errors import UserError
 from safeeraser.models.load import LoadedModel
-from safeeraser.pixels import open_rgb
+from safeeraser.models.pictures import Expansion, Pictures
 
 IMAGE = {"type": "image"}
 _OF_THE_TEXT = frozenset(
@@ -40,23 +40,15 @@ class Chat:
     image: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """The text that stands for a picture, its placeholder expanded, and how many picture tokens that is."""
-
-    text: str
-    tokens: int
-
-
 class ChatTokenizer:
     """Turns questions and answers into token ids for one processor.
 
     A picture's placeholder is expanded as the processor does it, worked out once per picture. `end_of_turn` is the set
-    of token ids at which the model's own generation stops.
+    of token ids at which the model's own generation stops, `positions` how many tokens the model can take (None: any).
     Raises ChatError for a processor without a chat template or picture token, and for a model that never stops.
     """
 
-    def __init__(self, processor: Any, end_of_turn: Iterable[int]) -> None:
+    def __init__(self, processor: Any, end_of_turn: Iterable[int], positions: int | None = None) -> None:
         self.processor = processor  # a ProcessorMixin; what it has besides differs from family to family
         self._family = type(processor).__name__
         self.end_of_turn = frozenset(end_of_turn)
@@ -69,9 +61,8 @@ class ChatTokenizer:
                 raise ChatError(f"{self._family}: {what}")
         self.tokenizer = processor.tokenizer
         self.pad_id: int = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
-        self._picture_ids = frozenset([processor.image_token_id, *processor.image_token_ids])
-        self._pictures: dict[Path, _Picture] = {}
-        self._processed: dict[Path, dict[str, Tensor]] = {}
+        self._pictures = Pictures(processor)
+        self._positions = positions
 
     @classmethod
     def of(cls, loaded: LoadedModel) -> ChatTokenizer:
@@ -81,7 +72,8 @@ class ChatTokenizer:
         the reasoning itself can be asked, whatever it makes of past answers.
         """
         stops = loaded.model.generation_config.eos_token_id
-        made = cls(loaded.processor, [stops] if isinstance(stops, int) else stops or [])
+        positions = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
+        made = cls(loaded.processor, [stops] if isinstance(stops, int) else stops or [], positions)
         if not reasoning.begun(made._render("What is it?", None)):
             made.answered("What is it?", None, "A kettle.")
         return made
@@ -117,28 +109,8 @@ class ChatTokenizer:
 
         Pictures of different sizes are padded with zeros, as the processors do it.
         """
-        inputs = [self._processed.pop(image) if image in self._processed else self._process(image) for image in images]
+        inputs = [self._pictures.tensors(image) for image in images]
         return {name: _concatenated([each[name] for each in inputs]) for name in inputs[0] if name not in _OF_THE_TEXT}
-
-    def drop_pixels(self, image: Path) -> None:
-        """Let go of what is kept of a picture for `pixels`, where it will not be asked for."""
-        self._processed.pop(image, None)
-
-    def _process(self, image: Path) -> dict[str, Any]:
-        inputs = dict(
-            self.processor(
-                text=[self.processor.image_token],
-                images=[open_rgb(image)],
-                add_special_tokens=False,
-                return_tensors="pt",
-                return_text_replacement_offsets=True,
-            )
-        )
-        replaced = inputs.pop("text_replacement_offsets", [[]])[0]  # none where the placeholder stays as it is
-        text = replaced[0]["replacement"] if replaced else self.processor.image_token
-        tokens = sum(token in self._picture_ids for token in self._tokenize(text))
-        self._pictures[image] = _Picture(text, tokens)
-        return inputs
 
     def _render(self, question: str, image: Path | None, answer: str | None = None) -> str:
         content = [*([IMAGE] if image is not None else []), {"type": "text", "text": question}]
@@ -179,18 +151,15 @@ class ChatTokenizer:
         found = text.count(token)
         if found != count:
             raise ChatError(f"{self._family}: {found} times {token} in a prompt with{'' if count else 'out'} a picture")
-        picture = _Picture("", 0) if image is None else self._picture(image)
+        picture = Expansion("", 0) if image is None else self._pictures.expansion(image)
         bos = self.tokenizer.bos_token
         special = bos is None or not text.startswith(bos)
         ids = tuple(self.tokenizer(text.replace(token, picture.text), add_special_tokens=special)["input_ids"])
-        if sum(each in self._picture_ids for each in ids) != picture.tokens:
+        if self._pictures.count(ids) != picture.tokens:
             raise ChatError(f"{self._family}: a question or answer holds a token that stands for a picture")
+        if self._positions is not None and len(ids) > self._positions:
+            raise ChatError(f"{self._family}: {len(ids):,} tokens, the model has positions for {self._positions:,}")
         return ids
-
-    def _picture(self, image: Path) -> _Picture:
-        if image not in self._pictures:
-            self._processed[image] = self._process(image)  # kept for `pixels`, which is asked for next
-        return self._pictures[image]
 
 
 def pad(chats: list[Chat], pad_id: int, *, left: bool = False) -> tuple[Tensor, Tensor]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import torch
+from huggingface_hub import hf_hub_url, try_to_load_from_cache
 from peft.utils import CONFIG_NAME
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
 from transformers.utils import logging as hf_logging
 
 from safeeraser import provenance
-from safeeraser.errors import UserError, unknown
-from safeeraser.models.merging import check_changed, merged, probe
+from safeeraser.errors import UserError, explained, unknown
+from safeeraser.models.merging import HUB_ID, check_changed, merged, probe
 from safeeraser.models.processes import processes
 from safeeraser.models.quantised import NF4, is_quantised, nf4
 
+_PATIENCE = 10  # seconds that the hub has to answer whether it is there
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
@@ -79,14 +84,14 @@ def load(
     target = _device(device)
     precision = _dtype(dtype, target)
     options = {"quantization_config": nf4(target), "device_map": {"": target}} if dtype == NF4 else {}
-    source = _source(name_or_path)
-    with _quiet(), _refused(name_or_path):
-        model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=precision, revision=revision, **options)
-        processor = AutoProcessor.from_pretrained(source, revision=revision)
+    found = source(name_or_path, revision)
+    with _quiet(), refused(name_or_path):
+        model: Any = AutoModelForImageTextToText.from_pretrained(found, dtype=precision, revision=revision, **options)
+        processor = AutoProcessor.from_pretrained(found, revision=revision)
     if dtype != NF4:  # those are there already
         model.to(target)
     if adapter is not None:
-        model = _with_adapter(model, processor, adapter)
+        model = _with_adapter(model, processor, adapter, name_or_path)
     model.eval().requires_grad_(False)
     return LoadedModel(model, processor, name_or_path, adapter, revision)
 
@@ -112,20 +117,52 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _refused(name: str) -> Iterator[None]:
-    """What transformers raises where there is no model it can load, and where a family needs a package more."""
+def refused(name: str) -> Iterator[None]:
+    """What transformers raises where there is no model it can load, or a damaged one, in one line that names it."""
     try:
-        yield
-    except (ValueError, OSError, ImportError) as error:
-        raise UserError(f"model {name}: {str(error).strip()}") from error
+        with explained(f"model {name}"):
+            yield
+    except UserError as error:
+        if "torchvision" in str(error):
+            raise UserError(f"model {name}: needs torchvision: pip install 'safeeraser[vision]'") from error
+        raise
 
 
-def _source(name_or_path: str) -> str:
-    if name_or_path != "tiny":
+def source(name_or_path: str, revision: str | None = None) -> str:
+    """Where transformers finds a model: a folder, which must be there, or an id of the hub, OWNER/NAME.
+
+    Raises UserError at once for a name that is neither, and for a model that is not on this disk while the hub cannot
+    be reached.
+    """
+    if name_or_path == "tiny":
+        from safeeraser.models import tiny  # noqa: PLC0415  building the embedded model needs more libraries
+
+        return str(tiny.path())
+    path = Path(name_or_path)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise UserError(f"model {name_or_path}: no model in this folder (config.json is missing)")
         return name_or_path
-    from safeeraser.models import tiny  # noqa: PLC0415  building the embedded model needs more libraries
+    if path.exists() or not HUB_ID.fullmatch(name_or_path) or path.parent.is_dir():
+        siblings = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, siblings, n=1)
+        hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+        raise UserError(
+            f"model {name_or_path}: no such folder{hint} (a model is tiny, a folder, or OWNER/NAME of the hub)"
+        )
+    if not isinstance(try_to_load_from_cache(name_or_path, "config.json", revision=revision), str):
+        _check_hub(name_or_path)
+    return name_or_path
 
-    return str(tiny.path())
+
+def _check_hub(name: str) -> None:
+    """One question with a deadline, for transformers asks again and again for a minute."""
+    try:
+        urlopen(Request(hf_hub_url(name, "config.json"), method="HEAD"), timeout=_PATIENCE).close()
+    except HTTPError:  # it answers, and transformers says what it thinks of the name
+        return
+    except OSError as error:
+        raise UserError(f"model {name}: not on this disk, and the hub cannot be reached ({error})") from error
 
 
 def _device(device: str) -> torch.device:
@@ -148,9 +185,9 @@ def _dtype(dtype: torch.dtype | str, device: torch.device) -> torch.dtype:
     return DTYPES[dtype]
 
 
-def _with_adapter(model: PreTrainedModel, processor: ProcessorMixin, adapter: Path) -> PreTrainedModel:
+def _with_adapter(model: PreTrainedModel, processor: ProcessorMixin, adapter: Path, name: str) -> PreTrainedModel:
     if not is_quantised(model):
-        return merged(model, processor, adapter)
+        return merged(model, processor, adapter, name)
     before = probe(model, processor, pictured=False)
     model.load_adapter(str(adapter))
     check_changed(adapter, before, probe(model, processor, pictured=False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,27 +11,40 @@ from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
-from peft.utils import SAFETENSORS_WEIGHTS_NAME
+from peft.config import PromptLearningConfig
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
 from PIL import Image
-from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from safeeraser.errors import UserError
+from safeeraser import provenance
+from safeeraser.errors import UserError, explained, unknown
+from safeeraser.files import write_json
 from safeeraser.models.lora import PROJECTORS, quiet_peft
+from safeeraser.models.numbers import check_weights
 
+_LFS = b"version https://git-lfs"
+_BASE = "base.json"
+_COMPARED = 256  # logits of the base model that are noted with an adapter
+_NEAR = 0.2
+"""Of their spread, by which the logits of one model in another precision may differ; another model's differ by 1."""
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _QUESTION = "What is it?"
 _SIDE = 64
 """Of the probe's picture, in pixels; the processor makes it as large as the model wants it."""
 
 
-def merged(model: PreTrainedModel, processor: Any, adapter: Path) -> PreTrainedModel:
+def merged(model: PreTrainedModel, processor: Any, adapter: Path, name: str = "") -> PreTrainedModel:
     """The model with a PEFT adapter merged into its weights, in place.
 
-    Raises UserError where the adapter's tensors do not fit the model, each and all, and where they change no logits:
-    such an adapter would silently be measured as the model without it.
+    `name` is what the model was asked for by. Raises UserError where the adapter's tensors do not fit the model, each
+    and all, where it was made for another one, and where it changes no logits: such an adapter would silently be
+    measured as the model without it.
     """
     names = _names(adapter)
+    check_base(adapter, model, processor, name)
     pictured = all(any(part in name for part in PROJECTORS) for name in names)
     before = probe(model, processor, pictured=pictured)
     changed: PreTrainedModel = _put_on(model, adapter, names).merge_and_unload()
@@ -37,8 +52,50 @@ def merged(model: PreTrainedModel, processor: Any, adapter: Path) -> PreTrainedM
     return changed
 
 
+def note_base(adapter: Path, model: Any, processor: Any) -> None:
+    """Write into an adapter's folder by what its base model, which must be without it, is known again."""
+    write_json(adapter / _BASE, {"logits": _told(model, processor)})
+
+
+def check_base(adapter: Path, model: Any, processor: Any, name: str) -> None:
+    """Raises UserError where an adapter was made for another model, though the shapes are the same.
+
+    Ours note some logits of their base model. Of others the configuration names it, which tells where both names are
+    folders here, or both are of the hub.
+    """
+    noted = adapter / _BASE
+    if noted.is_file():
+        with explained(noted):
+            then = torch.tensor(json.loads(noted.read_text(encoding="utf-8"))["logits"])
+        now = torch.tensor(_told(model, processor))
+        if then.shape != now.shape or not (now - then).norm() <= _NEAR * (then - then.mean()).norm():
+            raise UserError(f"{adapter}: made for another base model than {name or 'this one'}: their logits differ")
+        return
+    base = json.loads((adapter / CONFIG_NAME).read_text(encoding="utf-8")).get("base_model_name_or_path") or name
+    folders = Path(base).is_dir() and Path(name).is_dir()
+    if (_weights_of(base) != _weights_of(name)) if folders else (base != name and _on_hub(base) and _on_hub(name)):
+        raise UserError(
+            f"{adapter}: made for {base}, not for {name}; if they are the same, say so in {CONFIG_NAME} "
+            "(base_model_name_or_path)"
+        )
+
+
+def _told(model: Any, processor: Any) -> list[float]:
+    return [round(value, 3) for value in probe(model, processor, pictured=False)[0, -1, :_COMPARED].float().tolist()]
+
+
+def _on_hub(name: str) -> bool:
+    return HUB_ID.fullmatch(name) is not None and not Path(name).exists()
+
+
+def _weights_of(folder: str) -> list[str]:
+    return [provenance.file_hash(file) for file in sorted(Path(folder).glob("*.safetensors"))]
+
+
 def check_changed(source: Path, before: Tensor, after: Tensor) -> None:
-    """Raises UserError, naming where the weights come from, if logits are what they were."""
+    """Raises UserError, naming where the weights come from, if logits are what they were, or not numbers."""
+    if not after.isfinite().all():
+        raise UserError(f"{source}: with this adapter the model's logits are not numbers (NaN or infinite)")
     if torch.equal(before, after):
         raise UserError(f"{source}: this adapter changes no logits; it is empty, or made for another model")
 
@@ -66,21 +123,43 @@ def probe(model: Any, processor: Any, *, pictured: bool) -> Tensor:
 
 
 def _names(adapter: Path) -> list[str]:
+    """The tensors of an adapter whose kind can be merged, all of them numbers."""
     path = adapter / SAFETENSORS_WEIGHTS_NAME
     if not path.is_file():
         raise UserError(f"{adapter}: no adapter here ({SAFETENSORS_WEIGHTS_NAME} is missing)")
-    with safe_open(path, "pt") as file:
-        return list(file.keys())
+    _check_kind(adapter / CONFIG_NAME)
+    with path.open("rb") as head:
+        if head.read(len(_LFS)) == _LFS:
+            raise UserError(f"{path}: a Git LFS pointer, not the weights themselves; `git lfs pull` gets them")
+    with explained(path):
+        weights = load_file(path)
+    check_weights(path, weights)
+    return list(weights)
+
+
+def _check_kind(path: Path) -> None:
+    """Raises UserError where a PEFT configuration is damaged, or of a kind that does not change weights."""
+    with explained(path):
+        config = json.loads(path.read_text(encoding="utf-8"))
+    kind = config.get("peft_type") if isinstance(config, dict) else None
+    if kind is None:
+        raise UserError(f"{path}: names no peft_type: not an adapter of PEFT, or a damaged one")
+    known = PEFT_TYPE_TO_CONFIG_MAPPING.get(kind)
+    if known is None:
+        raise UserError(f"{path}: {unknown('peft_type', kind, [each.value for each in PEFT_TYPE_TO_CONFIG_MAPPING])}")
+    if issubclass(known, PromptLearningConfig):
+        raise UserError(f"{path}: {kind} adds tokens to the prompt and changes no weights; LoRA and its like are taken")
 
 
 def _put_on(model: PreTrainedModel, adapter: Path, names: Iterable[str]) -> PeftModel:
-    with quiet_peft(), warnings.catch_warnings():
+    with quiet_peft(), warnings.catch_warnings(), explained(f"{adapter}: does not fit {type(model).__name__}"):
         warnings.filterwarnings("error", message="Found missing adapter keys", category=UserWarning)
-        try:
-            adapted = PeftModel.from_pretrained(model, str(adapter))
-        except (ValueError, RuntimeError, UserWarning) as error:  # how PEFT says that they do not go together
-            raise UserError(f"{adapter}: does not fit {type(model).__name__}: {error}") from error
-    used, given = len(get_peft_model_state_dict(adapted, save_embedding_layers=False)), len(list(names))
-    if used != given:
-        raise UserError(f"{adapter}: {given} tensors, of which {type(model).__name__} has a place for {used}")
+        adapted = PeftModel.from_pretrained(model, str(adapter))
+    own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    places = {*own, *adapted.state_dict()}  # embedding layers, which PEFT saves beside LoRA, are the model's own
+    strangers = [name for name in names if name not in places]
+    if strangers:
+        raise UserError(
+            f"{adapter}: {len(strangers)} tensors have no place in {type(model).__name__}, such as {strangers[0]}"
+        )
     return adapted

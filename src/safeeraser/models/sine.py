@@ -31,13 +31,17 @@ class _Sine(nn.Module):
 def modulate(adapted: PeftModel) -> None:
     """Train the sine shifts of an adapter's whole modules (`modules_to_save`) in place of their weights.
 
-    Every parameter becomes base + sin(shift), biases and norms included. With the adapter switched off the module is
-    the original one.
+    Every weight matrix becomes base + sin(shift); biases and norms stay as they are, as in the paper. With the adapter
+    switched off the module is the original one.
     """
     for copy in _copies(adapted):
         for module in list(copy.modules()):
             for name, weight in list(module.named_parameters(recurse=False)):
-                parametrize.register_parametrization(module, name, _Sine(weight))
+                if weight.dim() > 1:
+                    parametrize.register_parametrization(module, name, _Sine(weight))
+                else:  # a buffer, for PEFT lets every parameter of the copy be trained again after a reference pass
+                    delattr(module, name)
+                    module.register_buffer(name, weight.detach())
 
 
 def settle(adapted: PeftModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from safeeraser.files import cache_folder
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.families import mllama
-from safeeraser.models.feature_files import FeatureFiles, maker
 from safeeraser.models.inputs import forward_inputs
 from safeeraser.models.lora import projector_name
-from safeeraser.models.processes import processes
 
 
 class VisionFeatures:
@@ -28,23 +24,18 @@ class VisionFeatures:
     Kept is what goes *into* the projector, [tokens, width] per picture in the model's own precision, so that a trained
     projector still learns. That covers families whose image features are the projector's output and nothing more
     (LLaVA-1.5, Gemma 3, PaliGemma), which is checked on every pass; for others the pixels go to the model each time.
-    Once `limit_bytes` are kept in memory, further pictures are worked out again whenever they are needed, unless they
-    are among the `disk_bytes` in the cache folder, which outlast the process: see `feature_files`.
+    Once `limit_bytes` are kept, further pictures are worked out again whenever they are needed.
     """
 
-    def __init__(
-        self, model: PreTrainedModel, chat: ChatTokenizer, *, limit_bytes: int = 4 * 2**30, disk_bytes: int = 0
-    ) -> None:
+    def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, *, limit_bytes: int = 4 * 2**30) -> None:
         mllama.prepare(model)
         self._model: Any = model  # image features have no common type in transformers
         self._chat = chat
         self._room = limit_bytes
-        self._disk_bytes = disk_bytes
-        self._keeps = limit_bytes > 0 or disk_bytes > 0
+        self._keeps = limit_bytes > 0
         self._features: dict[Path, Tensor] = {}
         takes_features = "mm_encoder_outputs" in inspect.signature(model.forward).parameters
         self._projector = projector_name(model) if takes_features else None
-        self._known = False  # that features can be kept, and in which shape the family has them
         self._as_tensor = False  # a family's image features are one tensor, or a list with one for each picture
         self._tower: nn.Module = self._model.get_encoder(modality="image")
         self._dtype = next(self._tower.parameters()).dtype
@@ -76,25 +67,11 @@ class VisionFeatures:
 
     def _compute(self, images: list[Path]) -> dict[Path, Tensor]:
         """Features of pictures not in memory so far; keeps them there while there is room."""
-        found = self._read(images)
-        found |= self._see([image for image in images if image not in found])
+        found = self._see(images)
         for image, feature in found.items():
-            size = feature.numel() * feature.element_size()
-            if size <= self._room:
-                self._room -= size
+            if feature.nbytes <= self._room:
+                self._room -= feature.nbytes
                 self._features[image] = feature.clone()
-        return found
-
-    def _read(self, images: list[Path]) -> dict[Path, Tensor]:
-        """Those on disk, once a first pass has shown that the family's features can be kept at all."""
-        if not self._known or self._files is None:
-            return {}
-        found = {}
-        for image in images:
-            feature = self._files.get(image)
-            if feature is not None:
-                found[image] = feature.to(self._model.device)
-                self._chat.drop_pixels(image)
         return found
 
     def _see(self, images: list[Path]) -> dict[Path, Tensor]:
@@ -103,8 +80,6 @@ class VisionFeatures:
         Those that are kept go through it one at a time: in bfloat16 the last bits depend on what else is in a batch,
         and which pictures are left to work out depends on when the process was started.
         """
-        if not images:
-            return {}
         seen: dict[Path, Tensor] = {}
         for group in [[image] for image in images] if self._keeps else [images]:
             features = self._projector_input(self._to_device(self._chat.pixels(group)))
@@ -112,19 +87,7 @@ class VisionFeatures:
                 self._projector = None
                 return {}
             seen |= zip(group, features, strict=True)
-        self._known = True
-        if self._files is not None:
-            for image, feature in seen.items():
-                self._files.put(image, feature)
         return seen
-
-    @cached_property
-    def _files(self) -> FeatureFiles | None:
-        if not self._disk_bytes:
-            return None
-        key = maker(self._model, self._tower, self._chat.processor)
-        writers = processes().num_processes
-        return FeatureFiles(cache_folder() / "features", key, limit_bytes=self._disk_bytes, writers=writers)
 
     @torch.no_grad()
     def _projector_input(self, pixels: dict[str, Tensor]) -> Tensor | None:

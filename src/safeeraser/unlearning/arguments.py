@@ -41,6 +41,7 @@ def arguments(settings: UnlearnSettings, checkpoints: Path, device: torch.device
         report_to=list(settings.report_to) or "none",
         seed=settings.seed,
         use_cpu=device.type == "cpu",
+        ddp_broadcast_buffers=False,  # they are constants, and a process may run the model in more pieces than another
         ddp_find_unused_parameters=settings.projector != "frozen",  # a batch without pictures leaves it out
         **_checkpointing(settings, batch),
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from accelerate.utils import reduce
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from safeeraser.models.processes import processes
@@ -61,6 +64,27 @@ class StopForgetNll(TrainerCallback):
         if found > self._limit:
             logger.info("step %d: forget NLL %.3f is above %g, training ends", state.global_step, found, self._limit)
             control.should_training_stop = True
+
+
+class TimedCheckpoints(TrainerCallback):
+    """A checkpoint at the first step that ends so many seconds after the last one, or after the start."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since = time.monotonic()
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,  # noqa: ARG002
+        control: TrainerControl,
+        **_: Any,
+    ) -> None:
+        """All processes save at the same step: when the clock of one of them says so."""
+        due = torch.tensor(float(time.monotonic() - self._since >= self._seconds), device=args.device)
+        control.should_save |= bool(reduce(due, reduction="sum") > 0)
+        if control.should_save:
+            self._since = time.monotonic()
 
 
 class WholeCheckpoints(TrainerCallback):

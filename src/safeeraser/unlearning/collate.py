@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from safeeraser.models.chat import ChatTokenizer, answer_mask, pad
+from safeeraser.models.prepare import prepare
 from safeeraser.unlearning.rows import Row
 
 
@@ -19,7 +20,7 @@ class Collator:
 
     def __call__(self, rows: list[Row]) -> dict[str, Any]:
         turns = [row[target] for target in rows[0] for row in rows]
-        chats = [self._chat.answered(turn.example.question, turn.example.image, turn.answer) for turn in turns]
+        chats = [prepare(self._chat, turn.example, turn.answer) for turn in turns]
         ids, attention = pad(chats, self._chat.pad_id)
         return {
             "input_ids": ids,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,10 @@ class Output:
 
         What was written after it, or is not whole, is removed: other checkpoints, and lines of the loss log.
         """
-        found = list(self.checkpoints.glob("checkpoint-*"))
-        whole = [path for path in found if (path / _WHOLE).exists()]
-        step = max((int(path.name.removeprefix("checkpoint-")) for path in whole), default=0)
-        for path in (path for path in found if path not in whole):
-            shutil.rmtree(path)
+        step = self.newest()
+        for path in self.checkpoints.glob("checkpoint-*"):
+            if not (path / _WHOLE).exists():
+                shutil.rmtree(path)
         if self._loss.exists():
             lines = self._loss.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
@@ -74,6 +74,11 @@ class Output:
         if not step:
             return 0, 0
         return step, json.loads((self._checkpoint(step) / _WHOLE).read_text(encoding="utf-8"))["processes"]
+
+    def newest(self) -> int:
+        """The step of the newest whole checkpoint, 0 where there is none."""
+        whole = self.checkpoints.glob(f"checkpoint-*/{_WHOLE}")
+        return max((int(path.parent.name.removeprefix("checkpoint-")) for path in whole), default=0)
 
     def checkpoint(self, step: int) -> str | None:
         """The checkpoint of a step as transformers wants it; None for step 0."""
@@ -83,10 +88,18 @@ class Output:
         """Append one whole line to the loss log."""
         append_text(self._loss, to_json(self._loss, entry))
 
-    def finish(self, model: PeftModel, weights: dict[str, Tensor], base: str, results: dict[str, Any]) -> None:
+    def finish(
+        self,
+        model: PeftModel,
+        weights: dict[str, Tensor],
+        base: str,
+        results: dict[str, Any],
+        note: Callable[[Path], None],
+    ) -> None:
         """Put the adapter in its place, whole or not at all, and drop the checkpoints.
 
-        `weights` is the model's state dict, `base` the name of its base model; `results` go into the manifest.
+        `weights` is the model's state dict, `base` the name of its base model; `results` go into the manifest. `note`
+        adds to the folder what the base model is known by.
         """
         for stale in self.folder.glob(".adapter.*"):  # of a run that was killed just here
             shutil.rmtree(stale)
@@ -94,6 +107,7 @@ class Output:
         model.peft_config["default"].base_model_name_or_path = base
         with whole_folder(self.adapter) as scratch:
             model.save_pretrained(str(scratch), state_dict=weights, save_embedding_layers=False)
+            note(scratch)
             write_card(scratch, self._inputs)
         self._drop_checkpoints()
 

@@ -69,6 +69,13 @@ class TrainingRows(Dataset[Row]):
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def examples(self) -> list[Example]:
+        """Every example that a row may show."""
+        retain = [each for kind in self._retain.values() for each in kind] if Target.RETAIN in self._targets else []
+        partners = [self._partners[each.id] for each in self.forget] if Target.DECOUPLED in self._targets else []
+        return [*self.forget, *retain, *partners]
+
     def __getitem__(self, number: int) -> Row:
         """Row `number` of the run, one turn for each target, in the order of the method's targets."""
         step, place = divmod(number, self._step_rows)

@@ -14,22 +14,25 @@ from accelerate.utils import broadcast_object_list, reduce
 from accelerate.utils.memory import should_reduce_batch_size
 from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
+from torch.distributed import DistError
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, set_seed
 
 from safeeraser import pixels, provenance
 from safeeraser.errors import UserError
 from safeeraser.models.chat import ChatTokenizer
-from safeeraser.models.feature_files import allowed_bytes
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import adapter_targets, attach, detach
-from safeeraser.models.processes import owned_by_main, processes
+from safeeraser.models.merging import note_base
+from safeeraser.models.numbers import check_weights
+from safeeraser.models.prepare import check_examples
+from safeeraser.models.processes import owned_by_main, processes, timeout
 from safeeraser.models.sine import settle
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Need, Target, find
 from safeeraser.progress import ProgressBar
 from safeeraser.records import Example, Split
 from safeeraser.unlearning.arguments import arguments, check_trackers
-from safeeraser.unlearning.callbacks import LossLog, StopForgetNll, WholeCheckpoints
+from safeeraser.unlearning.callbacks import LossLog, StopForgetNll, TimedCheckpoints, WholeCheckpoints
 from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.gradient_mask import GradientMask, gradient_mask
 from safeeraser.unlearning.output import Output
@@ -57,8 +60,9 @@ def unlearn(
     arguments, and a finished one is not trained again. Under torchrun or `accelerate launch` the processes share the
     rows of each step, and the main one writes the files.
 
-    Raises UserError for an unknown method, for data the method cannot be trained on, for settings that do not go with
-    the method or the number of processes, and where `output` was made with other settings.
+    Raises UserError for an unknown method, for data the method cannot be trained on, for examples that the model cannot
+    be shown, for settings that do not go with the method or the number of processes, and where `output` was made with
+    other settings.
     """
     method = _bound(method, settings)
     check_model(loaded, method, settings)
@@ -68,6 +72,9 @@ def unlearn(
         if _on_main(folder.open):
             logger.warning("%s: finished before with the same settings, used as it is", output)
             return folder.adapter
+        chat = ChatTokenizer.of(loaded)
+        for part in rows.values():
+            check_examples(chat, part.examples, answered=True)
         set_seed(settings.seed)
         adapted = attach(
             loaded.model,
@@ -107,7 +114,6 @@ def check(
         raise UserError(f"{method.name} has no term on the harmful answers: stop_forget_nll has nothing to watch")
     settings.share(processes().num_processes)
     check_trackers(settings.report_to)
-    allowed_bytes()
     pixels.check(each.image for each in examples if each.image)
     try:
         return _rows(examples, refusals, method, settings)
@@ -178,13 +184,32 @@ def _train(
         set_seed(settings.seed + processes().process_index)  # each draws its own dropout
         try:
             trainer.train(resume_from_checkpoint=folder.checkpoint(done))
+        except KeyboardInterrupt:
+            _tell_what_is_kept(trainer.state.global_step, folder)
+            raise
         except RuntimeError as error:  # torch.OutOfMemoryError is one
+            if processes().num_processes > 1 and ("gloo" in str(error) or isinstance(error, DistError)):
+                raise UserError(f"another process ended, or did not answer for {timeout()}: {error}") from error
             if not should_reduce_batch_size(error):
                 raise
             raise UserError(_out_of_memory(settings)) from error
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    check_weights(folder.folder, ((name, value) for name, value in adapted.named_parameters() if value.requires_grad))
     results = _results(trainer, settings, done, time.monotonic() - start)
-    _on_main(lambda: folder.finish(adapted, settle(adapted, weights), loaded.name, results))
+    settled = settle(adapted, weights)
+
+    def note(scratch: Path) -> None:
+        with adapted.disable_adapter():
+            note_base(scratch, loaded.model, loaded.processor)
+
+    _on_main(lambda: folder.finish(adapted, settled, loaded.name, results, note))
+
+
+def _tell_what_is_kept(step: int, folder: Output) -> None:
+    """A stop loses the steps since the last checkpoint, which may be all."""
+    kept = folder.newest()
+    if step > kept:
+        logger.warning("stopped after step %d; %s", step, f"kept is step {kept}" if kept else "no checkpoint yet")
 
 
 def _out_of_memory(settings: UnlearnSettings) -> str:
@@ -199,7 +224,7 @@ def _out_of_memory(settings: UnlearnSettings) -> str:
 def _vision(model: PreTrainedModel, chat: ChatTokenizer, adapted: PeftModel) -> VisionFeatures:
     if weights_are_sharded():
         return VisionInForward(model, chat, adapted)
-    return VisionFeatures(model, chat, disk_bytes=allowed_bytes())
+    return VisionFeatures(model, chat)
 
 
 def _on_main(action: Callable[[], _Result]) -> _Result:
@@ -229,6 +254,8 @@ def _add_callbacks(trainer: UnlearnTrainer, settings: UnlearnSettings, folder: O
         trainer.add_callback(StopForgetNll(settings.stop_forget_nll))
     if settings.patience is not None:
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
+    if settings.save_steps is None and settings.eval_steps is None:
+        trainer.add_callback(TimedCheckpoints(60 * settings.save_minutes))
     trainer.add_callback(WholeCheckpoints(folder.mark_whole))
 
 

@@ -55,7 +55,9 @@ class UnlearnSettings(Settings):
     seed: int = Field(default=233, ge=0)
     """Seed of rows, weights and dropout; the run's if not set."""
     save_steps: Annotated[int | None, WAY] = Field(default=None, ge=1)
-    """Steps between checkpoints; none if not set."""
+    """Steps between checkpoints; by the clock if not set."""
+    save_minutes: Annotated[float, WAY] = Field(default=5.0, gt=0)
+    """Minutes between checkpoints, where neither save_steps nor eval_steps is set."""
     limit: int | None = Field(default=None, ge=1)
     """Train on at most so many forget examples."""
     gradient_checkpointing: Annotated[bool, WAY] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -80,7 +81,17 @@ class UnlearnTrainer(Trainer):
             means = reduce(sums, reduction="mean") / self.args.gradient_accumulation_steps
             logs |= dict(zip(self._sums, means.tolist(), strict=True))
             self._sums.clear()
+        self._check_finite(logs)
         super().log(logs, start_time)
+
+    def _check_finite(self, logs: dict[str, float]) -> None:
+        """All processes see the same figures, so all end at the same step, before it can be kept in a checkpoint."""
+        broken = [name for name, value in logs.items() if isinstance(value, float) and not math.isfinite(value)]
+        if broken:
+            raise UserError(
+                f"step {self.state.global_step}: {', '.join(broken)} is not a number (NaN or infinite), training ends "
+                "without an adapter; a smaller learning_rate or dtype=float32 may help"
+            )
 
     def _note(self, values: dict[str, Tensor], streams: dict[Target, StreamOutput]) -> None:
         """Add up the micro-batches of a step: each term, the weights that change, and the harmful answers' NLL."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from safeeraser.generation.likelihood.candidates import Candidate
 from safeeraser.generation.record_file import RecordFile
 from safeeraser.models.forward import AnswerScorer
 from safeeraser.models.load import LoadedModel
+from safeeraser.models.prepare import prepare
 from safeeraser.records import Likelihood
 
 _DIGITS = 5  # of a log-probability that are kept: more are rounding
@@ -60,18 +62,20 @@ class _Scorer:
 
     def score(self, batch: Sequence[Candidate]) -> list[Likelihood]:
         """One Likelihood a candidate, in order."""
-        chats = [self._score.chat.answered(each.example.question, each.example.image, each.text) for each in batch]
+        chats = [prepare(self._score.chat, each.example, each.text) for each in batch]
         outputs = zip(batch, self._score(chats), strict=True)
         return [_likelihood(candidate, output.logprobs.tolist()) for candidate, output in outputs]
 
 
 def _likelihood(candidate: Candidate, logprobs: list[float]) -> Likelihood:
+    """Without figures where one of them is not a number: it is unscored."""
+    known = all(map(math.isfinite, logprobs))
     return Likelihood(
         example_id=candidate.example.id,
         role=candidate.role,
         number=candidate.number,
         text=candidate.text,
-        logprob=round(sum(logprobs), _DIGITS),
-        first=round(logprobs[0], _DIGITS),
+        logprob=round(sum(logprobs), _DIGITS) if known else None,
+        first=round(logprobs[0], _DIGITS) if known else None,
         tokens=len(logprobs),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import pickle
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,12 +13,13 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from safeeraser import provenance
-from safeeraser.errors import UserError
+from safeeraser.errors import UserError, explained
 from safeeraser.files import require_new, whole_folder
 from safeeraser.models.adapters.card import write_card
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import detach, projector_name, wrap
-from safeeraser.models.merging import check_changed, probe
+from safeeraser.models.merging import check_changed, note_base, probe
+from safeeraser.models.numbers import check_weights
 
 _WRAPPERS = re.compile(r"^(?:(?:base_model\.model|module|model)\.)+")
 _LORA = re.compile(r"^(?P<module>.+)\.lora_(?P<side>[AB])(?:\.default)?\.weight$")
@@ -43,6 +43,7 @@ def import_checkpoint(path: Path, loaded: LoadedModel, output: Path, *, alpha: f
     adapted = _adapter(loaded.model, weights, found, alpha)
     try:
         check_changed(path, before, probe(adapted, loaded.processor, pictured=True))
+        check_weights(path, weights)
         _write(
             adapted, loaded, output, {"checkpoint": provenance.file_hash(path), "lora_r": found, "lora_alpha": alpha}
         )
@@ -53,10 +54,8 @@ def import_checkpoint(path: Path, loaded: LoadedModel, output: Path, *, alpha: f
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    try:
+    with explained(f"{path}: not a file of tensors"):
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"{path}: not a file of tensors ({str(error).splitlines()[0]})") from error
     if not isinstance(content, dict) or not content:
         raise UserError(f"{path}: a dictionary of tensors is expected, this is {type(content).__name__}")
     for name, value in content.items():
@@ -197,4 +196,6 @@ def _write(adapted: PeftModel, loaded: LoadedModel, output: Path, facts: dict[st
     adapted.peft_config["default"].base_model_name_or_path = loaded.name
     with whole_folder(output) as scratch:
         adapted.save_pretrained(str(scratch), save_embedding_layers=False)
+        with adapted.disable_adapter():
+            note_base(scratch, loaded.model, loaded.processor)
         write_card(scratch, {"model": loaded.name, "revision": loaded.revision, **facts})
