@@ -15,6 +15,8 @@ from safeeraser.judges.rules.refusal import find_refusal
 from safeeraser.judges.rules.text import plain, sentences
 from safeeraser.records import Axis, Example, Generation, Stream, Verdict
 
+__all__ = ["NAME", "can_compare", "judge"]
+
 NAME = "rules@2"
 
 
