@@ -14,6 +14,8 @@ from safeeraser.errors import UserError
 if TYPE_CHECKING:
     from safeeraser.runs import RunSettings
 
+_SHOWN = 400  # characters of an answer, and of a reason
+
 JudgeName = Annotated[
     str | None, typer.Option("--judge", help="The judge (rules if not given); `safeeraser judges` lists them.")
 ]
@@ -84,7 +86,7 @@ def agreement(
     found = compare.agreement(judges.find(judge_settings(judge, given, config))(()), read_labels(labels))
     stdout.print(compare.to_markdown(found), markup=False, soft_wrap=True)
     for read, verdict in (pair for each in found for pair in each.differences):
-        answer, why = line(read.generation.answer), line(verdict.reason or "no reason")
+        answer, why = line(read.generation.answer, _SHOWN), line(verdict.reason or "no reason", _SHOWN)
         opinions = f"judge {verdict.value:g}, people {read.labels[verdict.axis]}"
         stdout.print(f"{verdict.axis}: {opinions}: '{answer}' ({why})", markup=False, soft_wrap=True)
 

@@ -204,6 +204,8 @@ class _Sender:
         )
         try:
             return await retrying(self._attempt, request, payload)
+        except UserError:  # a ValueError, too
+            raise
         except openai.APIStatusError as error:
             return self._failure(error)
         except (TimeoutError, openai.APITimeoutError):

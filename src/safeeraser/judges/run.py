@@ -97,7 +97,7 @@ def check_failures(tallies: Mapping[str, Tally], limit: float) -> None:
 def describe_failures(tally: Tally) -> str:
     """How many verdicts are missing, and why: what the server said, what could not be read."""
     causes = ", ".join(f"{count} {cause}" for cause, count in sorted(tally.failures.items()))
-    reasons = "".join(f"\n  {cause}: {text.line(reason)}" for cause, reason in sorted(tally.reasons.items()))
+    reasons = "".join(f"\n  {cause}: {text.line(reason, 300)}" for cause, reason in sorted(tally.reasons.items()))
     return f"{sum(tally.unscored.values())} verdicts unscored ({tally.failed:.1%}: {causes}){reasons}"
 
 
