@@ -40,6 +40,8 @@ TAGS = {"h1", "h2", "h3", "p", "ul", "li", "strong", "em", "code", "pre", "img"}
 }
 CPU_SECONDS = 20.0  # for any command; they take a few
 
+AXES = len(Axis)  # the last columns of a table of labels
+
 
 def command(*arguments: object) -> Result:
     """Run a command; what it prints must have no effect on a terminal, and it must not take for ever."""
@@ -138,10 +140,10 @@ def test_they_are_labelled_in_a_table(reported: Path, tmp_path: Path) -> None:
     csv.field_size_limit(2 * MEGABYTE)
     with table.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    assert not [cell for row in rows for cell in row[:-4] if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert not [cell for row in rows for cell in row[:-AXES] if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
     with table.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(
-            [header, *([*row[:-4], *("1" if cell == "" else cell for cell in row[-4:])] for row in rows)]
+            [header, *([*row[:-AXES], *("1" if cell == "" else cell for cell in row[-AXES:])] for row in rows)]
         )
     read = {(each.model, each.example.id): each.generation.answer for each in read_labels(table)}
     assert sorted(read.values()) == sorted(made.answer for _, made in by_name(reported))
