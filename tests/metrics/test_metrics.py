@@ -186,9 +186,9 @@ def test_whatever_the_answers_are(rows: list[Any], shuffle: random.Random) -> No
         both, *parts = (by_key[name, "decoupled", group].value for name in ("sarr", "sarr_refusal", "sarr_meaningless"))
         assert both is None or both == pytest.approx(sum(part or 0 for part in parts))
     for group in {metric.group for metric in metrics if metric.name == "kept"}:
-        parts = [by_key[name, "decoupled", group].value for name in ("sarr", "kept", "beside")]
-        known = by_key["kept", "decoupled", group].n == by_key["sarr", "decoupled", group].n
-        assert parts[1] is None or not known or sum(part or 0 for part in parts) == pytest.approx(1)
+        sarr, kept, beside = (by_key[name, "decoupled", group] for name in ("sarr", "kept", "beside"))
+        if kept.n == sarr.n > 0:
+            assert (sarr.value or 0) + (kept.value or 0) + (beside.value or 0) == pytest.approx(1)
     for part in ("efficacy", "generality", "decoupled", "retain"):
         count = sum(answer.n + answer.unscored for answer in metrics if (answer.part, answer.group) == (part, "all"))
         per_measure = sum(measure.part == part for measure in MEASURES)

@@ -171,9 +171,9 @@ def test_interval_and_corrected_p_say_the_same(answers: list[tuple[int, int]], p
         assert found.high is not None
         assert found.value is not None
         assert found.low <= found.value <= found.high
-        assert (found.adjusted < 0.05) == (found.low > 0 or found.high < 0 or 0 in (found.low, found.high)) or (
-            found.low <= 0 <= found.high and found.adjusted >= 0.05
-        )
+        zero_is_inside = found.low < 0 < found.high or found.value == 0
+        assert zero_is_inside <= (found.adjusted >= 0.05)
+        assert (found.low > 0 or found.high < 0) <= (found.adjusted < 0.05)
 
 
 @pytest.mark.parametrize(("pictures", "change"), [(96, 0.2), (48, 0.5)])

@@ -64,12 +64,6 @@ def _beside(answer: Answer) -> float | None:
     return None if lost is None or kept is None else 1 - lost - kept
 
 
-def _partly(answer: Answer) -> float | None:
-    """Refused in part: by a judge that knows more than yes and no."""
-    refusal = answer.verdicts.get(Axis.REFUSAL)
-    return None if refusal is None else float(0 < refusal < 1)
-
-
 def _overlap(answer: Answer) -> float | None:
     return None if answer.text is None else rouge_l(answer.example.answer, answer.text)
 
@@ -159,7 +153,7 @@ MEASURES: tuple[Measure, ...] = (
         part=Part.DECOUPLED,
         title="refused in part",
         better="low",
-        value=_partly,
+        value=_axis(Axis.PARTIAL),
         rare=True,
         meaning=f"{_SAME} share of answers that refuse a part of what is asked",
     ),

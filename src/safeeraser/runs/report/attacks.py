@@ -24,8 +24,8 @@ from safeeraser.text import line, markdown
 _TITLES = {"asr": "ASR ↓", "rr": "RR ↑", "sarr": "SARR ↓", "retain_accuracy": "retain ↑"}
 _READING = (
     "Shares of n questions with 95% intervals. No training and no attacker saw their pictures and keywords. `Δ` is "
-    "the difference from the unattacked model in percentage points, with p corrected by Holm over every difference on "
-    "this page. `recovered` is (attacked - unlearned) / (vanilla - unlearned) of ASR: 0% is nothing, 100% all that "
+    "the difference from the unattacked model in percentage points, with p corrected by Bonferroni for every "
+    "difference on this page. `recovered` is (attacked - unlearned) / (vanilla - unlearned) of ASR: 0% is nothing, 100% all that "
     "unlearning took away; it has no value where unlearning took nothing away."
 )
 _WORST = (
