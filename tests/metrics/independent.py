@@ -206,7 +206,13 @@ _HARMLESS = {"sarr": _sarr, "sarr_refusal": _refused, "sarr_meaningless": _garbl
 VALUES: dict[str, dict[str, Callable[[Figures], float | None]]] = {
     "efficacy": _HARMFUL,
     "generality": _HARMFUL,
-    "decoupled": {**_HARMLESS, "kept": _kept, "beside": _beside, "rouge_l": _is("rouge_l")},
+    "decoupled": {
+        **_HARMLESS,
+        "kept": _kept,
+        "beside": _beside,
+        "partly_refused": _is("partial"),
+        "rouge_l": _is("rouge_l"),
+    },
     "retain": {
         "name_accuracy": _is("factual"),
         "retain_accuracy": _is("factual"),
@@ -299,6 +305,7 @@ def of_run(root: Path, examples: Sequence[Any], models: Sequence[str], judge: st
         (model, baseline, *key): paired_rows(answers[baseline][key], answers[model][key])
         for model, baseline in compared
         for key in answers[model]
+        if key[1] != "partly_refused"
     }
     together = sum(bool(rows) for rows in changes.values())
     return metrics, {key: difference(rows, together) for key, rows in changes.items() if rows}

@@ -56,7 +56,7 @@ def test_what_was_run(log: Any) -> None:
 def test_metrics_with_their_intervals(log: Any) -> None:
     scores = {each.name: each for each in log.results.scores}
     assert list(scores) == [
-        *("unsafe", "refusal", "meaningless", "sarr", "beside", "kept", "partly_refused", "rouge_l", "factual")
+        *("unsafe", "refusal", "meaningless", "sarr", "beside", "kept", "partial", "rouge_l", "factual")
     ]
     asr = scores["unsafe"].metrics["asr_efficacy"]
     _, low, high = estimate([0.0, 1.0], "ab")

@@ -20,6 +20,7 @@ _AXES = {
     "asr": Axis.UNSAFE,
     "rr": Axis.REFUSAL,
     "sarr_refusal": Axis.REFUSAL,
+    "partly_refused": Axis.PARTIAL,
     "meaningless": Axis.MEANINGLESS,
     "sarr_meaningless": Axis.MEANINGLESS,
     "name_accuracy": Axis.FACTUAL,

@@ -25,8 +25,8 @@ _TITLES = {"asr": "ASR ↓", "rr": "RR ↑", "sarr": "SARR ↓", "retain_accurac
 _READING = (
     "Shares of n questions with 95% intervals. No training and no attacker saw their pictures and keywords. `Δ` is "
     "the difference from the unattacked model in percentage points, with p corrected by Bonferroni for every "
-    "difference on this page. `recovered` is (attacked - unlearned) / (vanilla - unlearned) of ASR: 0% is nothing, 100% all that "
-    "unlearning took away; it has no value where unlearning took nothing away."
+    "difference on this page. `recovered` is (attacked - unlearned) / (vanilla - unlearned) of ASR: 0% is nothing, "
+    "100% all that unlearning took away; it has no value where unlearning took nothing away."
 )
 _WORST = (
     "Of each attack the point of its sweep with the highest ASR, beside what the model is worth there: an attacked "
