@@ -280,6 +280,7 @@ def test_the_command_exits_with_3_and_then_with_0_and_never_shows_the_key(tmp_pa
         bad = command(tmp_path, *given, *keys, "attempts=1")
         assert bad.exit_code == 3, bad.output
         assert "api_error: status 500: no [key]" in " ".join(bad.output.split())
+        assert bad.output.count("verdicts unscored") == 1
         assert command(tmp_path, *given, *keys, "attempts=1", "--failure-limit", "1").exit_code == 0
         server.answer = right
         good = command(tmp_path, *given, *keys)

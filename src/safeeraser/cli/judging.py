@@ -58,9 +58,9 @@ def judge(
     benchmark = wiring.read(data, layout)
     tally = judge_file(make(benchmark.refusals), benchmark.examples, read_jsonl(generations, Generation), output)
     say(f"{tally.judged_now} of {tally.answers} answers judged now: {output}")
+    check_failures({str(output): tally}, failure_limit)
     if tally.failures:
         say(describe_failures(tally))
-    check_failures({str(output): tally}, failure_limit)
 
 
 def agreement(
