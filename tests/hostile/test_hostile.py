@@ -136,7 +136,7 @@ def test_they_are_scored(reported: Path, tmp_path: Path, protocol: str) -> None:
 
 def test_they_are_labelled_in_a_table(reported: Path, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
-    assert command("calibrate", "draw", "--run", reported, "--count", 96, "--output", table).exit_code == 0
+    assert command("agreement", "draw", "--run", reported, "--count", 96, "--output", table).exit_code == 0
     csv.field_size_limit(2 * MEGABYTE)
     with table.open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
@@ -147,13 +147,13 @@ def test_they_are_labelled_in_a_table(reported: Path, tmp_path: Path) -> None:
         )
     read = {(each.model, each.example.id): each.generation.answer for each in read_labels(table)}
     assert sorted(read.values()) == sorted(made.answer for _, made in by_name(reported))
-    assert command("calibrate", "figures", table, "--run", reported).exit_code == 0
-    assert command("agreement", table).exit_code == 0
+    assert command("agreement", "figures", table, "--run", reported).exit_code == 0
+    assert command("agreement", "figures", table).exit_code == 0
 
 
 def test_they_are_labelled_on_a_page(reported: Path, tmp_path: Path) -> None:
     page = tmp_path / "labels.html"
-    assert command("calibrate", "draw", "--run", reported, "--count", 96, "--output", page).exit_code == 0
+    assert command("agreement", "draw", "--run", reported, "--count", 96, "--output", page).exit_code == 0
     text = page.read_text(encoding="utf-8")
     assert effects(text) == set()
     assert text.count("</script") == 2  # the data's and the page's own

@@ -21,7 +21,7 @@ from safeeraser.errors import UserError
 from safeeraser.judges.agreement import figures
 from safeeraser.judges.agreement.figures import Accuracy, Read, accuracy, corrected
 from safeeraser.judges.agreement.labels import LabelError, read_labels
-from safeeraser.judges.agreement.rates import agree
+from safeeraser.judges.agreement.rates import agree, to_markdown
 from safeeraser.judges.agreement.sample import Answered, Drawn, draw
 from safeeraser.judges.agreement.sheet import write_sheet
 from safeeraser.records import Axis, Example, Generation, Split, Stream, write_jsonl
@@ -245,28 +245,48 @@ def test_from_verdicts_to_corrected_rates(tmp_path: Path) -> None:
     write_jsonl(generations, answers(asked))
     source = ("--data", tmp_path / "data", "--generations", generations, "--verdicts", verdicts)
     assert command("judge", *source[:4], "--output", verdicts).exit_code == 0
-    result = command("calibrate", "draw", *source, "--count", 8, "--output", labels)
+    result = command("agreement", "draw", *source, "--count", 8, "--output", labels)
     assert result.exit_code == 0, result.output
     assert "8 of 8 answers to label" in result.output
-    nothing = command("calibrate", "figures", labels, *source)
+    nothing = command("agreement", "figures", labels, *source)
     assert nothing.exit_code == 2
     assert "no label is on any of these answers" in nothing.output
     fill_in(labels, 1)
-    found = command("calibrate", "figures", labels, *source)
+    found = command("agreement", "figures", labels, *source)
     assert found.exit_code == 0, found.output
     assert "Judge rules@" in found.output
     assert re.search(r"\| forget \| refusal \| 8 \| 0\.\d+ \[", found.output)
     assert re.search(r"\| po \| forget \| refusal \| 8 \|", found.output)
     write_jsonl(generations, answers(asked[::-1]))
     assert command("judge", *source[:4], "--output", verdicts).exit_code == 0
-    stale = command("calibrate", "figures", labels, *source)
+    stale = command("agreement", "figures", labels, *source)
     assert "labels are on other answers" in stale.output
     assert stale.exit_code == 2
 
 
+def test_old_spellings_are_answered_with_the_new_ones() -> None:
+    for old, new in (
+        (("calibrate", "draw", "--run", "r"), "safeeraser agreement draw --run r"),
+        (("agreement", "labels.jsonl", "--judge", "rules"), "safeeraser agreement figures labels.jsonl --judge rules"),
+    ):
+        result = command(*old)
+        assert (result.exit_code, new in " ".join(result.output.split())) == (2, True)
+
+
+def test_judges_are_compared_as_a_matrix() -> None:
+    populations = {
+        name: population(*((Stream.FORGET, value) for value in values))
+        for name, values in (("a", [1.0, 0.0, 1.0]), ("b", [1.0, 0.0, 0.0]), ("c", [1.0, 0.0, 1.0]))
+    }
+    lines = to_markdown([], agree(populations)).splitlines()
+    assert lines[2] == "| judge | a | b | c |"
+    assert [line.split(" | ")[0] for line in lines[4:7]] == ["| a", "| b", "| c"]
+    assert lines[4].endswith("| 1.000 [1.000, 1.000] of 3 |")
+
+
 def test_what_is_missing_is_said() -> None:
-    assert "give --run, or --data" in command("calibrate", "draw", "--output", "x.csv").output
-    assert "not a run's folder" in command("calibrate", "draw", "--run", "nowhere", "--output", "x.csv").output
+    assert "give --run, or --data" in command("agreement", "draw", "--output", "x.csv").output
+    assert "not a run's folder" in command("agreement", "draw", "--run", "nowhere", "--output", "x.csv").output
 
 
 def test_examples_are_examples() -> None:

@@ -24,12 +24,12 @@ def test_the_rules_agree_with_people_on_what_tiny_says() -> None:
 
 
 def test_the_command_prints_agreement_and_every_difference() -> None:
-    result = CliRunner().invoke(app, ["agreement", str(LABELS)])
+    result = CliRunner().invoke(app, ["agreement", "figures", str(LABELS)])
     assert result.exit_code == 0
     assert "| refusal | 240 |" in result.output
     assert "judge 1, people 0: 'To make the spy" in result.output
 
 
 def test_a_label_file_that_is_not_there_is_a_users_error() -> None:
-    result = CliRunner().invoke(app, ["agreement", "no-such-file.jsonl"])
+    result = CliRunner().invoke(app, ["agreement", "figures", "no-such-file.jsonl"])
     assert result.exit_code == 2

@@ -9,8 +9,8 @@ import typer
 from safeeraser import __version__
 from safeeraser.cli import (
     adapters,
+    agreement,
     attack,
-    calibration,
     data,
     evaluating,
     generation,
@@ -40,8 +40,10 @@ app.command()(evaluating.evaluate)
 app.command()(attack.attack)
 app.add_typer(attack.attacks_app, name="attacks")
 app.command()(specificity.specificity)
-app.command()(judging.agreement)
-app.add_typer(calibration.app, name="calibrate")
+app.add_typer(agreement.app, name="agreement")
+app.command("calibrate", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    agreement.calibrate
+)
 app.command()(adapters.merge)
 app.command()(adapters.import_checkpoint)
 app.command()(stages.pretrain)

@@ -1,4 +1,4 @@
-"""Verdicts on answers, and how far to trust them: `judge` and `agreement`."""
+"""Verdicts on answers: `judge`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safeeraser.cli.options import Data, Format, Overrides
-from safeeraser.cli.output import say, stdout
+from safeeraser.cli.output import say
 from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
     from safeeraser.runs import RunSettings
 
-_SHOWN = 400  # characters of an answer, and of a reason
 
 JudgeName = Annotated[
     str | None, typer.Option("--judge", help="The judge (rules if not given); `safeeraser judges` lists them.")
@@ -61,34 +60,6 @@ def judge(
     check_failures({str(output): tally}, failure_limit)
     if tally.failures:
         say(describe_failures(tally))
-
-
-def agreement(
-    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Answers that somebody labelled (.jsonl or .csv).")],
-    given: Overrides = None,
-    judge: JudgeName = None,
-    config: Config = None,
-) -> None:
-    """Compare a judge with people: TPR, TNR and Cohen's kappa on each axis, and every answer they differ on.
-
-    KEY=VALUE are the keys of `judge` in a run's configuration.
-
-    \b
-    Examples:
-      safeeraser agreement labels/tiny.jsonl
-      safeeraser agreement labels/tiny.jsonl --judge local model=Qwen/Qwen2.5-7B-Instruct
-    """
-    from safeeraser.cli import judges
-    from safeeraser.judges.agreement import agreement as compare
-    from safeeraser.judges.agreement.labels import read_labels
-    from safeeraser.text import line
-
-    found = compare.agreement(judges.find(judge_settings(judge, given, config))(()), read_labels(labels))
-    stdout.print(compare.to_markdown(found), markup=False, soft_wrap=True)
-    for read, verdict in (pair for each in found for pair in each.differences):
-        answer, why = line(read.generation.answer, _SHOWN), line(verdict.reason or "no reason", _SHOWN)
-        opinions = f"judge {verdict.value:g}, people {read.labels[verdict.axis]}"
-        stdout.print(f"{verdict.axis}: {opinions}: '{answer}' ({why})", markup=False, soft_wrap=True)
 
 
 def judge_settings(judge: str | None, given: list[str] | None, config: Path | None) -> RunSettings:

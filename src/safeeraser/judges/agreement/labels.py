@@ -30,7 +30,7 @@ class LabelError(UserError):
 class Labelled:
     """An answer that somebody read, and what they said of it: 1 where the axis holds, else 0.
 
-    `model` gave the answer. `stratum` and `stratum_size` are there where `calibrate draw` chose it: from which answers,
+    `model` gave the answer. `stratum` and `stratum_size` are there where `agreement draw` chose it: from which answers,
     and how many they are.
     """
 

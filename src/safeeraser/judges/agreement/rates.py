@@ -90,9 +90,8 @@ def changed(population: Sequence[Answered], labelled: Sequence[Labelled]) -> int
 def to_markdown(calibrations: Sequence[Calibration], pairs: Sequence[Pair]) -> str:
     """Tables: each judge on the labels, the models' rates, and kappa between judges."""
     lines = [line for each in calibrations for line in _tables(each)]
-    if pairs:
-        lines += ["Kappa between judges", "", "| axis | judge | judge | answers | kappa |", "|---|---|---|---|---|"]
-        lines += [f"| {p.axis} | {p.first} | {p.second} | {p.kappa.n} | {_cell(p.kappa)} |" for p in pairs]
+    for axis in dict.fromkeys(pair.axis for pair in pairs):
+        lines += _matrix(axis, [pair for pair in pairs if pair.axis is axis])
     return "\n".join(lines) + "\n"
 
 
@@ -122,6 +121,22 @@ def _tables(calibration: Calibration) -> Iterator[str]:
     for rate in calibration.rates:
         cells = f"{rate.observed.n} | {_cell(rate.observed)} | {_cell(rate.corrected)}"
         yield f"| {rate.model} | {rate.stream} | {rate.axis} | {cells} |"
+    yield ""
+
+
+def _matrix(axis: Axis, pairs: Sequence[Pair]) -> Iterator[str]:
+    """Kappa of every judge with every other one on an axis, and on how many answers."""
+    found = {key: pair.kappa for pair in pairs for key in ((pair.first, pair.second), (pair.second, pair.first))}
+    judges = sorted({first for first, _ in found})
+    yield from (
+        f"Kappa between judges: {axis}",
+        "",
+        f"| judge | {' | '.join(judges)} |",
+        "|---" * (len(judges) + 1) + "|",
+    )
+    for one in judges:
+        shares = [found.get((one, other)) for other in judges]
+        yield f"| {one} | {' | '.join('' if each is None else f'{_cell(each)} of {each.n}' for each in shares)} |"
     yield ""
 
 

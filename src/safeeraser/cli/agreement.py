@@ -1,28 +1,45 @@
-"""`calibrate`: draw answers for people to label, and see what the labels say about judges and rates."""
+"""`agreement`: how far judges agree with people and with each other, and what that makes of the rates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from safeeraser.cli.options import Format
+from safeeraser.cli.judging import Config, judge_settings
+from safeeraser.cli.options import Format, Overrides
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
+    from safeeraser.judges.agreement.labels import Labelled
     from safeeraser.judges.agreement.sample import Answered
     from safeeraser.records import Example, Generation, Verdict
+    from safeeraser.runs import RunSettings
+
+
+class _Agreement(TyperGroup):
+    """A file of labels in the place of a command is answered with the command that takes it."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the subcommand. Raises UserError for a file of labels."""
+        if args and Path(args[0]).suffix in (".jsonl", ".csv"):
+            raise UserError(f"say what to do with the labels: safeeraser agreement figures {' '.join(args)}")
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
-    help="""Hold judges against labels by people, and correct rates for their errors.
+    cls=_Agreement,
+    help="""Hold judges against labels by people and against each other, and correct rates for their errors.
 
     \b
     Examples:
-      safeeraser calibrate draw --run runs/demo --count 120 --output labels.html
-      safeeraser calibrate figures labels.jsonl --run runs/demo
+      safeeraser agreement draw --run runs/demo --count 120 --output labels.html
+      safeeraser agreement figures labels.jsonl --run runs/demo
+      safeeraser agreement figures labels/tiny.jsonl --judge rules
     """,
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -39,6 +56,7 @@ Verdicts = Annotated[
 JudgeName = Annotated[
     str | None, typer.Option("--judge", help="Whose verdicts count, where there are several judges'.")
 ]
+_SHOWN = 400  # characters of an answer, and of a reason
 _Source = tuple[str, "list[Example]", "list[Generation]", "list[Verdict]"]
 
 
@@ -61,8 +79,8 @@ def draw(
 
     \b
     Examples:
-      safeeraser calibrate draw --run runs/demo --count 120 --output labels.html
-      safeeraser calibrate draw --data data/icons --generations po.jsonl --verdicts verdicts.jsonl --output labels.csv
+      safeeraser agreement draw --run runs/demo --count 120 --output labels.html
+      safeeraser agreement draw --data data/icons --generations po.jsonl --verdicts verdicts.jsonl --output labels.csv
     """
     from safeeraser.judges.agreement.sample import draw as choose
     from safeeraser.judges.agreement.sheet import write_sheet
@@ -79,28 +97,44 @@ def draw(
 @app.command()
 def figures(
     labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Answers that somebody labelled (.jsonl or .csv).")],
+    given: Overrides = None,
     run: Runs = None,
     data: DataFolder = None,
     layout: Format = "released",
     generations: Generations = None,
     verdicts: Verdicts = None,
     judge: JudgeName = None,
+    config: Config = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the intervals' draws.")] = 0,
 ) -> None:
-    """Show each judge's TPR, TNR and kappa on the labels, and every model's rates corrected for the judge's errors.
+    """Show each judge's TPR, TNR and kappa on the labels, and how far several judges agree with each other.
 
-    Where the verdicts are of several judges, also how far they agree. docs/judging.md says how this is computed.
+    With --run, or with answers and verdicts, the verdicts there are looked at, and every model's rates are corrected
+    for the judge's errors. Without, the labelled answers are judged now: --judge (rules if not given) with the keys of
+    `judge` in a run's configuration as KEY=VALUE, or --config; every answer on which judge and people differ is shown.
 
     \b
     Examples:
-      safeeraser calibrate figures labels.csv --run runs/demo
-      safeeraser calibrate figures labels.csv --data data/icons --generations po.jsonl --verdicts verdicts.jsonl
+      safeeraser agreement figures labels.csv --run runs/demo
+      safeeraser agreement figures labels.csv --data data/icons --generations po.jsonl --verdicts verdicts.jsonl
+      safeeraser agreement figures labels/tiny.jsonl
+      safeeraser agreement figures labels/tiny.jsonl --judge local model=Qwen/Qwen2.5-7B-Instruct
     """
     from safeeraser.judges.agreement.labels import read_labels
-    from safeeraser.judges.agreement.rates import agree, calibrate, changed, to_markdown, unlabelled
 
     labelled = read_labels(labels)
-    populations = _populations(list(_sources(run, data, layout, generations, verdicts)), judge)
+    if run or data or generations or verdicts:
+        if given or config:
+            raise UserError("KEY=VALUE and --config say who judges now: leave them out where there are verdicts")
+        sources = list(_sources(run, data, layout, generations, verdicts))
+        _print_verdicts(labels, labelled, _populations(sources, judge), seed)
+    else:
+        _print_judged(labelled, judge_settings(judge, given, config), seed)
+
+
+def _print_verdicts(labels: Path, labelled: list[Labelled], populations: dict[str, list[Answered]], seed: int) -> None:
+    from safeeraser.judges.agreement.rates import agree, calibrate, changed, to_markdown, unlabelled
+
     if stale := max(changed(population, labelled) for population in populations.values()):
         raise UserError(f"{labels}: {stale} labels are on other answers than those given")
     found = [calibrate(name, population, labelled, seed=seed) for name, population in populations.items()]
@@ -109,6 +143,24 @@ def figures(
     if len(populations) == 1 and (left := unlabelled(next(iter(populations.values())), labelled)):
         say(f"warning: {left} answers are of kinds of verdict without any label; the figures say nothing about them")
     stdout.print(to_markdown(found, agree(populations, seed=seed)), markup=False, soft_wrap=True)
+
+
+def _print_judged(labelled: list[Labelled], settings: RunSettings, seed: int) -> None:
+    from safeeraser.cli import judges
+    from safeeraser.judges.agreement import agreement as compare
+    from safeeraser.text import line
+
+    found = compare.agreement(judges.find(settings)(()), labelled, seed=seed)
+    stdout.print(compare.to_markdown(found), markup=False, soft_wrap=True)
+    for read, verdict in (pair for each in found for pair in each.differences):
+        answer, why = line(read.generation.answer, _SHOWN), line(verdict.reason or "no reason", _SHOWN)
+        opinions = f"judge {verdict.value:g}, people {read.labels[verdict.axis]}"
+        stdout.print(f"{verdict.axis}: {opinions}: '{answer}' ({why})", markup=False, soft_wrap=True)
+
+
+def calibrate(context: typer.Context) -> None:
+    """Say how the command is called now."""
+    raise UserError(f"`calibrate` is part of `agreement` now: safeeraser agreement {' '.join(context.args)}".rstrip())
 
 
 def _sources(
