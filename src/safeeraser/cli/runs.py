@@ -110,4 +110,4 @@ def _show(settings: RunSettings, folder: Path) -> None:
 
     result = read(folder)
     print_result(result.metrics, settings.methods, result.differences, result.failures, stdout)
-    say(f"the whole report: {folder / 'report.md'}")
+    say(f"every answer and figure: {folder / 'report.html'}; as Markdown: {folder / 'report.md'}")

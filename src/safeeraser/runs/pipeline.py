@@ -124,9 +124,21 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
         differences=statistics.usual(tables),
         failures=report.failures(last, tables[last], examples, answers[last]),
         commands=[likelihood_command(made, name) for name in settings.methods],
+        shown=[_shown(settings, folder, name, answers[name]) for name in settings.methods],
     )
     check_failures(tallies, settings.failure_limit)
     return metrics
+
+
+def _shown(settings: RunSettings, folder: RunFolder, name: str, answers: Sequence[Generation]) -> report.Shown:
+    """A model as the page shows it, with what every judge said."""
+    return report.Shown(
+        name=name,
+        answers=answers,
+        verdicts=read_jsonl(folder.verdicts(name), Verdict),
+        settings={} if name == VANILLA else settings.unlearning(name).model_dump(mode="json"),
+        losses=folder.model(name) / "loss.jsonl",
+    )
 
 
 def likelihood_command(settings: RunSettings, name: str) -> str:

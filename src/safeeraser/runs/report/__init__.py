@@ -1,4 +1,4 @@
-"""What people see of a run: a table in the terminal, report.md, report.json and plot.png in the run folder."""
+"""What people see of a run: a table in the terminal, report.md, report.html, report.json, plot.png."""
 
 from __future__ import annotations
 
@@ -15,12 +15,25 @@ from safeeraser.metrics import Difference
 from safeeraser.records import Example, Metric
 from safeeraser.runs.report.answers import Answers
 from safeeraser.runs.report.document import compose
+from safeeraser.runs.report.page import Shown, build, collect
 from safeeraser.runs.report.plot import draw
-from safeeraser.runs.report.summary import Failure, failures
+from safeeraser.runs.report.summary import Failure, failures, sentence
 from safeeraser.runs.report.terminal import print_differences, print_result, print_table
 
 REPORT = "report.json"
-__all__ = ["Failure", "Result", "failures", "print_differences", "print_result", "print_table", "read", "write"]
+PAGE = "report.html"
+__all__ = [
+    "PAGE",
+    "Failure",
+    "Result",
+    "Shown",
+    "failures",
+    "print_differences",
+    "print_result",
+    "print_table",
+    "read",
+    "write",
+]
 
 
 def write(
@@ -34,13 +47,14 @@ def write(
     differences: Sequence[Difference] = (),
     failures: Sequence[Failure] = (),
     commands: Sequence[str] = (),
+    shown: Sequence[Shown] = (),
 ) -> None:
-    """Write plot.png, report.json and report.md into the run folder, each in one step.
+    """Write plot.png, report.json, report.md and report.html into the run folder, each in one step.
 
     `models` gives the order of the columns. `provenance` is whatever the metrics depend on, as plain values. With
     `examples` and each model's `answers` the report shows some answers side by side. `differences` are those of
     `metrics.usual`, `failures` the worst answers; `commands`, for the reader, measure how likely each model finds the
-    benchmark's answers.
+    benchmark's answers. report.html holds every answer of the models `shown`; without any it is not written.
     """
     draw(metrics, models, folder / "plot.png")
     content = {
@@ -53,6 +67,17 @@ def write(
     write_json(folder / REPORT, content)
     page = compose(folder, metrics, models, provenance, examples, answers or {}, differences, failures, commands)
     write_text(folder / "report.md", page)
+    if shown:
+        view = collect(
+            examples,
+            shown,
+            metrics,
+            summary=sentence(metrics, models),
+            differences=differences,
+            provenance=provenance,
+            commands=commands,
+        )
+        write_text(folder / PAGE, build(f"SafeEraser report: {folder.name}", view))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,12 @@ function narrowed(group) {
   return value !== undefined && key in DEFAULTS && key in EX ? { [key]: value } : {};
 }
 
-function figure(metric, difference) {
+function difference(each) {
+  const p = each.adjusted < 0.001 ? "p <0.001" : `p ${each.adjusted?.toFixed(3)}`;
+  return `${each.value > 0 ? "+" : ""}${(100 * each.value).toFixed(1)} against ${each.baseline}, ${p}`;
+}
+
+function figure(metric, differences) {
   if (!metric) return make("td", { class: "figure soft" }, "–");
   const words = metric.value === null ? "not scored" : percent(metric.value);
   const cell = make(
@@ -46,21 +51,14 @@ function figure(metric, difference) {
       `${range}${range ? ", " : ""}n ${metric.n}${metric.unscored ? `, ${metric.unscored} unscored` : ""}`,
     ),
   );
-  if (difference?.value !== null && difference?.value !== undefined)
-    cell.append(
-      make(
-        "small",
-        {},
-        `${difference.value > 0 ? "+" : ""}${(100 * difference.value).toFixed(1)} vs ${difference.baseline}, p ${difference.adjusted < 0.001 ? "<0.001" : difference.adjusted?.toFixed(3)}`,
-      ),
-    );
+  for (const each of differences) if (each.value !== null) cell.append(make("small", {}, difference(each)));
   return cell;
 }
 
 function tableOf(table, caption, groups) {
   const key = (m) => `${m.part}\n${m.name}\n${m.group}`;
   const found = new Map(data.metrics.map((m) => [`${key(m)}\n${m.model}`, m]));
-  const changes = new Map(data.differences.map((d) => [`${key(d)}\n${d.model}`, d]));
+  const changes = (m, model) => data.differences.filter((d) => d.model === model.name && key(d) === key(m));
   const rows = [
     ...new Map(
       data.metrics.filter((m) => (m.group === "all") !== groups && m.n + m.unscored > 0).map((m) => [key(m), m]),
@@ -82,7 +80,7 @@ function tableOf(table, caption, groups) {
         `${m.title}${m.better === "low" ? " ↓" : " ↑"}`,
         make("small", { class: "soft" }, ` ${m.part}${groups ? `, ${m.group}` : ""}`),
       ),
-      ...MODELS.map((model) => figure(found.get(`${key(m)}\n${model.name}`), changes.get(`${key(m)}\n${model.name}`))),
+      ...MODELS.map((model) => figure(found.get(`${key(m)}\n${model.name}`), changes(m, model))),
     ),
   );
   table.replaceChildren(
