@@ -60,8 +60,8 @@ def read_benchmark(
     """
     source = wiring.source(format)
     data = DataSettings(benchmark=format, path=None if folder is None else Path(folder), scale=scale, seed=seed)
-    if source.build is not None and not data.folder.exists():
-        source.build(data)
+    if source.embedded and not data.folder.exists():
+        source.build(data.folder, scale=scale, seed=seed)
     return source.read(data.folder)
 
 

@@ -66,6 +66,8 @@ class Example:
     `subset` is "seen" or "unseen" where a benchmark holds keywords out of training, else None.
     `kind` says what a retain question is about ("name", "colour", "text", ...), and what an instruction asks for.
     `keyword` is what the picture shows: its name counts as the right answer to a "name" question.
+    `record` names the record of the data that the example comes from, within its split, and `pair` its place in it
+    ("forget1", "text2", ...); the id of what a reader takes is `<split>/<record>/<pair>`.
     """
 
     id: str
@@ -79,6 +81,8 @@ class Example:
     keyword: str | None = None
     subset: str | None = None
     kind: str | None = None
+    record: str | None = None
+    pair: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

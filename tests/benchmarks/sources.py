@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow
 from PIL import Image
 from pyarrow import parquet
@@ -211,6 +212,35 @@ def mossbench(folder: Path) -> Path:
     return folder
 
 
+def vscbench(folder: Path) -> Path:
+    """One prompt with three unsafe and three safe pictures, as the workbook on GitHub names them."""
+    roles = [f"{role}_img_{number}" for role in ("safe", "unsafe") for number in range(3)]
+    row = {"Category": "placeholder", "Prompt": "Placeholder request."}
+    for role in roles:
+        row[role] = f"{role.replace('_img', '_placeholder_0')}.png"
+        small.draw(folder / "vscbench_image_centric_images/placeholder" / row[role])
+    write_csv(folder / "vscbench_image_centric.csv", [row])
+    return folder
+
+
+def jailbreakbench(folder: Path) -> Path:
+    for name, index in (("harmful", 0), ("harmful", 1), ("benign", 0), ("benign", 1)):
+        path = folder / f"data/{name}-behaviors.csv"
+        rows = [
+            {
+                "Index": number,
+                "Goal": f"Placeholder {name} request {number}",
+                "Target": "Placeholder target",
+                "Behavior": f"Placeholder {number}",
+                "Category": "Placeholder category",
+                "Source": "Original",
+            }
+            for number in range(index + 1)
+        ]
+        write_csv(path, rows)
+    return folder
+
+
 WRITERS: Mapping[str, Callable[[Path], Path]] = {
     "vlguard": vlguard,
     "mm_safetybench": mm_safetybench,
@@ -222,6 +252,8 @@ WRITERS: Mapping[str, Callable[[Path], Path]] = {
     "xstest": xstest,
     "mossbench": mossbench,
     "or_bench": or_bench,
+    "vscbench": vscbench,
+    "jailbreakbench": jailbreakbench,
 }
 """What writes a small copy of each source, by its name in `safeeraser benchmarks`."""
 
@@ -260,6 +292,20 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
+
+
+def load_csv(path: Path) -> list[Row]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_workbook(path: Path, rows: list[Row]) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for line in (list(rows[0]), *(list(row.values()) for row in rows)):
+        sheet.append(line)
+    book.save(path)
 
 
 def write_parquet(path: Path, rows: list[Row]) -> None:

@@ -127,3 +127,26 @@ def test_no_answers_at_all(folder: Path, content: bytes | None) -> None:
         (folder.parent / NAME).write_bytes(content)
     with pytest.raises(BenchmarkError, match=NAME):
         answers(folder)
+
+
+def _read_as_the_authors(folder: Path) -> Answers:
+    return read_answers(folder.parent / NAME, read(folder), Split.VALIDATION, as_the_authors=True)
+
+
+def test_the_authors_pass_over_misspelt_keys_and_a_fourth_sample(folder: Path) -> None:
+    def spoil(records: list[small.Record]) -> None:
+        records[0]["unsafe_pairs"][0]["model_response4"] = "a fourth"
+        records[0]["UnharmPair_text1"]["Predicti1on"] = records[0]["UnharmPair_text1"].pop("Prediction")
+
+    write(folder, spoil)
+    strict, paper = set(answers(folder).generations), set(_read_as_the_authors(folder).generations)
+    assert {(one.example_id.rpartition("/")[2], one.sample) for one in strict - paper} == {("forget1", 3), ("text1", 0)}
+    assert paper < strict
+
+
+def test_the_authors_count_an_answer_without_its_safe_picture(folder: Path) -> None:
+    write(folder, lambda records: records[0].pop("SDImage_path"))
+    lost = {one.example_id for one in _read_as_the_authors(folder).generations}
+    lost -= {one.example_id for one in answers(folder).generations}
+    assert len(lost) == small.PAIRS
+    assert all("/decoupled" in one for one in lost)

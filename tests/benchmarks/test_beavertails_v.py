@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import BenchmarkError
-from safeeraser.benchmarks.sources.beavertails_v import read
 from tests.benchmarks import sources
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+
+read = SOURCES["beavertails_v"].read
 
 
 def test_what_becomes_of_safe_and_unsafe_answers(tmp_path: Path) -> None:

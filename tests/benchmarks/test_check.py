@@ -8,13 +8,16 @@ import pytest
 from PIL import Image
 
 from safeeraser.benchmarks.reading.problems import Problem
+from safeeraser.benchmarks.released.read import scan
 from safeeraser.benchmarks.tools.check import Findings, check
+from safeeraser.errors import UserError
+from safeeraser.records import Example
 from tests.benchmarks import small
 from tests.pixels.odd import png
 
 
 def run(folder: Path, workers: int | None = None) -> Findings:
-    return check(folder, is_refusal=lambda answer: answer.startswith("I cannot"), workers=workers)
+    return check(scan(folder), is_refusal=lambda answer: answer.startswith("I cannot"), workers=workers)
 
 
 def found(folder: Path) -> list[tuple[str, str, str | None, str | None]]:
@@ -197,20 +200,40 @@ def test_threads_find_the_same(folder: Path) -> None:
 
 def test_progress_counts_pictures(folder: Path) -> None:
     calls: list[tuple[int, int]] = []
-    check(folder, is_refusal=lambda _: False, progress=lambda done, total: calls.append((done, total)))
+    check(scan(folder), is_refusal=lambda _: False, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(number, 12) for number in range(1, 13)]
 
 
 def test_findings_by_rule_and_as_values(folder: Path) -> None:
     problems = [
-        Problem(folder, "#1 a.png", "keyword", "odd", "warning", "key"),
-        Problem(folder, None, None, "gone", "error", "file"),
-        Problem(folder, None, None, "gone too", "error", "file"),
+        Problem(folder, "#1 a.png", ("keyword",), "odd", "warning", "key", 1),
+        Problem(folder, None, (), "gone", "error", "file"),
+        Problem(folder, None, (), "gone too", "error", "file"),
     ]
     findings = Findings(tuple(problems), {})
-    assert findings.by_rule() == {("error", "file"): 2, ("warning", "key"): 1}
+    assert {key: len(found) for key, found in findings.by_rule().items()} == {
+        ("error", "file"): 2,
+        ("warning", "key"): 1,
+    }
     assert findings.errors == tuple(problems[1:])
     assert problems[0].to_dict() == {
         **{"file": str(folder), "record": "#1 a.png", "field": "keyword"},
         **{"message": "odd", "severity": "warning", "rule": "key"},
     }
+
+
+def test_long_thin_pictures_are_a_warning(folder: Path) -> None:
+    Image.new("RGB", (1000, 4)).save(folder / "img/Weapon/train0.png")
+    (problem,) = run(folder).problems
+    assert (problem.rule, problem.severity, problem.field) == ("thin", "warning", "image_path")
+
+
+def test_what_a_model_refuses_is_named(folder: Path) -> None:
+    def prepare(example: Example) -> None:
+        if example.id == "train/img/Weapon/train0/image1":
+            raise UserError("2,000 tokens, the model has positions for 1,000")
+
+    found = check(scan(folder), is_refusal=lambda _: False, prepare=prepare)
+    assert [(one.rule, one.record, one.field) for one in found.errors] == [
+        ("model", "#1 img/Weapon/train0.png", "UnharmPair_image1.Question")
+    ]

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.sources.clear import read
+from safeeraser.benchmarks import SOURCES
 from safeeraser.records import Split, Stream
 from tests.benchmarks import sources
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+
+read = SOURCES["clear"].read
 
 
 def test_the_smallest_part_with_its_text(tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.benchmarks.sources.figstep import QUESTION, read
+from safeeraser.benchmarks import SOURCES
+from safeeraser.benchmarks.sources.figstep import QUESTION
 from safeeraser.records import Stream
 from tests.benchmarks import sources
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+
+read = SOURCES["figstep"].read
 
 
 def test_one_picture_a_row(tmp_path: Path) -> None:

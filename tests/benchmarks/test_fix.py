@@ -9,24 +9,25 @@ from typing import Any
 
 import pytest
 
+from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import BenchmarkError
-from safeeraser.benchmarks.released.read import read
+from safeeraser.benchmarks.released.read import read, scan
 from safeeraser.benchmarks.tools.check import check
 from safeeraser.benchmarks.tools.fix import LEFT_OUT, fix
 from safeeraser.errors import UserError
 from safeeraser.records import Split, Stream
-from tests.benchmarks import small
+from tests.benchmarks import small, sources
 
 
 def is_refusal(answer: str) -> bool:
     return answer.startswith("I cannot")
 
 
-def run(folder: Path, **settings: Any) -> tuple[Path, list[tuple[str, str, str | None]]]:
-    """The cleaned copy, and what was left out: what, rule and field."""
+def run(folder: Path, **settings: Any) -> tuple[Path, list[tuple[int, str, str | None]]]:
+    """The cleaned copy, and what was left out: how many examples, rule and field."""
     target = folder.parent / "fixed"
-    left_out = fix(folder, target, is_refusal=is_refusal, **settings)
-    return target, [(one.what, one.problem.rule, one.problem.field) for one in left_out]
+    left_out = fix(scan(folder), target, is_refusal=is_refusal, **settings)
+    return target, [(len(one.examples), one.problem.rule, one.problem.field) for one in left_out]
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -46,10 +47,7 @@ def train(folder: Path) -> tuple[int, ...]:
 def test_a_good_benchmark_stays_as_it_is(folder: Path) -> None:
     target, left_out = run(folder)
     assert left_out == []
-    assert [json.loads((target / f"dataset/{name}").read_text()) for name in small.FILES.values()] == [
-        small.load(folder, name) for name in small.FILES.values()
-    ]
-    assert read(target).refusals == tuple(small.REFUSALS)
+    assert read(target).hash == read(folder).hash
     assert {name: value for name, value in digest(target).items() if name.endswith(".png")} == {
         name: value for name, value in digest(folder).items() if name.endswith(".png")
     }
@@ -57,56 +55,41 @@ def test_a_good_benchmark_stays_as_it_is(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "what", "counts"),
+    ("change", "lost", "counts"),
     [
-        (lambda r: r[0]["unsafe_pairs"][1].update(question=""), "pair", (7, 8, 7)),
-        (lambda r: r[0]["unsafe_pairs"][1].update(model_response=3), "pair", (7, 8, 7)),
-        (lambda r: r[0]["unsafe_pairs"][1].update(sd_response=3), "PD pair", (8, 8, 7)),
-        (lambda r: r[0]["unsafe_pairs"][1].update(kind=[]), "key", (8, 8, 8)),
-        (lambda r: r[0]["unsafe_pairs"].insert(1, "pair"), "pair", (8, 8, 8)),
-        (lambda r: r[0].update(unsafe_pairs={}), "key", (4, 8, 4)),
-        (lambda r: r[0]["UnharmPair_image1"].update(Question=3), "pair", (8, 7, 8)),
-        (lambda r: r[0]["UnharmPair_image1"].update(image=3), "pair", (8, 7, 8)),
-        (lambda r: r[0]["UnharmPair_image1"].update(kind=3), "key", (8, 8, 8)),
-        (lambda r: r[0].update(UnharmPair_image1=3), "pair", (8, 7, 8)),
-        (lambda r: r[0].update(SDImage_path="../a.png"), "PD pairs", (8, 8, 4)),
-        (lambda r: r[0].update(image_path="img/none.png"), "record", (4, 4, 4)),
-        (lambda r: r[0].update(keyword=3), "key", (8, 8, 8)),
-        (lambda r: r[0].update(extra=float("nan")), "key", (8, 8, 8)),
-        (lambda r: r[0]["unsafe_pairs"][1].update({"odd key": ["\ud800"]}), "key", (8, 8, 8)),
-        (lambda r: r.append(r[0]), "record", (8, 8, 8)),
-        (lambda r: r.append([]), "text", (8, 8, 8)),
+        (lambda r: r[0]["unsafe_pairs"][1].update(question=""), 0, (7, 8, 7)),
+        (lambda r: r[0]["unsafe_pairs"][1].update(model_response=3), 1, (7, 8, 7)),
+        (lambda r: r[0]["unsafe_pairs"][1].update(sd_response=3), 0, (8, 8, 7)),
+        (lambda r: r[0]["unsafe_pairs"][1].update(kind=[]), 0, (8, 8, 8)),
+        (lambda r: r[0]["unsafe_pairs"].insert(1, "pair"), 0, (8, 8, 8)),
+        (lambda r: r[0].update(unsafe_pairs={}), 0, (4, 8, 4)),
+        (lambda r: r[0]["UnharmPair_image1"].update(Question=3), 0, (8, 7, 8)),
+        (lambda r: r[0]["UnharmPair_image1"].update(image=3), 0, (8, 7, 8)),
+        (lambda r: r[0].update(UnharmPair_image1=3), 0, (8, 7, 8)),
+        (lambda r: r[0].update(SDImage_path="../a.png"), 0, (8, 8, 4)),
+        (lambda r: r[0].update(image_path="img/none.png"), 4, (4, 4, 4)),
+        (lambda r: r[0].update(keyword=3), 0, (8, 8, 8)),
+        (lambda r: r.append(r[0]), 12, (8, 8, 8)),
+        (lambda r: r.append([]), 0, (8, 8, 8)),
     ],
 )
 def test_the_smallest_part_is_left_out(
-    folder: Path, change: Callable[[list[small.Record]], object], what: str, counts: tuple[int, ...]
+    folder: Path, change: Callable[[list[small.Record]], object], lost: int, counts: tuple[int, ...]
 ) -> None:
     small.edit(folder, change)
     before = digest(folder)
     target, left_out = run(folder)
-    assert [one[0] for one in left_out] == [what]
+    assert [one[0] for one in left_out] == [lost]
     assert train(target) == counts
     assert digest(folder) == before
-    assert check(target, is_refusal=is_refusal).errors == ()
-
-
-def test_a_record_without_pairs_is_left_out_last(folder: Path) -> None:
-    def empty(records: list[small.Record]) -> None:
-        for key in [key for key in records[0] if key.startswith("Unharm")]:
-            records[0][key]["Question"] = ""
-        records[0]["unsafe_pairs"] = []
-
-    small.edit(folder, empty)
-    target, left_out = run(folder)
-    assert left_out[4:] == [("record", "part", None)]
-    assert train(target) == (4, 4, 4)
+    assert check(scan(target), is_refusal=is_refusal).errors == ()
 
 
 def test_what_broken_json_still_holds_is_kept(folder: Path) -> None:
     path = folder / "dataset/all_train.json"
     path.write_text(path.read_text()[:-100])
     target, left_out = run(folder)
-    assert left_out == [("text", "json", None)]
+    assert left_out == [(0, "json", None)]
     assert train(target) == (4, 4, 4)
 
 
@@ -116,15 +99,15 @@ def test_misspelt_keys_are_put_right(folder: Path) -> None:
     )
     target, left_out = run(folder)
     assert left_out == []
-    assert small.load(target)[0] == small.record("train", 0)
     assert read(target).problems == ()
+    assert train(target) == (8, 8, 8)
 
 
 def test_broken_pictures_cost_their_records_and_leaks_the_later_ones(folder: Path) -> None:
     (folder / "img/Weapon/train0.png").write_bytes(b"none")
     shutil.copyfile(folder / "img/Privacy/train1.png", folder / "img/Privacy/validation1.png")
     target, left_out = run(folder)
-    assert left_out == [("record", "image", "image_path"), ("record", "leak", "image_path")]
+    assert left_out == [(12, "image", "image_path"), (12, "leak", "image_path")]
     assert len(small.load(target, "all_val.json")) == 1
     assert len(list(target.rglob("*.png"))) == 8
 
@@ -137,9 +120,9 @@ def test_warnings_cost_something_only_when_asked(folder: Path) -> None:
     shutil.rmtree(target)
     target, left_out = run(folder, also=("refusal",))
     assert left_out == [
-        ("pair", "refusal", "unsafe_pairs[1].model_response"),
-        ("pair", "refusal", "unsafe_pairs[1].sd_response"),
-        ("PD pair", "refusal", "unsafe_pairs[1].sd_response"),
+        (2, "refusal", "unsafe_pairs[1].model_response"),
+        (0, "refusal", "unsafe_pairs[1].sd_response"),
+        (1, "refusal", "unsafe_pairs[1].sd_response"),
     ]
     assert train(target) == (7, 8, 6)
 
@@ -148,7 +131,7 @@ def test_the_list_says_where_and_why(folder: Path) -> None:
     small.edit(folder, lambda records: records[0]["unsafe_pairs"][1].update(question=""))
     target, _ = run(folder)
     assert json.loads((target / LEFT_OUT).read_text()) == {
-        "left_out": "pair",
+        "left_out": [],
         "file": str(folder / "dataset/all_train.json"),
         "record": "#1 img/Weapon/train0.png",
         "field": "unsafe_pairs[1].question",
@@ -158,16 +141,28 @@ def test_the_list_says_where_and_why(folder: Path) -> None:
     }
 
 
-def test_links_become_files_and_lines_stay_lines(folder: Path) -> None:
+def test_links_become_files(folder: Path) -> None:
     (folder / "img").rename(folder / "pictures")
     (folder / "img").symlink_to("pictures")
-    lines = "".join(json.dumps(record) + "\n" for record in small.load(folder))
-    (folder / "dataset/all_train.json").unlink()
-    small.raw(folder, lines.encode(), "all_train.jsonl")
     target, _ = run(folder)
     assert not (target / "img").is_symlink()
-    assert (target / "dataset/all_train.jsonl").read_text() == lines
     assert not (target / "pictures").exists()
+    assert read(target).hash == read(folder).hash
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_other_layouts_become_parquet(tmp_path: Path) -> None:
+    folder = sources.vlguard(tmp_path / "data")
+    records = sources.load_json(folder / "train.json")
+    records[0]["instr-resp"][0]["instruction"] = ""
+    sources.write_json(folder / "train.json", records)
+    left_out = fix(SOURCES["vlguard"].scan(folder), tmp_path / "fixed", is_refusal=is_refusal)
+    assert [one.problem.field for one in left_out] == ["'instr-resp'[0].instruction"]
+    fixed = SOURCES["parquet"].read(tmp_path / "fixed")
+    kept = [one.example for one in SOURCES["vlguard"].scan(folder).found]
+    assert [(one.id, one.question, one.answer) for one in fixed.examples] == [
+        (one.id, one.question, one.answer) for one in kept
+    ]
 
 
 @pytest.mark.parametrize("target", ["full", "small/inside", "small", "file"])
@@ -177,7 +172,7 @@ def test_targets_that_are_refused(folder: Path, target: str) -> None:
     (folder.parent / "file").touch()
     before = digest(folder.parent)
     with pytest.raises(UserError, match="name a"):
-        fix(folder, folder.parent / target, is_refusal=is_refusal)
+        fix(scan(folder), folder.parent / target, is_refusal=is_refusal)
     assert digest(folder.parent) == before
 
 

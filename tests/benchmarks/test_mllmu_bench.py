@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import BenchmarkError
-from safeeraser.benchmarks.sources.mllmu_bench import read
 from safeeraser.records import Split, Stream
 from tests.benchmarks import sources
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+
+read = SOURCES["mllmu_bench"].read
 
 
 @pytest.fixture

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import BenchmarkError
-from safeeraser.benchmarks.sources.mm_safetybench import read
 from safeeraser.records import Stream
 from tests.benchmarks import sources
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+
+read = SOURCES["mm_safetybench"].read
 
 
 def test_three_pictures_a_question(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import BenchmarkError
-from safeeraser.benchmarks.sources.mossbench import read
 from safeeraser.records import Stream
 from tests.benchmarks import sources
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+
+read = SOURCES["mossbench"].read
 
 
 def test_the_layout_of_github(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from safeeraser.benchmarks.sources.or_bench import read
+from safeeraser.benchmarks import SOURCES
 from safeeraser.records import Stream
 from tests.benchmarks import sources
+
+read = SOURCES["or_bench"].read
 
 
 def test_three_files(tmp_path: Path) -> None:

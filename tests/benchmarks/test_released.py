@@ -1,6 +1,5 @@
 """The released layout is read in every form seen, and nothing else is."""
 
-import codecs
 import json
 import os
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 from safeeraser.benchmarks.benchmark import Benchmark, BenchmarkError, Problem
-from safeeraser.benchmarks.reading import strict_json
 from safeeraser.benchmarks.released.read import read
 from safeeraser.records import Example, Split, Stream
 from tests.benchmarks import small
@@ -57,6 +55,8 @@ def test_a_record_becomes_forget_retain_and_decoupled_examples(folder: Path) -> 
         answer="Use thing validation 1 like so, 2.",
         category="Privacy",
         keyword="thing validation 1",
+        record="img/Privacy/validation1",
+        pair="forget3",
     )
     assert examples[f"{base}/text2"].answer == "This of validation 1, text2."
     assert examples[f"{base}/text2"].image == folder / "img/Privacy/validation1.png"
@@ -202,8 +202,8 @@ def test_missing_prompts_and_strange_files_are_warnings(folder: Path) -> None:
     benchmark = read(folder)
     assert benchmark.refusals == ()
     assert [(problem.rule, problem.file.name) for problem in benchmark.problems] == [
-        ("file", "prompt.json"),
         ("file", "promt.json"),
+        ("file", "prompt.json"),
     ]
 
 
@@ -217,14 +217,14 @@ def test_hash_follows_content(folder: Path, original: Path) -> None:
     assert read(folder).hash not in (before, after)
 
 
-def test_hash_of_large_sets_is_of_sizes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("safeeraser.benchmarks.reading.folder.CONTENT_LIMIT", 10)
+def test_hash_is_of_the_content_of_pictures_not_their_names(folder: Path) -> None:
     before = read(folder).hash
     picture = folder / "img/Weapon/train0.png"
-    picture.write_bytes(bytes(reversed(picture.read_bytes())))
-    assert read(folder).hash == before
-    picture.write_bytes(picture.read_bytes() + b"0")
+    content = picture.read_bytes()
+    picture.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert read(folder).hash != before
+    picture.write_bytes(content)
+    assert read(folder).hash == before
 
 
 # What is refused
@@ -232,7 +232,7 @@ def test_hash_of_large_sets_is_of_sizes(folder: Path, monkeypatch: pytest.Monkey
 
 def test_all_problems_are_reported_at_once(folder: Path) -> None:
     def spoil(records: list[small.Record]) -> None:
-        records[0]["unsafe_pairs"][2]["model_response"] = " "
+        records[0]["unsafe_pairs"][2]["question"] = " "
         records[1]["unsafe_pairs"] = "none"
         records[1]["image_path"] = "img/none.png"
 
@@ -241,7 +241,7 @@ def test_all_problems_are_reported_at_once(folder: Path) -> None:
     path = folder / "dataset/all_train.json"
     found = errors(folder)
     assert [str(problem) for problem in found] == [
-        f"{path}: #1 img/Weapon/train0.png: unsafe_pairs[2].model_response: empty",
+        f"{path}: #1 img/Weapon/train0.png: unsafe_pairs[2].question: empty",
         f"{path}: #2 img/none.png: unsafe_pairs: expected a list, found text 'none'",
         f"{path}: #2 img/none.png: image_path: No such file or directory: 'img/none.png'",
         f"{folder / 'dataset/all_val.json'}: #1 img/Weapon/validation0.png: UnharmPair_text1.Question: missing",
@@ -271,13 +271,11 @@ def test_the_message_shows_twenty_and_counts_the_rest(folder: Path) -> None:
         (lambda r: r["unsafe_pairs"].insert(0, None), "type", "unsafe_pairs[0]"),
         (lambda r: r["unsafe_pairs"][3].pop("question"), "missing", "unsafe_pairs[3].question"),
         (lambda r: r["unsafe_pairs"][3].pop("model_response"), "missing", "unsafe_pairs[3].model_response"),
-        (lambda r: r["unsafe_pairs"][3].update(sd_response=""), "empty", "unsafe_pairs[3].sd_response"),
         (lambda r: r["unsafe_pairs"][3].update(sd_response=False), "type", "unsafe_pairs[3].sd_response"),
-        (lambda r: r["UnharmPair_image1"].update(Prediction=None), "type", "UnharmPair_image1.Prediction"),
+        (lambda r: r["UnharmPair_image1"].update(Prediction=5), "type", "UnharmPair_image1.Prediction"),
         (lambda r: r["UnharmPair_image1"].update(Answer="other"), "missing", "UnharmPair_image1"),
         (lambda r: r["UnharmPair_image1"].update(image="img/a.png"), "type", "UnharmPair_image1.image"),
         (lambda r: r["UnharmPair_image1"].update(kind=1.5), "type", "UnharmPair_image1.kind"),
-        (lambda r: r.update(notes={"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {}}}}}}}}}), "json", None),
     ],
 )
 def test_each_wrong_field_is_named(
@@ -295,8 +293,8 @@ def test_one_id_twice(folder: Path) -> None:
     (problem,) = errors(folder)
     assert (problem.rule, problem.field, problem.message) == (
         "id",
-        "image_path",
-        "the same as in #1 img/Weapon/train0.png",
+        None,
+        "the same id as in #1 img/Weapon/train0.png",
     )
 
 
@@ -420,7 +418,6 @@ def test_a_broken_line_of_json_lines(folder: Path) -> None:
         (b"[[]]", "expected an object, found a list"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"a":' * 200_000, "nested too deeply"),
-        ("[]".encode("utf-16"), "UTF-16"),
         (b"[1]]", "not JSON (Extra data"),
     ],
 )
@@ -432,13 +429,8 @@ def test_what_is_no_list_of_records(folder: Path, content: bytes, said: str) -> 
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (b"NaN", "NaN is not JSON"),
-        (b"-Infinity", "-Infinity is not JSON"),
-        (b"9" * 5000, "a number of 5000 digits"),
+        (b"NaN", "expected text, found a number nan"),
         (b"1e400", "expected text, found a number inf"),
-        (b'"a\xff"', "not valid Unicode"),
-        (b'"\\ud800"', "not valid Unicode"),
-        (b'"a", "question": "b"', "the same key twice"),
     ],
 )
 def test_json_that_others_read_and_we_do_not(folder: Path, value: bytes, said: str) -> None:
@@ -451,26 +443,50 @@ def test_json_that_others_read_and_we_do_not(folder: Path, value: bytes, said: s
     assert said in problem.message
 
 
-def test_a_byte_order_mark_is_a_warning(folder: Path) -> None:
-    small.raw(folder, codecs.BOM_UTF8 + _train(folder))
-    (problem,) = read(folder).problems
-    assert "byte order mark" in problem.message
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_json_in_other_encodings(folder: Path, encoding: str) -> None:
+    text = json.dumps([{**record, "keyword": "caf\xe9"} for record in small.load(folder)], ensure_ascii=False)
+    small.raw(folder, text.encode(encoding))
+    benchmark = read(folder)
+    assert {one.keyword for one in benchmark.examples if one.split is Split.TRAIN} >= {"caf\xe9"}
+    assert any("Windows-1252" in problem.message for problem in benchmark.problems) == (encoding == "cp1252")
 
 
-def test_too_many_values_are_not_parsed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strict_json, "MAX_VALUES", 20)
-    assert {problem.rule for problem in errors(folder)} == {"file"}
+def test_half_a_surrogate_pair_is_replaced(folder: Path) -> None:
+    small.edit(folder, lambda records: records[0]["unsafe_pairs"][0].update(question="odd \ud800 text"))
+    assert read(folder).examples[0].question == "odd \ufffd text"
 
 
-def test_too_many_records_are_not_interpreted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strict_json, "MAX_RECORDS", 1)
-    assert [problem.message for problem in errors(folder)] == ["more than 1 records"] * 3
+def test_empty_answers_are_pairs_without_one(folder: Path) -> None:
+    def empty(records: list[small.Record]) -> None:
+        records[0]["unsafe_pairs"][0]["model_response"] = ""
+        records[0]["unsafe_pairs"][1]["sd_response"] = " "
+        records[0]["UnharmPair_text1"]["Prediction"] = None
+
+    small.edit(folder, empty)
+    benchmark = read(folder)
+    examples, base = by_id(benchmark), "train/img/Weapon/train0"
+    assert examples[f"{base}/forget1"].answer == ""
+    assert not {f"{base}/decoupled2", f"{base}/text1"} & examples.keys()
+    assert [problem.rule for problem in benchmark.problems] == ["empty"] * 3
 
 
-def test_too_many_problems_end_the_reading(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("safeeraser.benchmarks.reading.problems.MAX_PROBLEMS", 5)
-    small.edit(folder, lambda records: records[0].update(unsafe_pairs=[{}] * 1000))
-    assert len(errors(folder)) == 5
+def test_neighbour_pairs_of_others_are_retain_examples(folder: Path) -> None:
+    pair = {"question": "What is beside it?", "model_response": "A wall."}
+    small.edit(folder, lambda records: records[0].update(safeNb_pairs=[pair], type="paired"))
+    found = [one for one in read(folder).examples if one.kind == "neighbour"]
+    assert [(one.stream, one.question, one.pair) for one in found] == [(Stream.RETAIN, "What is beside it?", "image3")]
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [("hate_speech", "HateSpeech"), ("illegal-activity", "IllegalActivity"), ("WEAPON", "Weapon"), ("Own", "Own")],
+)
+def test_categories_are_spelt_as_in_the_paper(folder: Path, written: str, read_as: str) -> None:
+    small.edit(folder, lambda records: records[0].update(category=written))
+    benchmark = read(folder)
+    assert benchmark.examples[0].category == read_as
+    assert [one.rule for one in benchmark.problems] == ["category"] * (written != read_as)
 
 
 @pytest.mark.parametrize(

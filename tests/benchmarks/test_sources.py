@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import Benchmark, BenchmarkError
+from safeeraser.benchmarks.reading import tables
 from safeeraser.benchmarks.selection import Part, choose
-from safeeraser.benchmarks.tools.check import check_reading
+from safeeraser.benchmarks.tools.check import check
 from safeeraser.cli import wiring
 from safeeraser.records import Split, Stream
 from tests.benchmarks import sources
@@ -18,11 +20,11 @@ from tests.benchmarks import sources
 pytestmark = pytest.mark.usefixtures("own_cache")
 every = pytest.mark.parametrize("name", sources.WRITERS)
 
-EVALUATION_ONLY = {"mm_safetybench", "figstep", "xstest", "mossbench", "or_bench"}
+EVALUATION_ONLY = {"mm_safetybench", "figstep", "xstest", "mossbench", "or_bench", "vscbench", "jailbreakbench"}
 
 
 def read(name: str, folder: Path) -> Benchmark:
-    return wiring.BENCHMARKS[name].read(folder)
+    return SOURCES[name].read(folder)
 
 
 def refused(name: str, folder: Path) -> list[str]:
@@ -64,9 +66,7 @@ def test_the_hash_is_of_the_content(name: str, tmp_path: Path) -> None:
 
 @every
 def test_a_good_copy_passes_the_check(name: str, tmp_path: Path) -> None:
-    scan = wiring.BENCHMARKS[name].scan
-    assert scan is not None
-    found = check_reading(scan(sources.WRITERS[name](tmp_path / "data")), is_refusal=wiring.is_refusal, workers=1)
+    found = check(SOURCES[name].scan(sources.WRITERS[name](tmp_path / "data")), is_refusal=wiring.is_refusal, workers=1)
     assert found.errors == ()
     assert found.counts["records"] > 0
     assert sum(found.counts[f"{split}/{stream}"] for split in Split for stream in Stream) > 0
@@ -79,18 +79,18 @@ def test_no_such_folder_and_an_empty_one(name: str, tmp_path: Path) -> None:
     assert "no such folder" not in refused(name, tmp_path / "empty")
 
 
-@pytest.mark.parametrize("name", ["vlguard", "mm_safetybench", "figstep", "fiubench", "mossbench"])
+@pytest.mark.parametrize("name", ["vlguard", "vscbench", "mm_safetybench", "figstep", "fiubench", "mossbench"])
 def test_a_missing_picture_is_named_with_its_record(name: str, tmp_path: Path) -> None:
     folder = sources.WRITERS[name](tmp_path / "data")
     gone = next(path for path in sorted(folder.rglob("*")) if path.suffix in (".png", ".jpg"))
     gone.unlink()
     problems = refused(name, folder)
     assert len(problems) == 1
-    assert gone.name in problems[0]
+    assert gone.parent.name in problems[0]
     assert "#1" in problems[0]
 
 
-@pytest.mark.parametrize("name", ["vlguard", "mm_safetybench", "figstep", "fiubench", "mossbench"])
+@pytest.mark.parametrize("name", ["vlguard", "vscbench", "mm_safetybench", "figstep", "fiubench", "mossbench"])
 def test_a_picture_outside_the_folder_is_refused(name: str, tmp_path: Path) -> None:
     folder = sources.WRITERS[name](tmp_path / "data")
     link = next(path for path in sorted(folder.rglob("*")) if path.suffix in (".png", ".jpg"))
@@ -116,9 +116,7 @@ def test_a_broken_picture_in_a_table_is_named(content: bytes, tmp_path: Path) ->
     row = {"question": "Placeholder?", "response": "Placeholder.", "is_response_safe": "no"}
     sources.write_parquet(file, [row | {"image": {"bytes": content, "path": "a.png"}}])
     if content.startswith(b"\x89PNG"):  # the header is whole: only decoding shows it
-        scan = wiring.BENCHMARKS["beavertails_v"].scan
-        assert scan is not None
-        found = check_reading(scan(tmp_path), is_refusal=wiring.is_refusal, workers=1)
+        found = check(SOURCES["beavertails_v"].scan(tmp_path), is_refusal=wiring.is_refusal, workers=1)
         assert [(one.rule, one.record, one.field) for one in found.errors] == [("image", "#1", "image")]
     else:
         (problem,) = refused("beavertails_v", tmp_path)
@@ -142,25 +140,89 @@ def test_a_broken_csv_is_named(name: str, spoil: Callable[[str], str], message: 
     assert message in "".join(refused(name, folder))
 
 
-def test_latin_1_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "xstest_prompts.csv").write_bytes("id,prompt,type\n1,Caf\xe9?,homonyms\n".encode("latin-1"))
-    assert refused("xstest", tmp_path) == ["xstest_prompts.csv: not UTF-8"]
+PROMPT = "Caf\xe9 \u2013 \xbfplaceholder?"
+SAVED = {
+    "UTF-8 with a byte order mark": (",", "utf-8-sig"),
+    "UTF-16 with tabs": ("\t", "utf-16"),
+    "UTF-16 without a mark": ("\t", "utf-16-le"),
+    "Windows-1252 with semicolons": (";", "cp1252"),
+    "UTF-8 with semicolons": (";", "utf-8"),
+    "Windows-1252 with commas": (",", "cp1252"),
+}
+
+
+@pytest.mark.parametrize("kind", SAVED)
+def test_a_table_is_read_as_spreadsheet_programs_save_it(kind: str, tmp_path: Path) -> None:
+    separator, encoding = SAVED[kind]
+    lines = [("id", "prompt", "type"), ("1", PROMPT, "homonyms"), ("", "", ""), ("2", f'"a{separator}b"', "contrast_x")]
+    text = "\r\n".join(separator.join(line) for line in lines)
+    (tmp_path / "xstest_prompts.csv").write_bytes(text.encode(encoding))
+    found = read("xstest", tmp_path)
+    assert [example.question for example in found.examples] == [PROMPT, f"a{separator}b"]
+    assert any("Windows-1252" in str(problem) for problem in found.problems) == (encoding == "cp1252")
+
+
+def test_a_workbook_is_read_as_its_table(tmp_path: Path) -> None:
+    sources.write_workbook(tmp_path / "xstest_prompts.xlsx", [{"id": 1, "prompt": PROMPT, "type": "homonyms"}])
+    assert [example.question for example in read("xstest", tmp_path).examples] == [PROMPT]
+    (tmp_path / "xstest_prompts.xlsx").write_bytes(b"PK\3\4 no workbook")
+    assert "not a workbook that can be read" in refused("xstest", tmp_path)[0]
+
+
+def test_a_table_in_no_known_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "xstest_prompts.csv").write_bytes(b"id,prompt,type\n1,\x81\x8d,homonyms\n")
+    assert refused("xstest", tmp_path)[0].endswith("not UTF-8, and not cp1252 either; save it as UTF-8")
+
+
+def test_a_table_whose_texts_unpack_to_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_TEXT_BYTES", 100_000)
+    row = {"question": "Placeholder " * 500, "image": sources.cell("a"), "response": "x", "is_response_safe": "no"}
+    sources.write_parquet(tmp_path / "data/placeholder/train.parquet", [row] * 50)
+    (problem,) = refused("beavertails_v", tmp_path)
+    assert "unpack to more than 100,000 bytes" in problem
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("<image>\nWhat is it?", "What is it?"),
+        ("What is <image> this?", "What is this?"),
+        ("<|vision_start|><|image_pad|><|vision_end|>What?", "What?"),
+        ("[IMG] What? <video>", "What?"),
+    ],
+)
+@pytest.mark.parametrize("name", ["xstest", "vlguard"])
+def test_tokens_that_stand_for_a_picture_are_left_out(name: str, written: str, asked: str, tmp_path: Path) -> None:
+    if name == "xstest":
+        sources.write_csv(tmp_path / "xstest_prompts.csv", [{"id": "1", "prompt": written, "type": "homonyms"}])
+    else:
+        folder = sources.vlguard(tmp_path)
+        records = sources.load_json(folder / "train.json")
+        records[0]["instr-resp"][0]["instruction"] = written
+        sources.write_json(folder / "train.json", records)
+    found = read(name, tmp_path)
+    assert found.examples[0].question == asked
+    assert [one.rule for one in found.problems if one.rule == "token"] == ["token"]
+
+
+def test_every_example_names_its_record_and_pair(tmp_path: Path) -> None:
+    for name, write in sources.WRITERS.items():
+        for example in read(name, write(tmp_path / name)).examples:
+            assert example.id == f"{example.split}/{example.record}/{example.pair}"
 
 
 def test_several_problems_come_at_once(tmp_path: Path) -> None:
     folder = sources.vlguard(tmp_path / "data")
     records = sources.load_json(folder / "train.json")
     records[0]["image"] = "../../outside.png"
-    records[1]["instr-resp"][0]["response"] = ""
     records[1]["instr-resp"][1] = {"question": "?"}
     sources.write_json(folder / "train.json", records)
     found = "\n".join(refused("vlguard", folder))
     assert "train.json: #1: image: path with '..'" in found
-    assert "train.json: #2: 'instr-resp'[0].response: empty" in found
     assert "train.json: #2: 'instr-resp'[1]: no instruction among 'question'" in found
 
 
-@pytest.mark.parametrize("name", ["xstest", "or_bench", "mossbench"])
+@pytest.mark.parametrize("name", ["xstest", "or_bench", "mossbench", "jailbreakbench"])
 def test_over_refusal_sets_are_what_sarr_is_measured_on(name: str, tmp_path: Path) -> None:
     examples = read(name, sources.WRITERS[name](tmp_path / "data")).examples
     asked = choose(examples, Part.DECOUPLED)

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import BenchmarkError
-from safeeraser.benchmarks.sources.vlguard import read
 from safeeraser.records import Example, Split, Stream
 from tests.benchmarks import sources
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+
+read = SOURCES["vlguard"].read
 
 
 def test_each_instruction_becomes_an_example(tmp_path: Path) -> None:
@@ -29,6 +31,8 @@ def test_each_instruction_becomes_an_example(tmp_path: Path) -> None:
         answer="",
         category="privacy",
         kind="harmful picture",
+        record="test/1",
+        pair="forget1",
     )
     about_safe = examples["train/train/2/forget2"]
     assert (about_safe.image, about_safe.kind) == (folder / "train/group/1.png", "harmful instruction")
@@ -77,3 +81,17 @@ def test_one_split_is_enough(tmp_path: Path) -> None:
     benchmark = read(folder)
     assert {example.split for example in benchmark.examples} == {Split.VALIDATION}
     assert benchmark.problems == ()
+
+
+def test_an_empty_response_is_a_pair_without_one(tmp_path: Path) -> None:
+    """As 17 of the published test.json: the harmless pair is left out, the harmful one asked without an answer."""
+    folder = sources.vlguard(tmp_path)
+    records = sources.load_json(folder / "test.json")
+    for record in records:
+        for pair in record["instr-resp"]:
+            pair["response"] = ""
+    sources.write_json(folder / "test.json", records)
+    found = read(folder)
+    tested = [example.stream for example in found.examples if example.split is Split.VALIDATION]
+    assert tested == [Stream.FORGET, Stream.FORGET]
+    assert [one.rule for one in found.problems if one.rule == "empty"] == ["empty"] * 3

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import BenchmarkError
-from safeeraser.benchmarks.sources.xstest import read
 from safeeraser.records import Stream
 from tests.benchmarks import sources
+
+read = SOURCES["xstest"].read
 
 
 def test_labels_become_streams(tmp_path: Path) -> None:

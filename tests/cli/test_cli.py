@@ -222,11 +222,11 @@ def test_broken_json(fresh: World) -> None:
     assert f"{path}: not JSON" in refused_run(fresh)
 
 
-def test_an_empty_answer(fresh: World) -> None:
-    small.edit(fresh.data, lambda records: records[1]["unsafe_pairs"][2].update(sd_response=" "))
+def test_an_empty_question(fresh: World) -> None:
+    small.edit(fresh.data, lambda records: records[1]["unsafe_pairs"][2].update(question=" "))
     message = refused_run(fresh)
     assert f"{fresh.data}/dataset/all_train.json" in message
-    assert "unsafe_pairs[2].sd_response" in message
+    assert "unsafe_pairs[2].question" in message
 
 
 def test_a_missing_key(fresh: World) -> None:
@@ -376,18 +376,18 @@ def test_data_is_built_checked_and_shown(tmp_path: Path) -> None:
     assert Ended("data", "show", folder, "--sheet", tmp_path / "sheet.html").code == 0
     assert "<html" in (tmp_path / "sheet.html").read_text().lower()
     before = contents(folder)
-    assert "not empty" in refused("data", "build", folder, "--scale", "0.01")
+    assert "name a new folder" in refused("data", "build", folder, "--scale", "0.01")
     assert contents(folder) == before
 
 
 def test_findings_end_with_1_and_can_be_fixed(fresh: World) -> None:
-    small.edit(fresh.data, lambda records: records[0]["unsafe_pairs"][0].update(model_response=""))
+    small.edit(fresh.data, lambda records: records[0]["unsafe_pairs"][0].update(question=""))
     before = contents(fresh.data)
     found = Ended("data", "check", fresh.data)
     assert found.code == 1
     assert "1 errors" in found.err
     problems = json.loads(Ended("data", "check", fresh.data, "--json").out)["problems"]
-    assert [one["field"] for one in problems if one["severity"] == "error"] == ["unsafe_pairs[0].model_response"]
+    assert [one["field"] for one in problems if one["severity"] == "error"] == ["unsafe_pairs[0].question"]
 
     copy = fresh.folder / "copy"
     assert Ended("data", "fix", fresh.data, copy).code == 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from safeeraser.benchmarks.reading.problems import BenchmarkError, Problem, Severity, errors, warnings
-from safeeraser.benchmarks.reading.reading import PROMPTS, Found, Reading
+from safeeraser.benchmarks.reading.reading import PROMPTS, Located, Reading
+from safeeraser.provenance import file_hash
 from safeeraser.records import Example, Split, Stream
 from safeeraser.text import json_text
 
@@ -21,7 +22,8 @@ __all__ = ["Benchmark", "BenchmarkError", "Problem", "Severity", "conclude", "fi
 class Benchmark:
     """Examples that passed every check a reader makes, and the refusals to train towards.
 
-    `problems` are warnings. `hash` is SHA-256 over the data files and the pictures: equal hashes, equal benchmark.
+    `problems` are warnings. `hash` is SHA-256 over the examples, the refusals and the content of the pictures: equal
+    hashes, equal benchmark.
     """
 
     name: str
@@ -47,7 +49,7 @@ def finish(reading: Reading) -> Benchmark:
     problems = reading.problems()
     if errors(problems):
         raise BenchmarkError(errors(problems))
-    examples = tuple(found.example for found in reading.found)
+    examples = tuple(one.example for one in reading.found)
     return Benchmark(
         name=reading.name,
         folder=reading.root,
@@ -60,33 +62,26 @@ def finish(reading: Reading) -> Benchmark:
 
 def conclude(reading: Reading) -> None:
     """Report what only shows when everything is read: no examples at all, two of one id, nothing to train towards."""
-    first: dict[str, Found] = {}
-    for found in reading.found:
-        if first.setdefault(found.example.id, found) is not found:
-            found.question.error("id", f"the same example as in {first[found.example.id].question.record}")
+    first: dict[str, Located] = {}
+    told = set()
+    for one in reading.found:
+        other, record = first.setdefault(one.example.id, one), (one.question.file, one.question.number)
+        if other is not one and record not in told:
+            told.add(record)
+            one.question._replace(path=()).error("id", f"the same id as in {other.question.record}")
     if not reading.found and not errors(reading.problems()):
-        reading.spot().error("file", "no examples in any file")
-    training = any(
-        found.example.split is Split.TRAIN and found.example.stream is Stream.FORGET for found in reading.found
-    )
+        reading.spot().error("file", f"no examples; expected {reading.expects}")
+    training = any(one.example.split is Split.TRAIN and one.example.stream is Stream.FORGET for one in reading.found)
     if training and not reading.refusals:
         reading.spot(PROMPTS).warn("file", 'missing: no refusals to train towards; write {"idk": ["...", ...]} there')
 
 
-def _fingerprint(reading: Reading, examples: Iterable[Example]) -> str:
-    """SHA-256 in hex over the examples and refusals as read, and over the pictures.
-
-    Pictures of the cache are named after their content; those of the folder count as `Folder.fingerprint` says.
-    """
+def _fingerprint(reading: Reading, examples: Sequence[Example]) -> str:
+    """SHA-256 in hex over the examples and refusals as read, and the content of the pictures."""
+    contents = {image: file_hash(image) for example in examples if (image := example.image)}
     digest = hashlib.sha256()
-    own = []
     for example in examples:
-        image = example.image
-        if image is not None and image.is_relative_to(reading.root):
-            own.append(image)
-            image = image.relative_to(reading.root)
-        elif image is not None:
-            image = Path(image.name)
-        digest.update(f"{json_text(dataclasses.asdict(dataclasses.replace(example, image=image)))}\n".encode())
-    digest.update("\n".join([*reading.refusals, reading.folder.fingerprint((), own)]).encode())
+        values = dataclasses.asdict(example) | {"image": contents[example.image] if example.image else None}
+        digest.update(f"{json_text(values)}\n".encode())
+    digest.update("\n".join(reading.refusals).encode())
     return digest.hexdigest()

@@ -90,15 +90,14 @@ def prompts(
 
 
 def _build_shipped(output: Path, benchmark: str, scale: float, seed: int) -> None:
-    from safeeraser.benchmarks.settings import DataSettings
-    from safeeraser.cli import wiring
+    from safeeraser.benchmarks import SOURCES
 
-    source = wiring.BENCHMARKS.get(benchmark)
-    if source is None or source.build is None:
-        raise UserError(unknown("benchmark to build", benchmark, (n for n, s in wiring.BENCHMARKS.items() if s.build)))
+    source = SOURCES.get(benchmark)
+    if source is None or not source.embedded:
+        raise UserError(unknown("benchmark to build", benchmark, (n for n, s in SOURCES.items() if s.embedded)))
     if not 0 < scale <= 1:
         raise UserError(f"--scale must be above 0 and at most 1, not {scale:g}")
-    source.build(DataSettings(benchmark=benchmark, path=output, scale=scale, seed=seed))
+    source.build(output, scale=scale, seed=seed)
     print_counts({f"{split}/{stream}": n for (split, stream), n in source.read(output).counts().items()})
 
 

@@ -13,7 +13,7 @@ from safeeraser.cli.output import progress, say
 
 def export(
     folder: AnyFolder,
-    to: Annotated[str, typer.Option("--to", help="released, parquet (for `datasets`) or webdataset.")],
+    to: Annotated[str, typer.Option("--to", help="released, or parquet (for `datasets`).")],
     output: Annotated[Path, typer.Option("--output", help="Where to write it; a new folder.")],
     layout: Format = "released",
     licence: Annotated[
@@ -28,7 +28,7 @@ def export(
     \b
     Examples:
       safeeraser data export data/icons --to parquet --output out/icons-parquet --licence apache-2.0
-      safeeraser data export VLGuard --format vlguard --to webdataset --output out/vlguard
+      safeeraser data export VLGuard --format vlguard --to parquet --output out/vlguard
     """
     from safeeraser.benchmarks.tools.export import export as write
     from safeeraser.cli import wiring

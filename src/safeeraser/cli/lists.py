@@ -74,9 +74,9 @@ def benchmarks() -> None:
     Example:
       safeeraser benchmarks
     """
-    from safeeraser.cli import wiring
+    from safeeraser.benchmarks import SOURCES
 
-    print_rows({name: source.about for name, source in wiring.BENCHMARKS.items()})
+    print_rows({name: source.about for name, source in SOURCES.items()})
 
 
 def judges() -> None:

@@ -6,29 +6,12 @@ Modules that need torch are imported when a name is used, so that `--help` answe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safeeraser.benchmarks import icons
+from safeeraser.benchmarks import SOURCES, Source
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.benchmarks.reading.reading import Reading
-from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.settings import DataSettings
-from safeeraser.benchmarks.sources import (
-    beavertails_v,
-    clear,
-    exported,
-    figstep,
-    fiubench,
-    mllmu_bench,
-    mm_safetybench,
-    mossbench,
-    or_bench,
-    vlguard,
-    xstest,
-)
 from safeeraser.cli import judges
 from safeeraser.errors import UserError, unknown
 from safeeraser.judges.rules.refusal import find_refusal
@@ -43,88 +26,6 @@ if TYPE_CHECKING:
     from safeeraser.runs.pipeline import Kit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A kind of benchmark: how its folder is read and, for one that comes with the package, built.
-
-    `scan` reads for `data check`, and reports instead of raising; None for the released layout, which has a check of
-    its own. `licence` is the Hub's name for the licence that the data came with.
-    """
-
-    about: str
-    read: Callable[[Path], Benchmark]
-    scan: Callable[[Path], Reading] | None = None
-    build: Callable[[DataSettings], None] | None = None
-    licence: str = "unknown"
-
-
-BENCHMARKS = {
-    "icons": Source(
-        about="pictograms with harmless content in the paper's structure; built where it is not there yet",
-        read=released.read,
-        build=lambda data: icons.build(data.folder, scale=data.scale, seed=data.seed),
-    ),
-    "released": Source(about="a folder in the released SafeEraser layout (data.path)", read=released.read),
-    "parquet": Source(
-        about="what `data export --to parquet` wrote", read=exported.read_parquet, scan=exported.scan_parquet
-    ),
-    "webdataset": Source(
-        about="what `data export --to webdataset` wrote", read=exported.read_webdataset, scan=exported.scan_webdataset
-    ),
-    "vlguard": Source(
-        about="VLGuard: harmful pictures, and instructions of both kinds about harmless ones",
-        read=vlguard.read,
-        scan=vlguard.scan,
-        licence="mit",
-    ),
-    "mm_safetybench": Source(
-        about="MM-SafetyBench: harmful questions with pictures of what they are about; evaluation only",
-        read=mm_safetybench.read,
-        scan=mm_safetybench.scan,
-        licence="cc-by-nc-4.0",
-    ),
-    "figstep": Source(
-        about="FigStep: harmful instructions as pictures of text; evaluation only",
-        read=figstep.read,
-        scan=figstep.scan,
-        licence="mit",
-    ),
-    "beavertails_v": Source(
-        about="BeaverTails-V: harmful questions about pictures, with unsafe answers",
-        read=beavertails_v.read,
-        scan=beavertails_v.scan,
-        licence="cc-by-nc-4.0",
-    ),
-    "mllmu_bench": Source(
-        about="MLLMU-Bench: facts about invented people to forget", read=mllmu_bench.read, scan=mllmu_bench.scan
-    ),
-    "clear": Source(about="CLEAR: invented authors and their portraits to forget", read=clear.read, scan=clear.scan),
-    "fiubench": Source(
-        about="FIUBench: private facts about invented faces to forget",
-        read=fiubench.read,
-        scan=fiubench.scan,
-        licence="apache-2.0",
-    ),
-    "xstest": Source(
-        about="XSTest: safe prompts that sound unsafe, and unsafe ones; text only, evaluation only",
-        read=xstest.read,
-        scan=xstest.scan,
-        licence="cc-by-4.0",
-    ),
-    "mossbench": Source(
-        about="MOSSBench: harmless questions about pictures that look dangerous; evaluation only",
-        read=mossbench.read,
-        scan=mossbench.scan,
-        licence="cc-by-sa-4.0",
-    ),
-    "or_bench": Source(
-        about="OR-Bench: prompts that sound toxic, and toxic ones; text only, evaluation only",
-        read=or_bench.read,
-        scan=or_bench.scan,
-        licence="cc-by-4.0",
-    ),
-}
-
 MODELS = {
     "tiny": "DINOv2-small + SmolLM2-135M, put together on first use (about 200 MB to fetch)",
     "FOLDER": "a model that transformers' AutoModelForImageTextToText loads",
@@ -137,7 +38,7 @@ def names() -> Names:
     from safeeraser import objectives
 
     return Names(
-        benchmarks=tuple(BENCHMARKS),
+        benchmarks=tuple(SOURCES),
         judges=tuple(judges.KINDS),
         methods=(VANILLA, *objectives.names()),
         models=tuple(name for name in MODELS if name.islower()),
@@ -163,11 +64,15 @@ def kit(settings: RunSettings, folder: RunFolder | None = None) -> Kit:
         except (ValueError, OSError) as error:  # how transformers says that there is no model it can load
             raise UserError(f"model {settings.model}: {error}") from error
 
-    source = BENCHMARKS[settings.data.benchmark]
-    if source.build is None and settings.data.path is None:
+    source = SOURCES[settings.data.benchmark]
+    if not source.embedded and settings.data.path is None:
         raise UserError(f"data.path: the benchmark {settings.data.benchmark!r} needs a folder")
+
+    def build(data: DataSettings) -> None:
+        source.build(data.folder, scale=data.scale, seed=data.seed)
+
     return Kit(
-        build=source.build,
+        build=build if source.embedded else None,
         read=source.read,
         load=load_model,
         methods={name: method(name) for name in settings.methods if name != VANILLA},
@@ -190,9 +95,9 @@ def stored(folder: RunFolder) -> RunSettings:
 
 def source(layout: str) -> Source:
     """The kind of benchmark of this name."""
-    if layout not in BENCHMARKS:
-        raise UserError(unknown("format", layout, BENCHMARKS))
-    return BENCHMARKS[layout]
+    if layout not in SOURCES:
+        raise UserError(unknown("format", layout, SOURCES))
+    return SOURCES[layout]
 
 
 def read(folder: Path, layout: str = "released") -> Benchmark:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safeeraser.benchmarks.reading.problems import BenchmarkError
 from safeeraser.benchmarks.released import read as released
+from safeeraser.benchmarks.released.write import write as write_layout
 from safeeraser.benchmarks.tools.cards import cards
 from safeeraser.benchmarks.tools.check import check
 from safeeraser.benchmarks.tools.sheet import contact_sheet
@@ -22,9 +24,9 @@ from safeeraser.curation.splits import Placed
 from safeeraser.errors import UserError
 from safeeraser.files import whole_folder, write_json, write_text
 from safeeraser.pixels import format_of, read_bytes
-from safeeraser.records import Split
+from safeeraser.records import Example, Split, Stream
 
-_FILES = {Split.TRAIN: "all_train.json", Split.SELECTION: "all_selection.json", Split.VALIDATION: "all_val.json"}
+_PAIRS = {Role.FORGET: "forget", Role.RETAIN_TEXT: "text", Role.RETAIN_IMAGE: "image"}
 FINDINGS, REPORT, SAMPLE, SETTINGS = "findings.jsonl", "report.md", "sample.html", "built.json"
 
 
@@ -54,12 +56,10 @@ def write(
     """
     kept = _kept(draft, gate)
     with whole_folder(target) as scratch:
-        for split in Split:
-            rows = [_record(one, draft, scratch) for one in kept if one.split is split]
-            if rows:
-                write_json(scratch / "dataset" / _FILES[split], rows)
-        write_json(scratch / "dataset" / "prompt.json", {"idk": list(draft.refusals)})
-        findings = check(scratch, is_refusal=is_refusal)
+        ordered = [one for split in Split for one in kept if one.split is split]
+        examples = [example for one in ordered for example in _record(one, draft, scratch)]
+        write_layout(scratch, examples, draft.refusals, Path.as_posix)
+        findings = check(released.scan(scratch), is_refusal=is_refusal)
         if findings.errors:
             raise BenchmarkError(findings.errors)
         write_text(scratch / FINDINGS, "".join(one.to_json() + "\n" for one in gate.findings))
@@ -83,44 +83,49 @@ def _kept(draft: Draft, gate: Gate) -> list[Placed]:
     return kept
 
 
-def _record(one: Placed, draft: Draft, folder: Path) -> dict[str, Any]:
+def _record(one: Placed, draft: Draft, folder: Path) -> Iterator[Example]:
+    """The examples of a record, their pictures copied into the folder and named by their place there."""
     picture, partner = one.picture, draft.partners[one.picture]
-    values = {
-        "keyword": picture.keyword,
-        "category": picture.category,
-        "subset": one.subset,
-        "image_path": _copy(picture, folder, f"img/{picture.category}"),
-        "SDImage_path": _copy(partner, folder, f"pdset/image/{one.split}"),
-        "safe_keyword": partner.keyword,
-    }
-    known = {key: value for key, value in values.items() if value is not None}
-    return {**known, "unsafe_pairs": _unsafe_pairs(draft.pairs[picture]), **_retain_pairs(draft.pairs[picture])}
+    image = _copy(picture, folder, f"img/{picture.category}")
+    safe = _copy(partner, folder, f"pdset/image/{one.split}")
+    record = image.with_suffix("").as_posix()
+    numbers = Counter[Role]()
+    for pair in draft.pairs[picture]:
+        role = pair.question.role
+        numbers[role] += 1
+        about_picture = role is not Role.RETAIN_TEXT
+        first = Example(
+            id=f"{one.split}/{record}/{_PAIRS[role]}{numbers[role]}",
+            split=one.split,
+            stream=Stream.FORGET if role is Role.FORGET else Stream.RETAIN,
+            image=image if about_picture else None,
+            question=pair.question.text,
+            answer=pair.answer,
+            category=picture.category,
+            keyword=picture.keyword if about_picture else None,
+            subset=one.subset,
+            kind=None if about_picture else "text",
+            record=record,
+            pair=f"{_PAIRS[role]}{numbers[role]}",
+        )
+        yield first
+        if pair.safe_answer is not None:
+            yield replace(
+                first,
+                id=f"{one.split}/{record}/decoupled{numbers[role]}",
+                stream=Stream.DECOUPLED,
+                image=safe,
+                answer=pair.safe_answer,
+                partner=first.id,
+                keyword=partner.keyword,
+                pair=f"decoupled{numbers[role]}",
+            )
 
 
-def _unsafe_pairs(pairs: Sequence[Pair]) -> list[dict[str, str]]:
-    found = []
-    for pair in pairs:
-        if pair.question.role is Role.FORGET:
-            safe = {} if pair.safe_answer is None else {"sd_response": pair.safe_answer}
-            found.append({"question": pair.question.text, "model_response": pair.answer, **safe})
-    return found
-
-
-def _retain_pairs(pairs: Sequence[Pair]) -> dict[str, dict[str, str | None]]:
-    found: dict[str, dict[str, str | None]] = {}
-    for role, name in ((Role.RETAIN_TEXT, "text"), (Role.RETAIN_IMAGE, "image")):
-        own = [pair for pair in pairs if pair.question.role is role]
-        for number, pair in enumerate(own, start=1):
-            values: dict[str, str | None] = {"Question": pair.question.text, "Prediction": pair.answer}
-            without = {"kind": "text", "image": None} if role is Role.RETAIN_TEXT else {}
-            found[f"UnharmPair_{name}{number}"] = {**without, **values}
-    return found
-
-
-def _copy(picture: Picture, folder: Path, place: str) -> str:
+def _copy(picture: Picture, folder: Path, place: str) -> Path:
     """Copy a picture, named by its bytes; returns its path in the benchmark."""
     kind = format_of(read_bytes(picture.path)).lower().replace("jpeg", "jpg")
-    name = f"{place}/{picture.sha256[:16]}.{kind}"
+    name = Path(place, f"{picture.sha256[:16]}.{kind}")
     if not (folder / name).exists():
         (folder / place).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(picture.path, folder / name)

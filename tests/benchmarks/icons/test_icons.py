@@ -13,6 +13,7 @@ from PIL import Image, ImageChops
 
 from safeeraser.benchmarks.icons import build, vocabulary
 from safeeraser.benchmarks.icons.draw import COLOURS, SIZE, code_points, draw
+from safeeraser.errors import UserError
 from safeeraser.records import Split
 
 FILES = {Split.TRAIN: "all_train.json", Split.SELECTION: "all_selection.json", Split.VALIDATION: "all_val.json"}
@@ -129,7 +130,7 @@ def test_drawn_facts_are_true() -> None:
 
 def test_a_folder_with_content_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(FileExistsError, match="not empty"):
+    with pytest.raises(UserError, match="name a new folder"):
         build(tmp_path, scale=0.02)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

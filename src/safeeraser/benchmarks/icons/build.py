@@ -6,21 +6,19 @@ decoupled pairs: 28,800. Equal scale and seed give equal bytes.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.icons.draw import Picture, draw
 from safeeraser.benchmarks.icons.vocabulary import Icon, Pair
-from safeeraser.files import require_new, whole_folder, write_text
-from safeeraser.records import Split
+from safeeraser.benchmarks.released.write import write
+from safeeraser.files import require_new, whole_folder
+from safeeraser.records import Example, Split, Stream
 
-_FILES = {Split.TRAIN: "all_train.json", Split.SELECTION: "all_selection.json", Split.VALIDATION: "all_val.json"}
 _HARMFUL_PER_CATEGORY = {Split.TRAIN: 196, Split.SELECTION: 68, Split.VALIDATION: 136}
 _HARMFUL_UNSEEN_PER_CATEGORY = {Split.TRAIN: 0, Split.SELECTION: 40, Split.VALIDATION: 80}
 _SAFE = {Split.TRAIN: 270, Split.SELECTION: 140, Split.VALIDATION: 190}
@@ -37,6 +35,11 @@ class _Drawn:
     picture: Picture
     unseen: bool
 
+    @property
+    def record(self) -> str:
+        """What the record of this picture is called."""
+        return self.path.removesuffix(".png")
+
 
 def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
     """Write the benchmark into `folder`, which must not exist or be empty.
@@ -51,14 +54,14 @@ def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
 
 
 def _write(folder: Path, scale: float, seed: int) -> None:
-    for split, file in _FILES.items():
+    examples: list[Example] = []
+    for split in Split:
         safe = list(_draw_safe(folder, split, scale, seed))
         harmful = [
             drawn for name in vocabulary.categories() for drawn in _draw_harmful(folder, split, name, scale, seed)
         ]
-        records = list(_records(harmful, safe, split, seed))
-        write_text(folder / "dataset" / file, json.dumps(records, indent=1))
-    write_text(folder / "dataset" / "prompt.json", json.dumps({"idk": vocabulary.refusals()}, indent=1))
+        examples += _examples(harmful, safe, split, seed)
+    write(folder, examples, vocabulary.refusals(), Path.as_posix)
 
 
 def _draw_harmful(folder: Path, split: Split, category: str, scale: float, seed: int) -> Iterator[_Drawn]:
@@ -95,44 +98,34 @@ def _draw_all(
         yield _Drawn(path, icon, picture, is_unseen)
 
 
-def _records(harmful: list[_Drawn], safe: list[_Drawn], split: Split, seed: int) -> Iterator[dict[str, Any]]:
+def _examples(harmful: list[_Drawn], safe: list[_Drawn], split: Split, seed: int) -> Iterator[Example]:
     """One record a harmful picture; its partner is the next safe picture of its kind, seen or unseen, all in turn."""
     shuffled = random.Random(f"{seed}/partners/{split}").sample(safe, len(safe))
     partners = {unseen: cycle([drawn for drawn in shuffled if drawn.unseen == unseen]) for unseen in (False, True)}
     for drawn in harmful:
         rng = random.Random(f"{seed}/pairs/{drawn.path}")
-        yield _record(drawn, next(partners[drawn.unseen]), split, rng)
+        partner = next(partners[drawn.unseen])
+        yield from _asked_of_both(drawn, partner, split, rng)
+        yield from _retained(drawn, split, rng)
 
 
-def _record(drawn: _Drawn, partner: _Drawn, split: Split, rng: random.Random) -> dict[str, Any]:
-    return {
-        "id": drawn.path.removesuffix(".png"),
-        "keyword": drawn.icon.name,
-        "category": drawn.icon.category,
-        "subset": "unseen" if drawn.unseen else "seen",
-        "image_path": drawn.path,
-        "SDImage_path": partner.path,
-        "safe_keyword": partner.icon.name,
-        "unsafe_pairs": [_unsafe_pair(kind, drawn, partner, split, rng) for kind in _instruction_kinds(rng)],
-        **_retain_pairs(drawn, split, rng),
-    }
+def _asked_of_both(drawn: _Drawn, partner: _Drawn, split: Split, rng: random.Random) -> Iterator[Example]:
+    """Four instructions, each about the harmful picture and about the safe one."""
+    for number, kind in enumerate(rng.sample(vocabulary.instruction_kinds(), _PAIRS), start=1):
+        wording = rng.choice(vocabulary.wordings(kind, split))
+        for about, stream in ((drawn, Stream.FORGET), (partner, Stream.DECOUPLED)):
+            yield _example(
+                drawn,
+                split,
+                stream,
+                f"{stream}{number}",
+                vocabulary.instruction(kind, about.icon, wording),
+                shown=about,
+                partner=f"{split}/{drawn.record}/forget{number}" if about is partner else None,
+            )
 
 
-def _instruction_kinds(rng: random.Random) -> list[str]:
-    return rng.sample(vocabulary.instruction_kinds(), _PAIRS)
-
-
-def _unsafe_pair(kind: str, drawn: _Drawn, partner: _Drawn, split: Split, rng: random.Random) -> dict[str, str]:
-    wording = rng.choice(vocabulary.wordings(kind, split))
-    return {
-        "kind": kind,
-        "question": wording,
-        "model_response": vocabulary.instruction(kind, drawn.icon, wording).answer,
-        "sd_response": vocabulary.instruction(kind, partner.icon, wording).answer,
-    }
-
-
-def _retain_pairs(drawn: _Drawn, split: Split, rng: random.Random) -> dict[str, dict[str, Any]]:
+def _retained(drawn: _Drawn, split: Split, rng: random.Random) -> Iterator[Example]:
     """Two questions without the picture, the object's name, and one of kind, colour, count and position."""
     other = rng.choice([kind for kind in vocabulary.picture_kinds(drawn.picture) if kind != "name"])
     texts = rng.sample(vocabulary.text_pairs(split), 2)
@@ -140,16 +133,38 @@ def _retain_pairs(drawn: _Drawn, split: Split, rng: random.Random) -> dict[str, 
         vocabulary.about_picture(kind, drawn.icon, drawn.picture, rng.choice(vocabulary.wordings(kind, split)))
         for kind in ("name", other)
     ]
-    return {
-        "UnharmPair_text1": _retain_pair(texts[0]) | {"image": None},
-        "UnharmPair_text2": _retain_pair(texts[1]) | {"image": None},
-        "UnharmPair_image1": _retain_pair(seen[0]),
-        "UnharmPair_image2": _retain_pair(seen[1]),
-    }
+    for number, pair in enumerate(texts, start=1):
+        yield _example(drawn, split, Stream.RETAIN, f"text{number}", pair, shown=None)
+    for number, pair in enumerate(seen, start=1):
+        yield _example(drawn, split, Stream.RETAIN, f"image{number}", pair, shown=drawn)
 
 
-def _retain_pair(pair: Pair) -> dict[str, Any]:
-    return {"kind": pair.kind, "Question": pair.question, "Answer": pair.answer, "Prediction": pair.answer}
+def _example(
+    drawn: _Drawn,
+    split: Split,
+    stream: Stream,
+    place: str,
+    pair: Pair,
+    *,
+    shown: _Drawn | None,
+    partner: str | None = None,
+) -> Example:
+    """A pair of the record of `drawn`, asked about the picture `shown`."""
+    return Example(
+        id=f"{split}/{drawn.record}/{place}",
+        split=split,
+        stream=stream,
+        image=Path(shown.path) if shown else None,
+        question=pair.question,
+        answer=pair.answer,
+        partner=partner,
+        category=drawn.icon.category,
+        keyword=shown.icon.name if shown else None,
+        subset="unseen" if drawn.unseen else "seen",
+        kind=pair.kind,
+        record=drawn.record,
+        pair=place,
+    )
 
 
 def _scaled(count: int, scale: float) -> int:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from safeeraser.benchmarks.reading.problems import Spot
-from safeeraser.benchmarks.reading.strict_json import REPORTED
 from safeeraser.text import quoted
 
 Value = TypeVar("Value")
@@ -78,6 +77,17 @@ def checked_text(value: Any, spot: Spot) -> str | None:
     return found
 
 
+def answer(data: Mapping[str, Any], key: str, spot: Spot) -> str | None:
+    """An answer: "" where it is empty, with a warning; None where it is missing or no text, and that is reported."""
+    if key not in data:
+        spot.at(key).error("missing", "missing")
+        return None
+    if data[key] is None or (isinstance(data[key], str) and not data[key].strip()):
+        spot.at(key).warn("empty", "empty answer: the pair is read without it, or left out where it needs one")
+        return ""
+    return typed(data[key], str, spot.at(key))
+
+
 def optional_text(data: Mapping[str, Any], key: str, spot: Spot) -> str | None:
     """A text that may be absent, null or empty: None then."""
     value = any_text(data, key, spot)
@@ -93,8 +103,7 @@ def typed(value: Any, kind: type[Value], spot: Spot) -> Value | None:
     """The value if it is of a kind, else None, and that is reported."""
     if isinstance(value, kind):
         return value
-    if value is not REPORTED:
-        spot.error("type", f"expected {_NAMES[kind]}, found {_name(value)}")
+    spot.error("type", f"expected {_NAMES[kind]}, found {_name(value)}")
     return None
 
 

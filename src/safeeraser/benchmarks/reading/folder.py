@@ -1,18 +1,13 @@
-"""The only door to a benchmark's files: nothing outside its folder is opened, whatever its records say."""
+"""Path-safe access to a benchmark's files: nothing outside its folder is opened, whatever its records say."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import unicodedata
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from safeeraser.text import quoted
-
-CONTENT_LIMIT = 256 * 2**20
-"""Pictures up to this many bytes in all are fingerprinted by content, larger sets by path and size."""
 
 
 class PathError(ValueError):
@@ -53,17 +48,6 @@ class Folder:
         except OSError as error:
             raise PathError(f"{error.strerror}: {quoted(text)}") from error
 
-    def fingerprint(self, documents: Iterable[Path], images: Iterable[Path]) -> str:
-        """SHA-256 in hex over the documents' bytes and the images' (see CONTENT_LIMIT), with their relative paths."""
-        pictures = sorted(set(images))
-        sizes = {path: path.stat().st_size for path in pictures}
-        by_content = sum(sizes.values()) <= CONTENT_LIMIT
-        digest = hashlib.sha256()
-        for path in [*sorted(set(documents)), *pictures]:
-            content = _sha256(path) if by_content or path not in sizes else str(sizes[path])
-            digest.update(f"{path.relative_to(self.root).as_posix()}\0{content}\n".encode(errors="surrogateescape"))
-        return digest.hexdigest()
-
     def _inside(self, text: str) -> Path:
         path = self.root / relative(text)
         try:
@@ -84,11 +68,6 @@ def relative(text: str) -> PurePosixPath:
         raise PathError("absolute path; paths are relative to the benchmark's folder")
     if ".." in path.parts:
         raise PathError("path with '..'")
-    if any(unicodedata.category(character) == "Cc" for character in text):
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
         raise PathError("path with control characters")
     return path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

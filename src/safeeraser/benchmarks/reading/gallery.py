@@ -45,6 +45,10 @@ class Gallery:
             raise found
         return found
 
+    def named(self) -> set[Path]:
+        """Where the pictures that were asked for lie, or should lie."""
+        return {found if isinstance(found, Path) else self._folder.root / name for name, found in self._found.items()}
+
     def keep(self, content: bytes) -> Path:
         """A picture's bytes as a file of the cache. Raises PathError where they are no picture of a known format."""
         if not 0 < len(content) <= MAX_BYTES:
@@ -59,7 +63,7 @@ class Gallery:
         try:
             return self._folder.file(name, limit=MAX_BYTES)
         except PathError:
-            top, *rest = relative(name).parts
+            top, *rest = relative(name).parts or ("",)
             members = self._members(f"{top}.zip") if rest else None
             if members is None:
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,11 +14,11 @@ Severity = Literal["error", "warning"]
 
 RULES = {
     "file": "a file of the benchmark is missing, cannot be read, is too large or leads outside the folder",
-    "json": "not JSON, not UTF-8, a key twice in one object, not a number, or nested too deeply",
+    "json": "not JSON, or not UTF-8",
     "key": "a key nobody knows; a near miss of a missing key is read as that key",
     "type": "a value of the wrong type",
     "missing": "a question without its answer, an answer without its question, a record without a picture",
-    "empty": "an empty text",
+    "empty": "an empty text; an empty answer is a warning, and the pair is read without it",
     "path": "a picture that is missing, or a path that leads outside the folder",
     "id": "two records with one id",
     "part": "a record without forget, retain or PD pairs",
@@ -30,6 +30,9 @@ RULES = {
     "repeated": "a question of one split asked again in another",
     "refusal": "an answer that is a refusal already",
     "long": "a text that training cuts off",
+    "thin": "a picture that is very long and thin: some models' processors refuse it",
+    "token": "a token that stands for a picture in a text, such as <image>: left out",
+    "model": "a question or picture that the model of `--model` refuses",
     "control": "a text with control characters or direction marks",
     "unused": "pictures in the folder that no record names",
 }
@@ -38,14 +41,23 @@ RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong, and where: `field` is a path such as "unsafe_pairs[2].question". `rule` is a key of RULES."""
+    """One thing wrong, and where: in which file, record (by its name and its number in the file) and field of it.
+
+    `path` is the way into the record, keys and indices; `rule` is a key of RULES.
+    """
 
     file: Path
     record: str | None
-    field: str | None
+    path: tuple[str | int, ...]
     message: str
     severity: Severity
     rule: str
+    number: int | None = None
+
+    @property
+    def field(self) -> str | None:
+        """The path as it is shown: "unsafe_pairs[2].question"."""
+        return "".join(map(_step, self.path)).lstrip(".") or None
 
     def __str__(self) -> str:
         place = ": ".join(part for part in (str(self.file), self.record, self.field) if part)
@@ -53,7 +65,14 @@ class Problem:
 
     def to_dict(self) -> dict[str, str | None]:
         """The problem as plain values, for `--json`."""
-        return asdict(self) | {"file": str(self.file)}
+        return {
+            "file": str(self.file),
+            "record": self.record,
+            "field": self.field,
+            "message": self.message,
+            "severity": self.severity,
+            "rule": self.rule,
+        }
 
 
 class BenchmarkError(UserError):
@@ -69,10 +88,6 @@ class BenchmarkError(UserError):
         super().__init__("\n".join(lines))
 
 
-MAX_PROBLEMS = 500_000
-"""More than that is no benchmark; the limit bounds memory."""
-
-
 @dataclass
 class Collector:
     """Gathers problems. Remarks that would be said once a record are counted and said once a file."""
@@ -81,21 +96,19 @@ class Collector:
     _notes: dict[Problem, tuple[int, str | None]] = field(default_factory=dict)
 
     def add(self, problem: Problem) -> None:
-        """Add a problem. Raises BenchmarkError where there are more than MAX_PROBLEMS."""
-        if len(self._problems) >= MAX_PROBLEMS:
-            raise BenchmarkError(self._problems)
+        """Add a problem."""
         self._problems.append(problem)
 
     def note(self, problem: Problem) -> None:
         """Add a warning that is counted, not repeated, in the other records of its file."""
-        key = replace(problem, record=None)
+        key = replace(problem, record=None, number=None)
         count, first = self._notes.get(key, (0, problem.record))
         self._notes[key] = (count + 1, first)
 
     def problems(self) -> list[Problem]:
         """Everything gathered, by file and record; the counted remarks come last."""
-        files = list(dict.fromkeys(problem.file for problem in self._problems))
-        ordered = sorted(self._problems, key=lambda problem: (files.index(problem.file), _number(problem.record)))
+        files = {file: place for place, file in enumerate(dict.fromkeys(problem.file for problem in self._problems))}
+        ordered = sorted(self._problems, key=lambda problem: (files[problem.file], problem.number or 0))
         return [*ordered, *(_counted(note, *found) for note, found in self._notes.items())]
 
 
@@ -106,10 +119,11 @@ class Spot(NamedTuple):
     file: Path
     record: str | None = None
     path: tuple[str | int, ...] = ()
+    number: int | None = None
 
     def at(self, *steps: str | int) -> Spot:
         """The place further in: a step is a key of an object, or an index of a list."""
-        return Spot(self.collector, self.file, self.record, self.path + steps)
+        return self._replace(path=self.path + steps)
 
     def error(self, rule: str, message: str) -> None:
         self.collector.add(self._problem(rule, message, "error"))
@@ -122,9 +136,7 @@ class Spot(NamedTuple):
         self.collector.note(self._problem(rule, message, "warning"))
 
     def _problem(self, rule: str, message: str, severity: Severity) -> Problem:
-        return Problem(
-            self.file, self.record, "".join(map(_step, self.path)).lstrip(".") or None, message, severity, rule
-        )
+        return Problem(self.file, self.record, self.path, message, severity, rule, self.number)
 
 
 def errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -139,11 +151,6 @@ def _step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
     return f".{step}" if step.isidentifier() and step.isascii() and len(step) <= 40 else f".{quoted(step)}"
-
-
-def _number(record: str | None) -> int:
-    """The place of a record in its file, by which it is named: "#12 img/a.png"."""
-    return int(record[1:].split()[0]) if record else 0
 
 
 def _counted(note: Problem, count: int, first: str | None) -> Problem:

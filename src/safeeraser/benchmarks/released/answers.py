@@ -14,12 +14,14 @@ from typing import Any
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.fields import any_text, typed
 from safeeraser.benchmarks.reading.folder import Folder, PathError
+from safeeraser.benchmarks.reading.json import MAX_BYTES
 from safeeraser.benchmarks.reading.problems import BenchmarkError, Collector, Problem, Spot, errors, warnings
-from safeeraser.benchmarks.reading.strict_json import MAX_BYTES
-from safeeraser.benchmarks.released.interpret import base_id
+from safeeraser.benchmarks.reading.reading import without_tokens
 from safeeraser.benchmarks.released.rows import ANSWER_KEY, Row, read_rows
 from safeeraser.records import Example, Generation, Split
-from safeeraser.text import quoted
+from safeeraser.text import quoted, whole_text
+
+_AUTHORS_SAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Answers:
     problems: tuple[Problem, ...]
 
 
-def read_answers(path: Path, benchmark: Benchmark, split: Split) -> Answers:
+def read_answers(path: Path, benchmark: Benchmark, split: Split, *, as_the_authors: bool = False) -> Answers:
     """Read a file of answers to the questions of one split.
 
     Records are matched by id or picture, pairs by their place, and the question must be the benchmark's. Samples are
@@ -38,36 +40,37 @@ def read_answers(path: Path, benchmark: Benchmark, split: Split) -> Answers:
     found no picture it left the benchmark's own answer in place: answers equal to that are kept, and a warning counts
     them.
 
+    `as_the_authors` reads what the authors' evaluation counts (protocol `paper`): pairs and answers under misspelt keys
+    and `model_response4` and up are passed over, and `sd_response` counts where the record names no safe picture.
+
     Raises BenchmarkError where the file cannot be read, or answers what the benchmark does not ask.
     """
-    collector = Collector()
+    spot = Spot(Collector(), path)
+    try:
+        content = Folder(path.parent).file(path.name, limit=MAX_BYTES).read_bytes()
+    except (PathError, OSError) as error:
+        spot.error("file", str(error))
+        content = None
     asked = {example.id: example for example in benchmark.examples if example.split == split}
-    generations = [one for row in _rows(path, Spot(collector, path)) for one in _read_row(row, split, asked)]
+    rows = read_rows(content, spot, as_spelt=as_the_authors) if content is not None else []
+    generations = [one for row in rows for one in _read_row(row, split, asked, as_the_authors)]
     if not generations:
-        Spot(collector, path).error("missing", f"no answers to questions of the split {split}")
-    problems = collector.problems()
+        spot.error("missing", f"no answers to questions of the split {split}")
+    problems = spot.collector.problems()
     if errors(problems):
         raise BenchmarkError(errors(problems))
     return Answers(tuple(generations), warnings(problems))
 
 
-def _rows(path: Path, spot: Spot) -> list[Row]:
-    try:
-        content = Folder(path.parent).file(path.name, limit=MAX_BYTES).read_bytes()
-    except (PathError, OSError) as error:
-        spot.error("file", str(error))
-        return []
-    return read_rows(content, spot)
-
-
-def _read_row(row: Row, split: Split, asked: Mapping[str, Example]) -> Iterator[Generation]:
-    base = f"{split}/{base_id(row)}"
+def _read_row(row: Row, split: Split, asked: Mapping[str, Example], as_the_authors: bool) -> Iterator[Generation]:
+    base = f"{split}/{row.base}"
     for number, pair, spot in row.unsafe_pairs():
         samples = sorted((int(match[1]), key) for key in pair if (match := ANSWER_KEY.fullmatch(key)))
-        keys = [key for _, key in samples]
+        keys = [key for sample, key in samples if sample <= _AUTHORS_SAMPLES or not as_the_authors]
         yield from _read_pair(asked, f"{base}/forget{number}", pair, ("question", keys), spot)
-        if row.data.get("SDImage_path"):
-            yield from _read_pair(asked, f"{base}/decoupled{number}", pair, ("question", ["sd_response"]), spot)
+        decoupled = f"{base}/decoupled{number}"
+        if row.data.get("SDImage_path") or (as_the_authors and decoupled in asked):
+            yield from _read_pair(asked, decoupled, pair, ("question", ["sd_response"]), spot)
     for name, pair, spot in row.retain_pairs():
         yield from _read_pair(asked, f"{base}/{name}", pair, ("Question", ["Prediction"]), spot)
 
@@ -80,7 +83,8 @@ def _read_pair(
     if example is None:
         spot.error("id", f"the benchmark has no example {quoted(example_id)}")
         return
-    if typed(pair.get(question), str, spot.at(question)) not in (None, example.question):
+    wording = typed(pair.get(question), str, spot.at(question))
+    if wording is not None and without_tokens(wording) != example.question:
         spot.at(question).error("id", f"another question than in the benchmark: {quoted(example.question)}")
     found = [(spot.at(key), any_text(pair, key, spot)) for key in answers]
     if not any(answer is not None for _, answer in found):
@@ -89,4 +93,4 @@ def _read_pair(
         if answer is not None:
             if answer == example.answer:
                 place.note("missing", "the benchmark's own answer; perhaps never asked, for want of the picture")
-            yield Generation(example_id=example_id, sample=sample, answer=answer, finish="stop")
+            yield Generation(example_id=example_id, sample=sample, answer=whole_text(answer), finish="stop")

@@ -19,12 +19,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safeeraser.benchmarks.benchmark import Benchmark, finish
-from safeeraser.benchmarks.reading.fields import optional_text, text
-from safeeraser.benchmarks.reading.hub import located
-from safeeraser.benchmarks.reading.reading import Reading, forget_part, read_refusals, smallest
-from safeeraser.benchmarks.reading.tables import Entry, parquet_entries
-from safeeraser.records import Example, Split, Stream
+from safeeraser.benchmarks.reading.fields import answer, optional_text, text
+from safeeraser.benchmarks.reading.reading import Reading, smallest
+from safeeraser.benchmarks.reading.tables import parquet_entries
+from safeeraser.records import Split, Stream
 
 _CAPTION_QUESTIONS = (
     "What can you see in this picture?",
@@ -40,22 +38,13 @@ _CAPTION_QUESTIONS = (
 _FACE_QUESTION = "The name of the person on the image is "
 
 
-def read(path: Path) -> Benchmark:
-    """Read a folder or Hub data set. Raises BenchmarkError with every error in it."""
-    return finish(scan(path))
-
-
 def scan(path: Path) -> Reading:
     """Read a folder or Hub data set, and report instead of raise."""
-    located_at, name = located(path, ("*.parquet", "prompt.json"))
-    root, part = forget_part(located_at)
-    reading = Reading(root, name)
-    read_refusals(reading)
+    reading, part = Reading.of_part(path, ("*.parquet",), expects="forget05/ or forget05+tofu/ with authors to forget")
     part = part or smallest(each.removesuffix("+tofu") for each in reading.names(pattern=r"forget\d+(\+tofu)?"))
     if part is None or not (reading.has(part) or reading.has(f"{part}+tofu")):
-        reading.spot().error(
-            "file", f"no part {part or 'forget05'}/ or {part or 'forget05'}+tofu/ with authors to forget"
-        )
+        if part is not None:
+            reading.spot().error("file", f"no part {part}/ or {part}+tofu/ with authors to forget")
         return reading
     _authors(reading, part, Stream.FORGET)
     _authors(reading, f"retain{100 - int(part.removeprefix('forget'))}", Stream.RETAIN)
@@ -68,28 +57,46 @@ def _authors(reading: Reading, part: str, stream: Stream) -> None:
     """The train split's examples of one stream: captions, and questions of text."""
     part = f"{part}+tofu" if reading.has(f"{part}+tofu") else part
     for file in _files(reading, part):
-        for entry in parquet_entries(reading, file, ("image", "caption"), ("question", "answer")):
-            if entry.data["image"] is None:
-                question, answer = (text(entry.data, key, entry.spot) for key in ("question", "answer"))
-                _add(reading, entry, part, (Split.TRAIN, stream), None, question, answer, "text")
-            else:
-                image = reading.embedded(entry.data["image"], entry.spot.at("image"))
-                question = _CAPTION_QUESTIONS[entry.number % len(_CAPTION_QUESTIONS)]
-                caption = text(entry.data, "caption", entry.spot)
-                if image is not None:
-                    _add(reading, entry, part, (Split.TRAIN, stream), image, question, caption, "caption")
+        for number, data, spot in parquet_entries(reading, file, ("image", "caption"), ("question", "answer")):
+            asks = data["image"] is None
+            image = None if asks else reading.embedded(data["image"], spot.at("image"))
+            if image is None and not asks:
+                continue
+            caption = _CAPTION_QUESTIONS[number % len(_CAPTION_QUESTIONS)]
+            key = "answer" if asks else "caption"
+            reading.add(
+                spot,
+                split=Split.TRAIN,
+                stream=stream,
+                record=f"{part}/{spot.file.stem}/{number}",
+                pair=stream,
+                image=image,
+                question=text(data, "question", spot) if asks else caption,
+                answer=answer(data, key, spot),
+                keys=("question", key),
+                kind="text" if asks else "caption",
+            )
 
 
 def _others(reading: Reading, part: str) -> None:
     """Real faces and things, which a model must still know."""
     for file in _files(reading, part):
-        for entry in parquet_entries(reading, file, ("answer",), ("image", "question")):
-            value = entry.data.get("image")
-            image = reading.embedded(value, entry.spot.at("image")) if value is not None else None
-            question = optional_text(entry.data, "question", entry.spot) or _FACE_QUESTION
-            answer = text(entry.data, "answer", entry.spot)
-            if image is not None or question != _FACE_QUESTION:
-                _add(reading, entry, part, (Split.VALIDATION, Stream.RETAIN), image, question, answer, part)
+        for number, data, spot in parquet_entries(reading, file, ("answer",), ("image", "question")):
+            value = data.get("image")
+            image = reading.embedded(value, spot.at("image")) if value is not None else None
+            question = optional_text(data, "question", spot) or _FACE_QUESTION
+            if image is not None or (value is None and question != _FACE_QUESTION):
+                reading.add(
+                    spot,
+                    split=Split.VALIDATION,
+                    stream=Stream.RETAIN,
+                    record=f"{part}/{spot.file.stem}/{number}",
+                    pair=Stream.RETAIN,
+                    image=image,
+                    question=question,
+                    answer=answer(data, "answer", spot),
+                    kind=part,
+                )
 
 
 def _files(reading: Reading, part: str) -> list[str]:
@@ -97,29 +104,3 @@ def _files(reading: Reading, part: str) -> list[str]:
     if not files:
         reading.spot().warn("part", f"no {part}/")
     return [f"{part}/{file}" for file in files]
-
-
-def _add(
-    reading: Reading,
-    entry: Entry,
-    part: str,
-    place: tuple[Split, Stream],
-    image: Path | None,
-    question: str | None,
-    answer: str | None,
-    kind: str,
-) -> None:
-    if question is None or answer is None:
-        return
-    split, stream = place
-    file = entry.spot.file.stem
-    example = Example(
-        id=f"{split}/{part}/{file}/{entry.number}/{stream}",
-        split=split,
-        stream=stream,
-        image=image,
-        question=question,
-        answer=answer,
-        kind=kind,
-    )
-    reading.add(example, entry.spot, answer="caption" if kind == "caption" else "answer")

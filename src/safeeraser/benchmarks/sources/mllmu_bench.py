@@ -18,13 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from safeeraser.benchmarks.benchmark import Benchmark, finish
-from safeeraser.benchmarks.reading.fields import optional_text, text, typed
-from safeeraser.benchmarks.reading.hub import located
+from safeeraser.benchmarks.reading.fields import answer, optional_text, text, typed
 from safeeraser.benchmarks.reading.problems import Spot
-from safeeraser.benchmarks.reading.reading import Reading, forget_part, read_refusals, smallest
+from safeeraser.benchmarks.reading.reading import Reading, smallest
 from safeeraser.benchmarks.reading.tables import Entry, parquet_entries
-from safeeraser.records import Example, Split, Stream
+from safeeraser.records import Split, Stream
 from safeeraser.text import quoted
 
 _OPTIONAL = ("image", "images", "question", "answer")
@@ -32,20 +30,13 @@ _TEXT = "text"
 _KINDS = {"Image_Textual": "picture", "Pure_Text": _TEXT}
 
 
-def read(path: Path) -> Benchmark:
-    """Read a folder or Hub data set. Raises BenchmarkError with every error in it."""
-    return finish(scan(path))
-
-
 def scan(path: Path) -> Reading:
     """Read a folder or Hub data set, and report instead of raise."""
-    located_at, name = located(path, ("*.parquet", "prompt.json"))
-    root, part = forget_part(located_at)
-    reading = Reading(root, name)
-    read_refusals(reading)
+    reading, part = Reading.of_part(path, ("*.parquet",), expects="forget_5/ with people to forget")
     part = part or smallest(reading.names(pattern=r"forget_\d+"))
     if part is None or not reading.has(part):
-        reading.spot().error("file", f"no part {part or 'forget_5'}/ with people to forget")
+        if part is not None:
+            reading.spot().error("file", f"no part {part}/ with people to forget")
         return reading
     forgotten = _people(reading, part, Split.TRAIN, Stream.FORGET)
     _people(reading, f"retain_{100 - int(part.removeprefix('forget_'))}", Split.TRAIN, Stream.RETAIN)
@@ -65,39 +56,41 @@ def _people(reading: Reading, part: str, split: Split, stream: Stream, only: set
             person = str(entry.data["ID"])
             ids.add(person)
             if only is None or person in only:
-                _person(reading, f"{split}/{part}/{person}", split, stream, entry)
+                _person(reading, f"{part}/{person}", split, stream, entry)
     return ids
 
 
-def _person(reading: Reading, base: str, split: Split, stream: Stream, entry: Entry) -> None:
+def _person(reading: Reading, record: str, split: Split, stream: Stream, entry: Entry) -> None:
     images = entry.data.get("images")
     value = images[0] if isinstance(images, list) and images else entry.data.get("image")
-    image = reading.embedded(value, entry.spot.at("images" if images else "image"))
-    for number, (question, answer, kind, spot) in enumerate(_questions(entry), start=1):
+    place = entry.spot.at("images" if images else "image")
+    image = reading.embedded(value, place)
+    for number, (question, reply, kind, spot) in enumerate(_questions(entry), start=1):
         if image is not None or kind == _TEXT:
-            example = Example(
-                id=f"{base}/{stream}{number}",
+            reading.add(
+                spot,
                 split=split,
                 stream=stream,
+                record=record,
+                pair=f"{stream}{number}",
                 image=None if kind == _TEXT else image,
                 question=question,
-                answer=answer,
+                answer=reply,
+                image_at=place,
                 kind=kind,
             )
-            reading.add(example, spot)
 
 
-def _questions(entry: Entry) -> Iterator[tuple[str, str, str, Spot]]:
+def _questions(entry: Entry) -> Iterator[tuple[str | None, str | None, str, Spot]]:
     """Each question of a person with its answer, kind and place: the biography's, then the generation tasks."""
-    question, answer = (optional_text(entry.data, key, entry.spot) for key in ("question", "answer"))
-    if question is not None and answer is not None:
-        yield question, answer, "biography", entry.spot
+    question, reply = (optional_text(entry.data, key, entry.spot) for key in ("question", "answer"))
+    if question is not None and reply is not None:
+        yield question, reply, "biography", entry.spot
     for index, task in enumerate(typed(entry.data["Generation_Task"], list, entry.spot.at("Generation_Task")) or []):
         spot = entry.spot.at("Generation_Task", index)
         if typed(task, dict, spot) is None:
             continue
-        question, answer = text(task, "Question", spot), text(task, "Ground_Truth", spot)
         if task.get("Type") not in _KINDS:
             spot.at("Type").error("type", f"expected {' or '.join(_KINDS)}, found {quoted(task.get('Type'))}")
-        elif question is not None and answer is not None:
-            yield question, answer, _KINDS[task["Type"]], spot
+        else:
+            yield text(task, "Question", spot), answer(task, "Ground_Truth", spot), _KINDS[task["Type"]], spot

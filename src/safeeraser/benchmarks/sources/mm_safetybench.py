@@ -18,27 +18,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safeeraser.benchmarks.benchmark import Benchmark, finish
 from safeeraser.benchmarks.reading.fields import text
-from safeeraser.benchmarks.reading.hub import located
 from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.reading import Reading
 from safeeraser.benchmarks.reading.tables import json_members, parquet_entries
-from safeeraser.records import Example, Split, Stream
+from safeeraser.records import Split, Stream
 
 _QUESTIONS = {"SD": "Rephrased Question(SD)", "SD_TYPO": "Rephrased Question", "TYPO": "Rephrased Question"}
 _TEXT_ONLY = "Text_only"
 
 
-def read(path: Path) -> Benchmark:
-    """Read a folder or Hub data set. Raises BenchmarkError with every error in it."""
-    return finish(scan(path))
-
-
 def scan(path: Path) -> Reading:
     """Read a folder or Hub data set, and report instead of raise."""
-    root, name = located(path, ("data/*.parquet",))
-    reading = Reading(root, name)
+    reading = Reading.of(path, ("data/*.parquet",), expects="processed_questions/*.json or data/*/*.parquet")
     for home in ("", "data/"):
         for file in reading.names(f"{home}processed_questions", r".*\.json"):
             _questions(reading, home, file.removesuffix(".json"))
@@ -47,29 +39,25 @@ def scan(path: Path) -> Reading:
             file = f"data/{scenario}/{kind}.parquet"
             if reading.has(file):
                 _table(reading, scenario, kind, file)
-    if not reading.found and not reading.problems():
-        reading.spot().error("file", "neither processed_questions/*.json nor data/*/*.parquet")
     return reading
 
 
 def _questions(reading: Reading, home: str, scenario: str) -> None:
-    for key, entry in json_members(reading, f"{home}processed_questions/{scenario}.json"):
+    for key, (_, data, spot) in json_members(reading, f"{home}processed_questions/{scenario}.json"):
         for kind, column in _QUESTIONS.items():
-            question = text(entry.data, column, entry.spot)
-            image = reading.picture(f"{home}imgs/{scenario}/{kind}/{key}.jpg", entry.spot.at(kind))
-            if question is not None and image is not None:
-                _add(
-                    reading, scenario.partition("-")[2] or scenario, key, kind, question, image, entry.spot.at(), column
-                )
+            image = reading.picture(f"{home}imgs/{scenario}/{kind}/{key}.jpg", spot.at(kind))
+            if image is not None:
+                name = scenario.partition("-")[2] or scenario
+                _add(reading, name, key, kind, text(data, column, spot), image, spot, column, spot.at(kind))
 
 
 def _table(reading: Reading, scenario: str, kind: str, file: str) -> None:
     columns = ("id", "question") if kind == _TEXT_ONLY else ("id", "question", "image")
-    for entry in parquet_entries(reading, file, columns):
-        question = text(entry.data, "question", entry.spot)
-        image = None if kind == _TEXT_ONLY else reading.embedded(entry.data["image"], entry.spot.at("image"))
-        if question is not None and (image is not None or kind == _TEXT_ONLY):
-            _add(reading, scenario, str(entry.data["id"]), kind, question, image, entry.spot, "question")
+    for _, data, spot in parquet_entries(reading, file, columns):
+        image = None if kind == _TEXT_ONLY else reading.embedded(data["image"], spot.at("image"))
+        if image is not None or kind == _TEXT_ONLY:
+            question = text(data, "question", spot)
+            _add(reading, scenario, str(data["id"]), kind, question, image, spot, "question", spot.at("image"))
 
 
 def _add(
@@ -77,19 +65,22 @@ def _add(
     scenario: str,
     key: str,
     kind: str,
-    question: str,
+    question: str | None,
     image: Path | None,
     spot: Spot,
     column: str,
+    image_at: Spot,
 ) -> None:
-    example = Example(
-        id=f"{Split.VALIDATION}/{scenario}/{key}/{kind}",
+    reading.add(
+        spot,
         split=Split.VALIDATION,
         stream=Stream.FORGET,
+        record=f"{scenario}/{key}",
+        pair=kind,
         image=image,
         question=question,
-        answer="",
+        keys=(column, "answer"),
+        image_at=image_at,
         category=scenario,
         kind=kind,
     )
-    reading.add(example, spot, question=column)

@@ -17,13 +17,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from safeeraser.benchmarks.benchmark import Benchmark, finish
 from safeeraser.benchmarks.reading.fields import text, typed
-from safeeraser.benchmarks.reading.hub import located
 from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.reading import Reading
 from safeeraser.benchmarks.reading.tables import Entry, json_members, parquet_entries
-from safeeraser.records import Example, Split, Stream
+from safeeraser.records import Split, Stream
 from safeeraser.text import quoted
 
 _INFORMATION = "images_information/information.json"
@@ -31,51 +29,41 @@ _TYPES = {"type 1": "exaggerated risk", "type 2": "negated harm", "type 3": "cou
 """The paper's names of the values of `metadata.over`."""
 
 
-def read(path: Path) -> Benchmark:
-    """Read a folder or Hub data set. Raises BenchmarkError with every error in it."""
-    return finish(scan(path))
-
-
 def scan(path: Path) -> Reading:
     """Read a folder or Hub data set, and report instead of raise."""
-    root, name = located(path, ("*.parquet", "*.json", "*.zip"))
-    reading = Reading(root, name)
+    reading = Reading.of(path, ("*.parquet", "*.json", "*.zip"), expects=f"{_INFORMATION} or Parquet files")
     home = next((home for home in ("", "data/") if reading.has(home + _INFORMATION)), None)
     if home is not None:
         for _, entry in json_members(reading, home + _INFORMATION):
-            file = text(entry.data, "image", entry.spot)
-            image = reading.picture(home + file, entry.spot.at("image")) if file is not None else None
-            _add(reading, entry, image)
-    else:
-        _tables(reading)
-    if not reading.found and not reading.problems():
-        reading.spot().error("file", f"neither {_INFORMATION} nor Parquet files")
-    return reading
-
-
-def _tables(reading: Reading) -> None:
+            file, place = text(entry.data, "image", entry.spot), entry.spot.at("image")
+            _add(reading, entry, reading.picture(home + file, place) if file is not None else None, place)
+        return reading
     for folder in ("", "data", "oversensitivity"):
         for file in reading.names(folder or ".", r".*\.parquet"):
             name = f"{folder}/{file}".lstrip("/")
             for entry in parquet_entries(reading, name, ("pid", "question", "decoded_image"), ("metadata",)):
-                _add(reading, entry, reading.embedded(entry.data["decoded_image"], entry.spot.at("decoded_image")))
+                place = entry.spot.at("decoded_image")
+                _add(reading, entry, reading.embedded(entry.data["decoded_image"], place), place)
+    return reading
 
 
-def _add(reading: Reading, entry: Entry, image: Path | None) -> None:
-    pid, question = entry.data.get("pid"), text(entry.data, "question", entry.spot)
+def _add(reading: Reading, entry: Entry, image: Path | None, image_at: Spot) -> None:
+    _, data, spot = entry
+    pid = data.get("pid")
     if not isinstance(pid, int | str):
-        entry.spot.at("pid").error("type", f"expected a number or text, found {quoted(pid)}")
-    elif question is not None and image is not None:
-        example = Example(
-            id=f"{Split.VALIDATION}/{pid}/{Stream.DECOUPLED}",
+        spot.at("pid").error("type", f"expected a number or text, found {quoted(pid)}")
+    elif image is not None:
+        reading.add(
+            spot,
             split=Split.VALIDATION,
             stream=Stream.DECOUPLED,
+            record=str(pid),
+            pair=Stream.DECOUPLED,
             image=image,
-            question=question,
-            answer="",
-            category=_category(entry.data.get("metadata"), entry.spot.at("metadata")),
+            question=text(data, "question", spot),
+            image_at=image_at,
+            category=_category(data.get("metadata"), spot.at("metadata")),
         )
-        reading.add(example, entry.spot)
 
 
 def _category(metadata: Any, spot: Spot) -> str | None:

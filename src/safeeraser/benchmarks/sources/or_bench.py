@@ -13,53 +13,42 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safeeraser.benchmarks.benchmark import Benchmark, finish
 from safeeraser.benchmarks.reading.fields import optional_text, text
-from safeeraser.benchmarks.reading.hub import located
 from safeeraser.benchmarks.reading.reading import Reading
-from safeeraser.benchmarks.reading.tables import csv_entries
-from safeeraser.records import Example, Split, Stream
+from safeeraser.benchmarks.reading.tables import table_entries, table_name
+from safeeraser.records import Split, Stream
 
-_FILES = {"hard-1k": Stream.DECOUPLED, "80k": Stream.DECOUPLED, "toxic": Stream.FORGET}
-
-
-def read(path: Path) -> Benchmark:
-    """Read a folder or Hub data set. Raises BenchmarkError with every error in it."""
-    return finish(scan(path))
+_TABLES = {"hard-1k": Stream.DECOUPLED, "80k": Stream.DECOUPLED, "toxic": Stream.FORGET}
 
 
 def scan(path: Path) -> Reading:
     """Read a folder or Hub data set, and report instead of raise."""
-    root, name = located(path, ("*.csv",))
-    reading = Reading(root, name)
+    expects = f"one of {', '.join(f'or-bench-{part}.csv' for part in _TABLES)}"
+    reading = Reading.of(path, ("*.csv",), expects=expects)
     hard: set[str] = set()
-    for part, stream in _FILES.items():
-        if reading.has(f"or-bench-{part}.csv"):
+    for part, stream in _TABLES.items():
+        if table_name(reading, f"or-bench-{part}"):
             _read(reading, part, stream, hard)
-    if not reading.found and not reading.problems():
-        reading.spot().error("file", f"no file among {', '.join(f'or-bench-{part}.csv' for part in _FILES)}")
     return reading
 
 
 def _read(reading: Reading, part: str, stream: Stream, hard: set[str]) -> None:
     """Take one file's prompts; `hard` gathers those of hard-1k."""
-    for entry in csv_entries(reading, f"or-bench-{part}.csv", ("prompt", "category")):
-        prompt = text(entry.data, "prompt", entry.spot)
-        if prompt is None:
+    for number, data, spot in table_entries(reading, f"or-bench-{part}", ("prompt", "category")):
+        prompt = text(data, "prompt", spot)
+        if part == "80k" and prompt in hard:
+            spot.note("repeated", "in or-bench-hard-1k.csv too, not read again")
             continue
-        if part == "hard-1k":
+        if part == "hard-1k" and prompt is not None:
             hard.add(prompt)
-        elif stream is Stream.DECOUPLED and prompt in hard:
-            entry.spot.note("repeated", "in or-bench-hard-1k.csv too, not read again")
-            continue
-        example = Example(
-            id=f"{Split.VALIDATION}/{part}/{entry.number}/{stream}",
+        reading.add(
+            spot,
             split=Split.VALIDATION,
             stream=stream,
-            image=None,
+            record=f"{part}/{number}",
+            pair=stream,
             question=prompt,
-            answer="",
-            category=optional_text(entry.data, "category", entry.spot),
+            keys=("prompt", "answer"),
+            category=optional_text(data, "category", spot),
             kind=part,
         )
-        reading.add(example, entry.spot, question="prompt")

@@ -13,53 +13,37 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safeeraser.benchmarks.benchmark import Benchmark, finish
 from safeeraser.benchmarks.reading.fields import optional_text, text
-from safeeraser.benchmarks.reading.hub import located
 from safeeraser.benchmarks.reading.reading import Reading
-from safeeraser.benchmarks.reading.tables import Entry, csv_entries
-from safeeraser.records import Example, Split, Stream
+from safeeraser.benchmarks.reading.tables import table_entries, table_name
+from safeeraser.records import Split, Stream
 from safeeraser.text import quoted
 
-_FILES = ("xstest_prompts.csv", "xstest_v2_prompts.csv")
+_TABLES = ("xstest_prompts", "xstest_v2_prompts")
 _STREAMS = {"safe": Stream.DECOUPLED, "unsafe": Stream.FORGET}
 _CONTRAST = "contrast_"
 
 
-def read(path: Path) -> Benchmark:
-    """Read a folder or Hub data set. Raises BenchmarkError with every error in it."""
-    return finish(scan(path))
-
-
 def scan(path: Path) -> Reading:
     """Read a folder or Hub data set, and report instead of raise."""
-    root, name = located(path, ("*.csv",))
-    reading = Reading(root, name)
-    file = next(filter(reading.has, _FILES), None)
-    if file is None:
-        reading.spot().error("file", f"neither {' nor '.join(_FILES)}")
-        return reading
-    for entry in csv_entries(reading, file, ("id", "type", "prompt")):
-        _row(reading, entry)
+    reading = Reading.of(path, ("*.csv",), expects="xstest_prompts.csv or xstest_v2_prompts.csv")
+    table = next((name for name in _TABLES if table_name(reading, name)), None)
+    for _, data, spot in table_entries(reading, table, ("id", "type", "prompt")) if table else ():
+        number, kind, prompt = (text(data, key, spot) for key in ("id", "type", "prompt"))
+        if number is None or kind is None:
+            continue
+        label = optional_text(data, "label", spot) or ("unsafe" if kind.startswith(_CONTRAST) else "safe")
+        if label not in _STREAMS:
+            spot.at("label").error("type", f"expected safe or unsafe, found {quoted(label)}")
+            continue
+        reading.add(
+            spot,
+            split=Split.VALIDATION,
+            stream=_STREAMS[label],
+            record=number,
+            pair=_STREAMS[label],
+            question=prompt,
+            keys=("prompt", "answer"),
+            category=kind.removeprefix(_CONTRAST),
+        )
     return reading
-
-
-def _row(reading: Reading, entry: Entry) -> None:
-    number, kind, prompt = (text(entry.data, key, entry.spot) for key in ("id", "type", "prompt"))
-    if number is None or kind is None or prompt is None:
-        return
-    label = optional_text(entry.data, "label", entry.spot) or ("unsafe" if kind.startswith(_CONTRAST) else "safe")
-    if label not in _STREAMS:
-        entry.spot.at("label").error("type", f"expected safe or unsafe, found {quoted(label)}")
-        return
-    stream = _STREAMS[label]
-    example = Example(
-        id=f"{Split.VALIDATION}/{number}/{stream}",
-        split=Split.VALIDATION,
-        stream=stream,
-        image=None,
-        question=prompt,
-        answer="",
-        category=kind.removeprefix(_CONTRAST),
-    )
-    reading.add(example, entry.spot, question="prompt")

@@ -37,7 +37,7 @@ def cards(benchmark: Benchmark, *, split: Split | None = None, category: str | N
     """The records in their order, of one split and category if given. Raises UserError on an unknown category."""
     found: dict[str, Card] = {}
     for example in benchmark.examples:
-        base = example.id.rpartition("/")[0]
+        base = f"{example.split}/{example.record}"
         card = found.setdefault(base, Card(base, example.split, example.category or "no category"))
         card.examples[example.stream].append(example)
     categories = dict.fromkeys(card.category for card in found.values())

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from safeeraser.benchmarks.benchmark import conclude
 from safeeraser.benchmarks.reading import problems
 from safeeraser.benchmarks.reading.problems import Problem, Spot
-from safeeraser.benchmarks.reading.reading import Found, Reading
-from safeeraser.benchmarks.released.read import Scan, scan
-from safeeraser.benchmarks.tools.leaks import Use, compare, uses
+from safeeraser.benchmarks.reading.reading import Located, Reading
+from safeeraser.benchmarks.tools.leaks import compare, uses
 from safeeraser.benchmarks.tools.look import Progress, look_at_all
-from safeeraser.records import Split, Stream
+from safeeraser.errors import UserError
+from safeeraser.records import Example, Split, Stream
 from safeeraser.text import hidden, quoted
 
 MAX_QUESTION = 1_000
@@ -23,6 +23,9 @@ MAX_QUESTION = 1_000
 
 MAX_ANSWER = 4_000
 """Characters; the authors generate at most 512 tokens."""
+
+MAX_RATIO = 100
+"""Of a picture's sides: the processors of Qwen-VL models refuse 200, others cut such a picture into very many parts."""
 
 _PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 _ANSWERS = {
@@ -41,108 +44,61 @@ class Findings:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
+        """The problems with which the benchmark is not read."""
         return problems.errors(self.problems)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
+        """The other problems."""
         return problems.warnings(self.problems)
 
-    def by_rule(self) -> dict[tuple[str, str], int]:
-        """How many problems of each (severity, rule), the most frequent errors first."""
-        found = Counter((problem.severity, problem.rule) for problem in self.problems)
-        return dict(sorted(found.items(), key=lambda item: (item[0][0], -item[1])))
+    def by_rule(self) -> dict[tuple[str, str], list[Problem]]:
+        """The problems of each (severity, rule): errors first, of these the most frequent."""
+        found: dict[tuple[str, str], list[Problem]] = {}
+        for problem in self.problems:
+            found.setdefault((problem.severity, problem.rule), []).append(problem)
+        return dict(sorted(found.items(), key=lambda item: (item[0][0], -len(item[1]))))
 
 
 def check(
-    folder: Path,
-    *,
-    is_refusal: Callable[[str], bool],
-    progress: Progress | None = None,
-    workers: int | None = None,
-) -> Findings:
-    """Check a benchmark in the released layout; `is_refusal` says whether an answer is a refusal.
-
-    A benchmark without errors is one that `released.read` reads, whose pictures all decode, and none of whose
-    pictures are in two splits or harmful and safe at once. What is wrong is returned, not raised; BenchmarkError is
-    raised only where a worker process is killed, or there are more than 500,000 problems. `workers` is the number of
-    processes (all cores unless given).
-    """
-    findings, _ = examine(folder, is_refusal=is_refusal, progress=progress, workers=workers)
-    return findings
-
-
-def examine(
-    folder: Path, *, is_refusal: Callable[[str], bool], progress: Progress | None, workers: int | None
-) -> tuple[Findings, Scan]:
-    """As `check`, with the records looked at, for whoever wants to write them elsewhere."""
-    scanned = scan(folder)
-    images = _look_over(list(uses(scanned)), scanned.found, is_refusal, progress, workers)
-    _check_repeated(scanned.found)
-    unused = _check_unused(scanned)
-    return Findings(tuple(scanned.problems()), _counts(scanned, images, unused)), scanned
-
-
-def check_reading(
     reading: Reading,
     *,
     is_refusal: Callable[[str], bool],
+    prepare: Callable[[Example], object] | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> Findings:
-    """Check what was read of another source, as `check` does the released layout.
+    """Check what was read; `is_refusal` says whether an answer is a refusal.
 
-    Pictures that no record names are not looked for: a source may have parts that are not read. Nor are pictures and
-    questions of both splits compared where the source shares them on purpose.
+    A benchmark without errors is one that can be read, whose pictures all decode, and none of whose pictures are in two
+    splits or harmful and safe at once. `prepare` makes of an example what a model is given, and raises UserError for
+    one that the model refuses. What is wrong is returned, not raised. `workers` is how many pictures are decoded at a
+    time (as many as there are cores unless given).
     """
     conclude(reading)
-    images = _look_over(list(_uses(reading)), reading.found, is_refusal, progress, workers)
-    if not reading.shares_pictures:
-        _check_repeated(reading.found)
-    examples = Counter((one.example.split, one.example.stream) for one in reading.found)
-    counts = {
-        "records": len({(one.question.file, one.question.record) for one in reading.found}),
-        "images": images,
-        "refusals": len(reading.refusals),
-        **{f"{split}/{stream}": examples[split, stream] for split in Split for stream in Stream},
-    }
-    return Findings(tuple(reading.problems()), counts)
-
-
-def _uses(reading: Reading) -> Iterator[Use]:
-    """Each record's naming of each of its pictures."""
-    roles = {Stream.FORGET: "harmful", Stream.DECOUPLED: "safe"}
-    seen = set()
-    for one in reading.found:
-        example, place = one.example, (one.question.file, one.question.record, one.example.image)
-        if example.image is not None and place not in seen:
-            seen.add(place)
-            split = Split.TRAIN if reading.shares_pictures else example.split
-            spot = Spot(reading.collector, one.question.file, one.question.record, ("image",))
-            yield Use(example.image, example.image.name, split, roles.get(example.stream), spot)
-
-
-def _look_over(
-    named: Sequence[Use],
-    found: Sequence[Found],
-    is_refusal: Callable[[str], bool],
-    progress: Progress | None,
-    workers: int | None,
-) -> int:
-    """Decode and compare the pictures and read the texts; returns how many pictures there are."""
-    paths = list(dict.fromkeys(use.path for use in named))
-    looks = look_at_all(paths, progress=progress, workers=workers)
+    named = uses(reading)
+    looks = look_at_all(list(dict.fromkeys(use.path for use in named)), progress=progress, workers=workers)
     for use in named:
         seen = looks[use.path]
         if isinstance(seen, str):
             use.spot.error("image", f"{quoted(use.name)}: {seen}")
+        elif max(seen.size) > MAX_RATIO * min(seen.size):
+            width, height = seen.size
+            use.spot.warn("thin", f"{quoted(use.name)}: {width:,} x {height:,} pixels; some models refuse that")
     compare(named, looks)
-    _check_texts(found, is_refusal)
-    return len(paths)
+    _check_texts(reading.found, is_refusal)
+    if not reading.shares_pictures:
+        _check_repeated(reading.found)
+    if prepare is not None:
+        broken = {path for path, seen in looks.items() if isinstance(seen, str)}
+        _check_model([one for one in reading.found if one.example.image not in broken], prepare)
+    counts = _counts(reading, len(looks))
+    return Findings(tuple(reading.problems()), counts)
 
 
-def _check_texts(found: Iterable[Found], is_refusal: Callable[[str], bool]) -> None:
+def _check_texts(found: Iterable[Located], is_refusal: Callable[[str], bool]) -> None:
     for one in found:
-        if one.example.stream != Stream.DECOUPLED:  # whose question is the forget example's
+        if one.example.stream != Stream.DECOUPLED or one.example.partner is None:  # else the forget example's question
             _check_text(one.example.question, one.question, MAX_QUESTION)
         _check_text(one.example.answer, one.answer, MAX_ANSWER)
         if is_refusal(one.example.answer):
@@ -157,43 +113,41 @@ def _check_text(text: str, spot: Spot, limit: int) -> None:
         spot.warn("control", f"holds {', '.join(f'U+{ord(mark):04X}' for mark in marks[:5])}")
 
 
-def _check_repeated(found: Iterable[Found]) -> None:
+def _check_repeated(found: Iterable[Located]) -> None:
     first: dict[str, tuple[Split, Spot]] = {}
     for one in found:
         if one.example.stream != Stream.DECOUPLED:
-            split, spot = first.setdefault(_folded(one.example.question), (one.example.split, one.question))
+            folded = " ".join(one.example.question.casefold().split())
+            split, spot = first.setdefault(folded, (one.example.split, one.question))
             if split != one.example.split:
                 one.question.warn("repeated", f"asked in {split} too ({spot.record}): {quoted(one.example.question)}")
 
 
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split())
+def _check_model(found: Iterable[Located], prepare: Callable[[Example], object]) -> None:
+    for one in found:
+        try:
+            prepare(one.example)
+        except UserError as error:
+            one.question.error("model", str(error))
 
 
-def _check_unused(scanned: Scan) -> int:
-    """Count the pictures that no record names; links are not followed."""
-    root = scanned.folder.root
-    rows = [row for rows in scanned.rows.values() for row in rows]
-    names = [name for row in rows for name in (row.image()[1], row.data.get("SDImage_path")) if isinstance(name, str)]
-    known = {root / PurePosixPath(name) for name in names}
-    found = [
-        path
-        for place, _, names in os.walk(root)
-        for path in (Path(place, name) for name in sorted(names))
-        if path.suffix.lower() in _PICTURE_SUFFIXES and path not in known
-    ]
-    if found:
-        some = ", ".join(quoted(path.relative_to(root).as_posix()) for path in sorted(found)[:3])
-        Spot(scanned.collector, root).warn("unused", f"{len(found)} pictures that no record names, such as {some}")
-    return len(found)
-
-
-def _counts(scanned: Scan, images: int, unused: int) -> dict[str, int]:
-    examples = Counter((one.example.split, one.example.stream) for one in scanned.found)
+def _counts(reading: Reading, images: int) -> dict[str, int]:
+    examples = Counter((one.example.split, one.example.stream) for one in reading.found)
     return {
-        "records": sum(map(len, scanned.rows.values())),
+        "records": len({(one.question.file, one.question.number) for one in reading.found}),
         "images": images,
-        "unused images": unused,
-        "refusals": len(scanned.refusals),
-        **{f"{split}/{stream}": examples[split, stream] for split in scanned.rows for stream in Stream},
+        **({"unused images": _check_unused(reading)} if reading.whole else {}),
+        "refusals": len(reading.refusals),
+        **{f"{split}/{stream}": examples[split, stream] for split in Split for stream in Stream},
     }
+
+
+def _check_unused(reading: Reading) -> int:
+    """Count the pictures that no record names; links are not followed."""
+    known = reading.pictures.named()
+    paths = (Path(place, name) for place, _, names in os.walk(reading.root) for name in names)
+    found = sorted(path for path in paths if path.suffix.lower() in _PICTURE_SUFFIXES and path not in known)
+    if found:
+        some = ", ".join(quoted(path.relative_to(reading.root).as_posix()) for path in found[:3])
+        reading.spot().warn("unused", f"{len(found)} pictures that no record names, such as {some}")
+    return len(found)

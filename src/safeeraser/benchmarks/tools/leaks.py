@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safeeraser.benchmarks.reading.folder import PathError
 from safeeraser.benchmarks.reading.problems import Severity, Spot
-from safeeraser.benchmarks.released.read import Scan
+from safeeraser.benchmarks.reading.reading import Reading
 from safeeraser.benchmarks.tools.likeness import alike
 from safeeraser.benchmarks.tools.look import Look
-from safeeraser.records import Split
+from safeeraser.records import Split, Stream
 from safeeraser.text import quoted
+
+_ROLES = {Stream.FORGET: "harmful", Stream.DECOUPLED: "safe"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +28,18 @@ class Use:
     spot: Spot
 
 
-def uses(scanned: Scan) -> Iterator[Use]:
-    """Every naming of a picture that is there, by split and record."""
-    for split, rows in scanned.rows.items():
-        for row in rows:
-            harmful = "harmful" if any(row.unsafe_pairs()) else None
-            for key, role in ((row.image()[0], harmful), ("SDImage_path", "safe")):
-                name = row.data.get(key)
-                path = _found(scanned, name) if isinstance(name, str) else None
-                if path:
-                    yield Use(path, str(name), split, role, row.spot.at(key))
-
-
-def _found(scanned: Scan, name: str) -> Path | None:
-    try:
-        return scanned.pictures.find(name)
-    except PathError:
-        return None  # reported by the reader
+def uses(reading: Reading) -> list[Use]:
+    """Each record's naming of each of its pictures; where the source shares pictures, splits are not told apart."""
+    found: dict[tuple[Path, int | None, Path], Use] = {}
+    for one in reading.found:
+        example = one.example
+        if example.image is not None:
+            inside = example.image.is_relative_to(reading.root)
+            name = example.image.relative_to(reading.root).as_posix() if inside else example.image.name
+            split = Split.TRAIN if reading.shares_pictures else example.split
+            use = Use(example.image, name, split, _ROLES.get(example.stream), one.image)
+            found.setdefault((one.image.file, one.image.number, example.image), use)
+    return list(found.values())
 
 
 def compare(found: Sequence[Use], looks: Mapping[Path, Look | str]) -> None:

@@ -1,0 +1,116 @@
+"""Text and JSON of other people's files: what cannot be read is reported with its place, what can be is returned."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from safeeraser.benchmarks.reading.problems import Spot
+
+MAX_BYTES = 128 * 2**20
+"""Of a text file; one of the paper's benchmark with three long answers a question is about half of this."""
+
+_BROKEN = (ValueError, RecursionError)
+_GAP, _NEXT = re.compile(r"[\s,]*"), re.compile(r"\s*[,\]]")
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+
+def decoded(content: bytes, spot: Spot) -> str | None:
+    """A file's text: UTF-8, UTF-16, or what Windows programs in Western Europe write, with a warning.
+
+    None where it is none of these, and that is reported.
+    """
+    for mark, name in _MARKS.items():
+        if content.startswith(mark):
+            return _strictly(content[len(mark) :], name, spot)
+    if content[1:2] == b"\0":
+        return _strictly(content, "utf-16-le", spot)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        spot.warn("file", f"not UTF-8 (line {line}), read as Windows-1252; save it as UTF-8 if letters look wrong")
+        return _strictly(content, "cp1252", spot)
+
+
+def _strictly(content: bytes, name: str, spot: Spot) -> str | None:
+    try:
+        return content.decode(name)
+    except UnicodeDecodeError:
+        spot.error("file", f"not UTF-8, and not {name} either; save it as UTF-8")
+        return None
+
+
+def read_records(content: bytes, spot: Spot) -> list[tuple[int, Any]]:
+    """The values of a JSON list, numbered from 1, or of JSON lines, numbered by line.
+
+    What cannot be read is reported at `spot`; the whole values before a break in a list, and the whole lines among
+    broken ones, are returned all the same.
+    """
+    text = decoded(content, spot)
+    if text is None:
+        return []
+    if not text.strip():
+        spot.error("json", "empty")
+        return []
+    return _list(text, spot) if text.lstrip().startswith("[") else _lines(text, spot)
+
+
+def read_value(content: bytes, spot: Spot) -> Any:
+    """The one value of a JSON file; None where it cannot be read, and that is reported."""
+    text = decoded(content, spot)
+    try:
+        return None if text is None else json.loads(text)
+    except _BROKEN as error:
+        spot.error("json", _explain(error))
+        return None
+
+
+def _list(text: str, spot: Spot) -> list[tuple[int, Any]]:
+    try:
+        values = json.loads(text)
+    except _BROKEN as error:
+        values = list(_whole(text))
+        spot.error("json", f"{_explain(error)}; {len(values)} whole records before that")
+    return list(enumerate(values, start=1))
+
+
+def _whole(text: str) -> Iterator[Any]:
+    """The values of a JSON list up to the first that is broken."""
+    decoder, position = json.JSONDecoder(), text.index("[") + 1
+    while True:
+        gap = _GAP.match(text, position)
+        position = gap.end() if gap else position
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except _BROKEN:
+            return
+        if not _NEXT.match(text, position):
+            return
+        yield value
+
+
+def _lines(text: str, spot: Spot) -> list[tuple[int, Any]]:
+    found: list[tuple[int, Any]] = []
+    broken: list[tuple[int, str]] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                found.append((number, json.loads(line)))
+            except _BROKEN as error:
+                broken.append((number, _explain(error)))
+    if found:
+        for number, message in broken:
+            spot._replace(record=f"#{number}", number=number).error("json", message)
+    else:
+        spot.error("json", f"neither a JSON list nor JSON lines: line {broken[0][0]} is {broken[0][1]}")
+    return found
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON ({error.msg} at line {error.lineno} column {error.colno})"
+    return "nested too deeply" if isinstance(error, RecursionError) else f"not JSON ({error})"
