@@ -59,9 +59,6 @@ def attack(
       safeeraser attack runs/demo --attack prefill=1,3 --attack quantise --limit 96
       safeeraser attack --model tiny --adapter out/po+pd/adapter --data data/icons --output out/attacks
     """
-    from safeeraser.runs import attacks
-    from safeeraser.runs.report.attacks import print_outcomes
-
     chosen = _chosen(wanted, quick)
     runs = [each for each in run_or_keys or [] if "=" not in each]
     given = [each for each in run_or_keys or [] if "=" in each]
@@ -74,9 +71,17 @@ def attack(
         overrides = [*(f"{key}={json.dumps(value)}" for key, value in options.items()), *given]
         asked = _of_options(overrides, chosen, output, data, layout, adapter)
     asked = replace(asked, limit=limit or asked.limit, subjects=[*asked.subjects, *_controls(control, dtype)])
+    show_attacks(asked)
+
+
+def show_attacks(asked: AttackRun) -> None:
+    """Run attacks and print what they come to."""
+    from safeeraser.runs import attacks
+    from safeeraser.runs.report.attacks import print_outcomes
+
     found, skipped = attacks.run(asked, say)
     print_outcomes(found, skipped, stdout)
-    say(f"the whole page: {asked.output / 'attacks.md'}")
+    say(f"every figure, with what each attack is for: {asked.output / 'attacks.md'}")
 
 
 def _chosen(wanted: list[str] | None, quick: bool) -> list[Chosen]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from safeeraser.cli.attack import show_attacks
 from safeeraser.cli.options import Limit, Overrides, Seed, overrides
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
@@ -80,7 +81,7 @@ def _run(text: str, source: str, given: list[str]) -> None:
     from safeeraser import runs as config
     from safeeraser.cli import wiring
     from safeeraser.models.processes import processes
-    from safeeraser.runs import pipeline
+    from safeeraser.runs import attacks, pipeline
     from safeeraser.runs.folder import RunFolder
 
     settings = config.parse(text, source, given, wiring.names())
@@ -89,8 +90,12 @@ def _run(text: str, source: str, given: list[str]) -> None:
             "a run is one process, and several were started; `safeeraser unlearn` and `generate` share their work "
             "among several, then `judge` and `score` follow in one"
         )
+    chosen = attacks.choose_attacks(settings.attacks)
     kit = wiring.kit(settings, RunFolder(settings.folder))
     _finish(lambda: pipeline.run(settings, kit, say), settings, settings.folder)
+    if chosen:
+        stdout.print("\nDoes it last?", style="bold")
+        show_attacks(attacks.of_run(settings, kit, RunFolder(settings.folder), chosen))
 
 
 def _finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> None:

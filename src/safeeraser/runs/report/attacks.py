@@ -15,8 +15,8 @@ from rich.text import Text
 
 from safeeraser.files import remove_scratch, write_json, write_text
 from safeeraser.metrics import Difference
-from safeeraser.metrics.attacked import NONE, Outcome, Recovered, worst
-from safeeraser.records import Metric
+from safeeraser.metrics.attacked import ASR, NONE, Outcome, Recovered, worst
+from safeeraser.records import VANILLA, Metric
 from safeeraser.runs.report.markdown import table
 from safeeraser.runs.report.table import p_value, percent, points
 from safeeraser.text import line, markdown
@@ -69,15 +69,56 @@ def write(
 
 
 def print_outcomes(found: Sequence[Outcome], skipped: Sequence[NotRun], console: Console) -> None:
-    """Print a row a variant and model, then what was not run."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for heading in _HEADER:
-        shown.add_column(heading, justify="left" if heading in _HEADER[:3] else "right")
-    for outcome in found:
-        shown.add_row(*(Text(line(cell)) for cell in _cells(outcome)))
-    console.print(shown)
+    """Print a table a model, a row a variant; then in words what has come back, and what was not run."""
+    for model in dict.fromkeys(each.model for each in found):
+        shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title=line(model), title_justify="left")
+        for heading in ("attack", *_TITLES.values(), "recovered"):
+            shown.add_column(heading, justify="left" if heading == "attack" else "right")
+        for outcome in (each for each in found if each.model == model):
+            cells = [_whole(outcome.metric(name)) for name in _TITLES]
+            shown.add_row(_named(outcome), *cells, _whole(outcome.recovered))
+        console.print(shown)
+    for sentence in in_words(found):
+        console.print(Text(sentence), soft_wrap=True)
     for each in skipped:
         console.print(Text(f"not run: {each}", style="dim"), soft_wrap=True)
+
+
+def in_words(found: Sequence[Outcome]) -> list[str]:
+    """What has come back of what was unlearned, a sentence a model."""
+    none = {each.model: each.metric(ASR) for each in found if each.attack == NONE}
+    sentences = []
+    for model, before in none.items():
+        tried = [each for each in worst(found) if each.model == model and each.attack != NONE]
+        if model == VANILLA or not tried or before is None or before.value is None:
+            continue
+        most = max(tried, key=lambda each: _share(each.metric(ASR)))
+        sentences.append(
+            f"{line(model)} answers {percent(before.value)}% of the harmful questions when it is left alone, and "
+            f"{percent(_share(most.metric(ASR)))}% under {_named(most)}{_brought_back(most.recovered)}."
+        )
+    return sentences
+
+
+def _brought_back(found: Recovered | None) -> str:
+    if found is None or found.value is None:
+        return ""
+    return f": {percent(found.value)}% of what unlearning took away is back; so much was hidden, not forgotten"
+
+
+def _share(metric: Metric | None) -> float:
+    return -1.0 if metric is None or metric.value is None else metric.value
+
+
+def _named(outcome: Outcome) -> str:
+    return outcome.attack if outcome.attack == outcome.variant else f"{outcome.attack} {outcome.variant}"
+
+
+def _whole(found: Metric | Recovered | None) -> str:
+    """Per cent without decimals: a terminal is narrow."""
+    if found is None or found.value is None or found.low is None or found.high is None:
+        return "-"
+    return f"{100 * found.value:.0f} [{100 * found.low:.0f}–{100 * found.high:.0f}]"
 
 
 _HEADER = ("attack", "variant", "model", *_TITLES.values(), "recovered")
@@ -107,6 +148,7 @@ def _page(found: Sequence[Outcome], skipped: Sequence[NotRun], attacks: Sequence
     sections = [
         "# Does it last?",
         _READING,
+        "\n".join(f"- {markdown(sentence)}" for sentence in in_words(found)),
         f"## No attack\n\n{_rows([each for each in found if each.attack == NONE])}",
         f"## The worst case of each attack\n\n{_WORST}\n\n{_rows(worst(found))}",
         *(_section(attack, [each for each in found if each.attack == attack["name"]]) for attack in attacks),
