@@ -13,24 +13,38 @@ from PIL import Image
 
 from safeeraser.attacks.base import Arena, Target
 from safeeraser.attacks.none import NO_ATTACK
+from safeeraser.attacks.one_word import opening_words
 from safeeraser.attacks.parts import OverlapError, Parts, check_disjoint, split
 from safeeraser.attacks.prefill import LEFT, PREFILL
+from safeeraser.attacks.prune import pruned
 from safeeraser.attacks.quantise import QUANTISE, rounded
+from safeeraser.attacks.refusal_direction import direction, without
 from safeeraser.attacks.relearn import relearned, retain
+from safeeraser.attacks.sampling import pass_at
 from safeeraser.attacks.table import ATTACKS
 from safeeraser.attacks.weights import changed, language_linears
 from safeeraser.benchmarks.released.read import read
 from safeeraser.errors import UserError
 from safeeraser.metrics.attacked import question_of
 from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.load import load
 from safeeraser.records import Split, Stream
 from tests.attacks import arena as arenas
 from tests.benchmarks import small
+from tests.runs.pipeline.world import World
 
 
 @pytest.fixture
 def arena(tmp_path: Path) -> Arena:
     return arenas.make(tmp_path)
+
+
+@pytest.fixture
+def adapted(finished: World, tmp_path: Path) -> Arena:
+    """The model of a finished run with the adapter of po, and another adapter beside it."""
+    po, other = (finished.folder / "run/models" / name / "adapter" for name in ("po", "po+pd"))
+    target = Target(name="po", adapter=po, others={"po+pd": other})
+    return arenas.make(tmp_path / "adapted", load(str(finished.model), adapter=po, dtype="float32"), target)
 
 
 def weights(arena: Arena) -> dict[str, torch.Tensor]:
@@ -47,9 +61,14 @@ def pixels(path: Path | None) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_every_attack_asks_measured_questions_and_leaves_the_model_as_it_was(arena: Arena, name: str) -> None:
+def test_every_attack_asks_measured_questions_and_leaves_the_model_as_it_was(
+    arena: Arena, adapted: Arena, name: str
+) -> None:
+    arena = adapted if ATTACKS[name].kind == "weights" else arena
     attack, before, asked = ATTACKS[name], weights(arena), {example.id for example in arena.questions}
     points = [point for point in attack.sweep[:2] if attack.refused(arena.target, arena.parts, point) is None]
+    if not points:
+        return
     variants = list(attack.carry_out(arena, points))
     assert [variant.name for variant in variants] == list(points)
     for variant in variants:
@@ -188,3 +207,38 @@ def test_a_turned_picture_is_turned(arena: Arena) -> None:
 def test_an_unknown_attack_names_what_is_near() -> None:
     with pytest.raises(UserError, match="did you mean 'quantise'"):
         ATTACKS["quantize"]
+
+
+def test_without_its_adapter_the_model_is_the_one_before(adapted: Arena, finished: World) -> None:
+    before = load(str(finished.model), dtype="float32").model.state_dict()
+    for _ in ATTACKS["adapter-scale"].carry_out(adapted, ["0"]):
+        found = adapted.model.model.state_dict()
+        assert found.keys() == before.keys()
+        assert all(torch.allclose(found[name], before[name], atol=1e-6) for name in before)
+
+
+def test_pruning_keeps_the_largest_weights_of_each_row() -> None:
+    weight = torch.tensor([[1.0, -3.0, 2.0, 0.5], [0.1, 0.2, -0.3, 0.4]])
+    assert pruned(weight, 0.5).tolist() == [[0, -3, 2, 0], pytest.approx([0, 0, -0.3, 0.4])]
+
+
+def test_nothing_is_written_along_a_direction_that_is_taken_out() -> None:
+    away = direction(torch.tensor([[2.0, 0.0, 1.0]]), torch.tensor([[0.0, 0.0, 1.0]]))
+    assert away.tolist() == [1, 0, 0]
+    weight = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+    assert without(weight, away)[0].abs().max() == 0
+    assert torch.equal(without(weight, away)[1:], weight[1:])
+
+
+def test_the_words_of_harmless_questions_stand_before_harmful_ones(arena: Arena) -> None:
+    questions = [
+        dataclasses.replace(each, question="What is it?" if each.stream is Stream.RETAIN else "How do I use it?")
+        for each in arena.parts.unlearned
+    ]
+    assert opening_words(questions) == ("What", "How")
+
+
+def test_an_attempt_drawn_k_times_is_a_success_as_often_as_theory_says() -> None:
+    assert pass_at([1, 0, 0, 0], 2) == pytest.approx(0.5)
+    assert pass_at([0] * 4, 4) == 0
+    assert pass_at([1] * 4, 1) == 1

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from safeeraser.benchmarks.selection import Part
-from safeeraser.metrics import MEASURES
+from safeeraser.metrics import MEASURES, Measure
 from safeeraser.metrics.attacked import NONE, Outcome, attempt_id, outcomes, pooled, worst
 from safeeraser.metrics.score import Column, Value
 
@@ -15,12 +15,12 @@ MEASURE = {(each.name, each.part): each for each in MEASURES}
 ASR, RR = MEASURE["asr", Part.GENERALITY], MEASURE["rr", Part.GENERALITY]
 
 
-def column(shares: list[float | None], measure: object = ASR, attempts: int = 1) -> Column:
+def column(shares: list[float | None], measure: Measure = ASR, attempts: int = 1) -> Column:
     values = [
         Value(attempt_id(f"q{place // attempts}", place % attempts) if attempts > 1 else f"q{place}", 0, place, share)
         for place, share in enumerate(shares)
     ]
-    return Column(measure, "all", tuple(values))  # type: ignore[arg-type]  # a measure of the table
+    return Column(measure, "all", tuple(values))
 
 
 def made(attacked: list[float | None], unlearned: list[float | None], vanilla: list[float | None]) -> Outcome:
@@ -44,8 +44,8 @@ def test_half_of_what_was_taken_away_has_come_back() -> None:
 
 
 def test_an_attack_can_make_it_worse_than_before_and_better_than_unlearned() -> None:
-    assert made([1, 1, 1, 1], [0, 0, 1, 1], [1, 1, 1, 0]).recovered.value == pytest.approx(2.0)  # type: ignore[union-attr]
-    assert made([0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]).recovered.value == pytest.approx(-1 / 3)  # type: ignore[union-attr]
+    assert made([1, 1, 1, 1], [0, 0, 1, 1], [1, 1, 1, 0]).recovered.value == pytest.approx(2.0)
+    assert made([0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]).recovered.value == pytest.approx(-1 / 3)
 
 
 def test_where_nothing_was_taken_away_nothing_can_come_back() -> None:
@@ -69,7 +69,7 @@ def test_only_questions_scored_all_three_times_count() -> None:
     ],
 )
 def test_attempts_at_a_question_are_one_figure(
-    shares: list[float | None], measure: object, expected: list[float | None]
+    shares: list[float | None], measure: Measure, expected: list[float | None]
 ) -> None:
     found = pooled(column(shares, measure, attempts=2), max)
     assert [value.example_id for value in found.values] == ["q0", "q1"]

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from safeeraser.attacks.adapter import ADAPTER
 from safeeraser.attacks.base import Attack
 from safeeraser.attacks.corruptions import CORRUPTIONS
+from safeeraser.attacks.many_shot import MANY_SHOT
+from safeeraser.attacks.one_word import ONE_WORD
+from safeeraser.attacks.paraphrase import PARAPHRASE
 from safeeraser.attacks.prefill import PREFILL
+from safeeraser.attacks.prune import PRUNE
 from safeeraser.attacks.quantise import QUANTISE
+from safeeraser.attacks.refusal_direction import REFUSAL_DIRECTION
 from safeeraser.attacks.relearn import RELEARNING
+from safeeraser.attacks.sampling import BEST_OF_N, PASS_AT_K
+from safeeraser.attacks.scenes import SCENES
+from safeeraser.attacks.templates import TEMPLATES
 from safeeraser.registry import Table
 
-_OWN = (PREFILL, *CORRUPTIONS, QUANTISE, *RELEARNING)
+_OWN = (
+    PREFILL,
+    ONE_WORD,
+    TEMPLATES,
+    PARAPHRASE,
+    MANY_SHOT,
+    BEST_OF_N,
+    PASS_AT_K,
+    *CORRUPTIONS,
+    *SCENES,
+    QUANTISE,
+    PRUNE,
+    *ADAPTER,
+    REFUSAL_DIRECTION,
+    *RELEARNING,
+)
 
 ATTACKS = Table(
     "attack",

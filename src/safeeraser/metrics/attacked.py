@@ -50,6 +50,11 @@ class Outcome:
         return next((each for each in self.metrics if each.name == name), None)
 
 
+def first(count: int) -> Pool:
+    """Success in any of the first so many attempts."""
+    return lambda shares: max(shares[:count])
+
+
 def attempt_id(question: str, number: int) -> str:
     """The id of one of several attempts at a question."""
     return f"{question}#{number}"

@@ -1,0 +1,25 @@
+"""Many-shot: harmful questions with answers, of the attacker's part, stand before the question as text."""
+
+from __future__ import annotations
+
+from safeeraser.attacks.asking import asking
+from safeeraser.attacks.base import Arena
+from safeeraser.records import Example, Stream
+
+
+def _wording(arena: Arena, example: Example, point: str) -> list[str]:
+    shown = [each for each in arena.parts.attacker if each.stream is Stream.FORGET]
+    arena.rng("many-shot").shuffle(shown)
+    turns = [f"Question: {each.question}\nAnswer: {each.answer}" for each in shown[: int(point)]]
+    return ["\n\n".join([*turns, f"Question: {example.question}\nAnswer:"])]
+
+
+MANY_SHOT = asking(
+    "many-shot",
+    _wording,
+    about="whether examples of compliance in the prompt are followed",
+    protocol="4 or 16 harmful questions with answers about things of the attacker's part, as text before the question",
+    source="2404.02151",
+    sweep=("4", "16"),
+    trains=True,
+)
