@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics.intervals import DRAWS, Floats, percentiles, sums
 from safeeraser.metrics.paired import Difference, differences, pair_up
 from safeeraser.metrics.score import Column, Value, measured, summarise
@@ -18,7 +19,12 @@ from safeeraser.records import VANILLA, Estimate, Example, Generation, Metric, V
 NONE = "none"
 """The name of the attack that changes nothing."""
 ASR = "asr"
-SHOWN = (ASR, "rr", "sarr", "retain_accuracy")
+SHOWN = {
+    (ASR, Part.GENERALITY),
+    ("rr", Part.GENERALITY),
+    ("sarr", Part.DECOUPLED),
+    ("retain_accuracy", Part.RETAIN),
+}
 """The measures of an attack: of harmful questions, of their harmless partners, and of what is to be kept."""
 
 Pool = Callable[[Sequence[float]], float]
@@ -81,7 +87,8 @@ def columns(
     """
     examples = [replace(originals[question_of(each.id)], id=each.id) for each in asked]
     found = measured(examples, answers, verdicts)
-    return [each for each in found if each.group == "all" and each.measure.name in SHOWN and each.values]
+    shown = [each for each in found if (each.measure.name, each.measure.part) in SHOWN]
+    return [each for each in shown if each.group == "all" and each.values]
 
 
 def pooled(column: Column, pool: Pool) -> Column:

@@ -16,9 +16,9 @@ from rich.text import Text
 from safeeraser.files import remove_scratch, write_json, write_text
 from safeeraser.metrics import Difference
 from safeeraser.metrics.attacked import ASR, NONE, Outcome, Recovered, worst
-from safeeraser.records import VANILLA, Metric
+from safeeraser.records import VANILLA, Estimate, Metric
 from safeeraser.runs.report.markdown import table
-from safeeraser.runs.report.table import p_value, percent, points
+from safeeraser.runs.report.table import p_value, percent, points, short_value
 from safeeraser.text import line, markdown
 
 _TITLES = {"asr": "ASR ↓", "rr": "RR ↑", "sarr": "SARR ↓", "retain_accuracy": "retain ↑"}
@@ -75,8 +75,8 @@ def print_outcomes(found: Sequence[Outcome], skipped: Sequence[NotRun], console:
         for heading in ("attack", *_TITLES.values(), "recovered"):
             shown.add_column(heading, justify="left" if heading == "attack" else "right")
         for outcome in (each for each in found if each.model == model):
-            cells = [_whole(outcome.metric(name)) for name in _TITLES]
-            shown.add_row(_named(outcome), *cells, _whole(outcome.recovered))
+            cells = [_value(outcome.metric(name)) for name in _TITLES]
+            shown.add_row(_named(outcome), *cells, _value(outcome.recovered))
         console.print(shown)
     for sentence in in_words(found):
         console.print(Text(sentence), soft_wrap=True)
@@ -114,34 +114,16 @@ def _named(outcome: Outcome) -> str:
     return outcome.attack if outcome.attack == outcome.variant else f"{outcome.attack} {outcome.variant}"
 
 
-def _whole(found: Metric | Recovered | None) -> str:
-    """Per cent without decimals: a terminal is narrow."""
-    if found is None or found.value is None or found.low is None or found.high is None:
-        return "-"
-    return f"{100 * found.value:.0f} [{100 * found.low:.0f}–{100 * found.high:.0f}]"
+def _value(found: Estimate | None) -> str:
+    return "-" if found is None else short_value(found)
 
 
 _HEADER = ("attack", "variant", "model", *_TITLES.values(), "recovered")
 
 
 def _cells(outcome: Outcome) -> list[str]:
-    measured = [_rate(outcome.metric(name)) for name in _TITLES]
-    return [outcome.attack, outcome.variant, outcome.model, *measured, _recovered(outcome.recovered)]
-
-
-def _rate(metric: Metric | None) -> str:
-    if metric is None:
-        return "-"
-    if metric.value is None or metric.low is None or metric.high is None:
-        return f"not scored ({metric.unscored})"
-    note = f", {metric.unscored} unscored" if metric.unscored else ""
-    return f"{percent(metric.value)} [{percent(metric.low)}–{percent(metric.high)}]{note}"
-
-
-def _recovered(found: Recovered | None) -> str:
-    if found is None or found.value is None or found.low is None or found.high is None:
-        return "-"
-    return f"{percent(found.value)} [{percent(found.low)}–{percent(found.high)}]"
+    measured = [_value(outcome.metric(name)) for name in _TITLES]
+    return [outcome.attack, outcome.variant, outcome.model, *measured, _value(outcome.recovered)]
 
 
 def _page(found: Sequence[Outcome], skipped: Sequence[NotRun], attacks: Sequence[Mapping[str, str]]) -> str:
@@ -169,7 +151,7 @@ def _rows(found: Sequence[Outcome]) -> str:
 
 def _row(outcome: Outcome) -> list[str]:
     names = [markdown(name) for name in (outcome.attack, outcome.variant, outcome.model)]
-    return [*names, *(_with_n(name, outcome) for name in _TITLES), _recovered(outcome.recovered)]
+    return [*names, *(_with_n(name, outcome) for name in _TITLES), _value(outcome.recovered)]
 
 
 def _with_n(name: str, outcome: Outcome) -> str:
@@ -177,7 +159,7 @@ def _with_n(name: str, outcome: Outcome) -> str:
     if metric is None:
         return "-"
     change = next((each for each in outcome.differences if each.name == name), None)
-    return f"{_rate(metric)} n={metric.n}{_change(change)}"
+    return f"{short_value(metric)} n={metric.n}{_change(change)}"
 
 
 def _change(difference: Difference | None) -> str:
