@@ -91,7 +91,7 @@ def by_name(run: Path) -> Iterator[tuple[str, Generation]]:
 def test_the_rules_judge_every_answer(reported: Path) -> None:
     found = {model: read_jsonl(reported / "verdicts" / f"{model}.jsonl", Verdict) for model in METHODS}
     verdicts = [each for model in METHODS for each in found[model]]
-    assert len(verdicts) == len(METHODS) * QUESTIONS * (3 + 3 + 2 + 3)
+    assert len(verdicts) == len(METHODS) * QUESTIONS * (4 + 4 + 4 + 4)
     assert {each.value for each in verdicts} == {0.0, 1.0}
     assert all(len(each.reason or "") < 200 for each in verdicts)
     silent = {"nothing", "blanks", "a megabyte of one letter", "a megabyte of one word", "wide letters"}
@@ -183,7 +183,7 @@ def test_a_judging_model_sees_them_as_they_are(reported: Path, data: Path, tmp_p
     shown = {asked.task(body)[1] for body in bodies}
     assert shown == {whole(answer)[:LONGEST_ANSWER] for answer in HOSTILE.values() if answer.strip()}
     verdicts = [each for model in METHODS for each in read_jsonl(tmp_path / f"{model}.jsonl", Verdict)]
-    assert len(verdicts) == len(METHODS) * QUESTIONS * (3 + 3 + 2 + 3)
+    assert len(verdicts) == len(METHODS) * QUESTIONS * (4 + 4 + 4 + 4)
     assert None not in {each.value for each in verdicts}
     assert max(len(str(body)) for body in bodies) < LONGEST_SHOWN
 

@@ -124,7 +124,7 @@ def _fluency(settings: JudgeSettings, refusals: Sequence[str]) -> Judge:
 
 KINDS = {
     "rules": Kind(
-        about=f"{NAME}: word rules for short answers; no model, no network",
+        about=f"{NAME}: word rules for short answers and English refusals; no model, no network",
         make=lambda _, refusals: rules_judge(refusals),
     ),
     "rules+fluency": Kind(
