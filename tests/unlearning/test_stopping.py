@@ -16,6 +16,7 @@ from safeeraser.records import Example, Split
 from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
 from tests import tiny_random
+from tests.interruption import interrupted_at
 
 SETTINGS = UnlearnSettings(
     steps=12, batch_size=4, learning_rate=1e-2, lora_r=4, lora_alpha=8, lora_dropout=0.0, warmup_ratio=0.0
@@ -142,3 +143,30 @@ def test_gradient_checkpointing_computes_layers_again(examples: list[Example], t
     unlearn(loaded, examples, tiny_random.REFUSALS, "po", settings, tmp_path / "run")
     assert len(calls) == 2 * 2 * 2  # layers, steps, forward and again in backward
     assert not loaded.model.is_activation_checkpointing
+
+
+@pytest.mark.parametrize(("rate", "said"), [(1e8, "holds|not a number"), (1e30, "holds|not a number")])
+def test_what_is_not_a_number_ends_training_without_an_adapter(
+    examples: list[Example], tmp_path: Path, rate: float, said: str
+) -> None:
+    settings = UnlearnSettings(steps=4, batch_size=2, learning_rate=rate, max_grad_norm=1e9, warmup_ratio=0.0)
+    with pytest.raises(UserError, match=said):
+        unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, "ga", settings, tmp_path / "run")
+    assert not (tmp_path / "run" / "adapter").exists()
+    assert "NaN" not in "".join(each.read_text() for each in (tmp_path / "run").glob("*.json*"))
+
+
+def test_without_steps_to_save_at_there_are_checkpoints_by_the_clock(examples: list[Example], tmp_path: Path) -> None:
+    settings = UnlearnSettings(steps=4, batch_size=2, save_minutes=1e-9)
+
+    def train(name: str, **changes: Any) -> bytes:
+        adapter = unlearn(
+            tiny_random.load(), examples, tiny_random.REFUSALS, "po", settings.changed(**changes), tmp_path / name
+        )
+        return (adapter / "adapter_model.safetensors").read_bytes()
+
+    straight = train("straight", save_minutes=1000.0)
+    with interrupted_at(3):
+        train("stopped")
+    assert [each.name for each in (tmp_path / "stopped" / "checkpoints").glob("checkpoint-*")] == ["checkpoint-2"]
+    assert train("stopped") == straight

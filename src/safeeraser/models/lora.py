@@ -6,11 +6,12 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils import ModulesToSaveWrapper
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from safeeraser.errors import UserError
@@ -71,6 +72,17 @@ def detach(adapted: PeftModel) -> None:
     adapted.unload()  # leaves the trained copies of whole modules in place
     for name, original in originals.items():
         model.set_submodule(name, original)
+
+
+def save(adapted: PeftModel, folder: Path, base: str, weights: dict[str, Tensor] | None = None) -> None:
+    """Write an adapter of the model called `base` as PEFT does; `weights` is the state dict, if not as it is.
+
+    Without a task PEFT notes the base model's own class, by which `AutoPeftModel` loads both.
+    """
+    config = adapted.peft_config["default"]
+    config.base_model_name_or_path = base
+    config.task_type = None
+    adapted.save_pretrained(str(folder), state_dict=weights, save_embedding_layers=False)
 
 
 @contextmanager

@@ -112,7 +112,8 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
     write_metrics(folder.metrics, metrics)
     made = folder.settings()  # a report is the same wherever the run is moved
     for name in settings.methods:
-        describe(folder.model(name), [each for each in metrics if each.model == name])
+        mine = [each for each in metrics if each.model == name]
+        describe(folder.model(name), mine, data=settings.data.folder.name, judge=judge.name)
     last = settings.methods[-1]
     report.write(
         folder.root,

@@ -17,6 +17,7 @@ from torch import Tensor
 from safeeraser.errors import UserError
 from safeeraser.files import append_text, to_json, whole_folder, write_json, write_text
 from safeeraser.models.adapters.card import write_card
+from safeeraser.models.lora import save
 from safeeraser.provenance import first_change
 
 _WHOLE = "whole.json"
@@ -104,9 +105,8 @@ class Output:
         for stale in self.folder.glob(".adapter.*"):  # of a run that was killed just here
             shutil.rmtree(stale)
         self.write_manifest(**results)
-        model.peft_config["default"].base_model_name_or_path = base
         with whole_folder(self.adapter) as scratch:
-            model.save_pretrained(str(scratch), state_dict=weights, save_embedding_layers=False)
+            save(model, scratch, base, weights)
             note(scratch)
             write_card(scratch, self._inputs)
         self._drop_checkpoints()

@@ -17,7 +17,7 @@ from safeeraser.errors import UserError, explained
 from safeeraser.files import require_new, whole_folder
 from safeeraser.models.adapters.card import write_card
 from safeeraser.models.load import LoadedModel
-from safeeraser.models.lora import detach, projector_name, wrap
+from safeeraser.models.lora import detach, projector_name, save, wrap
 from safeeraser.models.merging import check_changed, note_base, probe
 from safeeraser.models.numbers import check_weights
 
@@ -193,9 +193,8 @@ def _in_peft(name: str, projector: str | None) -> str:
 
 
 def _write(adapted: PeftModel, loaded: LoadedModel, output: Path, facts: dict[str, object]) -> None:
-    adapted.peft_config["default"].base_model_name_or_path = loaded.name
     with whole_folder(output) as scratch:
-        adapted.save_pretrained(str(scratch), save_embedding_layers=False)
+        save(adapted, scratch, loaded.name)
         with adapted.disable_adapter():
             note_base(scratch, loaded.model, loaded.processor)
         write_card(scratch, {"model": loaded.name, "revision": loaded.revision, **facts})
