@@ -190,9 +190,7 @@ def test_an_adapter_that_fits_in_part_is_refused(model: str, adapter: Path) -> N
     with pytest.raises(UserError, match="does not fit LlavaForConditionalGeneration: Found missing adapter keys"):
         load(model, adapter=adapter, device="cpu")
     save_file({**weights, lost.replace("layers.0", "layers.7"): weights[lost].clone()}, path)
-    with pytest.raises(
-        UserError, match=r"1 tensors have no place in LlavaForConditionalGeneration, such as .*layers.7"
-    ):
+    with pytest.raises(UserError, match=r"1 tensors have no place in Llava.*, such as .*layers.7"):
         load(model, adapter=adapter, device="cpu")
 
 
