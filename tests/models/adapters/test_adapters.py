@@ -210,7 +210,7 @@ def test_a_card_shows_what_is_known_and_nothing_as_markup(tmp_path: Path) -> Non
     )
     text = write_card(tmp_path, facts, [metric, unscored]).read_text()
     body = text.split("---", 2)[2]
-    assert r"a\]\(http://x\) \<b\>\| model" in body
+    assert r"a\](http\://x) \<b\>\|" in body
     assert "<b>" not in body
     assert "| `learning_rate` | `0.0001` |" in body
     assert "limit" not in body.split("## Measured")[0].replace("## Limits", "")
