@@ -65,7 +65,7 @@ def test_the_commands_judge_and_score_it(tmp_path: Path) -> None:
         result = CliRunner().invoke(app, [str(each) for each in arguments], prog_name="safeeraser")
         assert result.exit_code == 0, result.output
     row = next(line.split() for line in result.stdout.splitlines() if "SARR ↓" in line)
-    assert row[3] == "100.0%"
+    assert row[3] == "100.0"
 
 
 @pytest.mark.parametrize(("layout", "parts"), [("xstest", {"generality", "decoupled"}), ("mossbench", {"decoupled"})])
@@ -87,7 +87,7 @@ def test_one_command_asks_judges_and_scores_before_and_after(
         refused = rates[model, "decoupled", "sarr_refusal"]
         assert refused["n"] == safe
         assert 0 <= refused["low"] <= refused["value"] <= refused["high"] <= 1
-    assert ["n", "vanilla", "po"] in [line.split() for line in first.stdout.splitlines()]
+    assert [line.split() for line in first.stdout.splitlines()][:2] == [["po"], ["n", "vanilla", "−", "vanilla"]]
     answers = (tmp_path / "out/generations/po.jsonl").read_bytes()
     assert CliRunner().invoke(app, arguments, prog_name="safeeraser").stdout == first.stdout
     assert (tmp_path / "out/generations/po.jsonl").read_bytes() == answers
