@@ -15,17 +15,17 @@ from safeeraser import metrics
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.benchmarks.settings import DataSettings
-from safeeraser.cli import judges, wiring
+from safeeraser.cli import wiring
 from safeeraser.generation.run import generate as generate_into
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.run import judge_file
 from safeeraser.judges.settings import JudgeSettings
+from safeeraser.judges.table import settings as judge_settings
 from safeeraser.metrics import Difference
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.load import load as load_weights
 from safeeraser.objectives import Method
 from safeeraser.records import Example, Generation, Metric, Verdict, read_jsonl
-from safeeraser.runs import RunSettings
 from safeeraser.runs.results import Judged
 from safeeraser.unlearning.run import unlearn as train
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -131,14 +131,14 @@ def judge(
     Raises UserError for an unknown judge or key, for answers to questions that were not asked, and where the judge
     cannot be reached.
     """
-    settings = JudgeSettings(name=judge, **keys) if isinstance(judge, str) else judge.changed(**keys)
+    settings = judge_settings(judge, **keys) if isinstance(judge, str) else judge.changed(**keys)
     refusals = asked.refusals if isinstance(asked, Benchmark) else ()
     answered = {answer.example_id for answer in answers}
     every = asked.examples if isinstance(asked, Benchmark) else asked
     examples = [example for example in every if example.id in answered]
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "verdicts.jsonl" if output is None else Path(output)
-        made = judges.find(RunSettings(judge=settings))(refusals)
+        made = settings.make(refusals)
         made.check()
         judge_file(made, examples, answers, file)
         verdicts = [each for each in read_jsonl(file, Verdict) if each.judge == made.name]

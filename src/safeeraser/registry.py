@@ -36,6 +36,11 @@ class Table(Mapping[str, _Object]):
         found = sorted(entry_points(group=self._group), key=lambda entry: entry.name)
         return {entry.name: entry for entry in found if entry.name not in self._own}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name, ours first; nothing is imported for it."""
+        return (*self._own, *self._entries)
+
     @cached_property
     def added(self) -> dict[str, _Object]:
         """What other packages add and can be used; of what cannot be used, a warning says why."""
@@ -51,7 +56,7 @@ class Table(Mapping[str, _Object]):
         if name in self._own:
             return self._own[name]
         if name not in self._entries:
-            raise UserError(unknown(self._kind, name, (*self._own, *self._entries)))
+            raise UserError(unknown(self._kind, name, self.names))
         return self._load(self._entries[name])
 
     def __contains__(self, name: object) -> bool:

@@ -135,6 +135,8 @@ def _told(kind: type[BaseModel], details: ErrorDetails) -> InitErrorDetails:
         case "extra_forbidden":
             near = unknown("key", details["loc"][-1], kind.model_fields)
             error = PydanticCustomError("unknown_key", "{message}", {"message": near})
+        case "missing":
+            error = problem("is needed")
         case _:
             error = problem(f"{message}, found {_SHORT.repr(details['input'])}")
     return InitErrorDetails(type=error, loc=details["loc"], input=details["input"])
@@ -146,7 +148,6 @@ class Names:
 
     attacks: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
-    judges: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
 

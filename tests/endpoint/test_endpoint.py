@@ -539,7 +539,9 @@ def test_a_key_that_cannot_be_sent_is_not_shown(monkeypatch: pytest.MonkeyPatch)
 def test_all_problems_of_the_settings_at_once() -> None:
     with pytest.raises(UserError) as caught:
         EndpointSettings(url="http://me:secret@host/v1?key=x", model="", concurrency=0, max_cost=1.0)
-    assert str(caught.value).count("endpoint: ") == 4
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["concurrency", "url", "model"]
+    with pytest.raises(UserError, match="max_cost needs input_price and output_price"):
+        EndpointSettings(url="http://host/v1", model="m", max_cost=1.0)
     assert "secret" not in str(caught.value)
 
 

@@ -15,13 +15,12 @@ import yaml
 from typer.testing import CliRunner
 
 from safeeraser.benchmarks.released import read as released
-from safeeraser.cli import app, judges
+from safeeraser.cli import app
 from safeeraser.errors import UserError
 from safeeraser.judges import AXES, Asked, Judge, rules
 from safeeraser.judges.run import FailureLimitError, answer_hash, check_failures, judge_file
-from safeeraser.judges.settings import JudgeSettings
+from safeeraser.judges.table import settings as judge_settings
 from safeeraser.records import Axis, Generation, Stream, Verdict, append_jsonl, read_jsonl, write_jsonl
-from safeeraser.runs import RunSettings
 from tests.benchmarks import small
 from tests.endpoint.fake_server import DROPPED, Answer, Body, FakeServer, completion, failed, last_text, serving
 from tests.judges.asked import answers, examples, right, task, truth, verdict
@@ -38,8 +37,8 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def judge_at(server: FakeServer, **keys: Any) -> Judge:
-    settings = JudgeSettings(**{"name": "endpoint", "url": server.url, "model": "judge", "attempts": 1} | keys)
-    return judges.find(RunSettings(judge=settings))(())
+    settings = judge_settings(**{"name": "endpoint", "url": server.url, "model": "judge", "attempts": 1} | keys)
+    return settings.make(())
 
 
 def misbehaving(body: Body) -> Answer:
@@ -297,7 +296,7 @@ def test_no_server_and_no_url_are_users_errors(tmp_path: Path) -> None:
     assert "no server answers there" in nobody.output
     missing = command(tmp_path, *given, "--judge", "endpoint", "batch_size=4")
     assert missing.exit_code == 2
-    assert "model is needed" in missing.output
+    assert "judge.model: is needed" in missing.output
     assert "url is needed" in missing.output
     assert "unknown key 'batch_size'" in missing.output
     wrong = command(tmp_path, *given, "--judge", "endpoint", "urll=x")
@@ -349,6 +348,6 @@ def test_no_key_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_settings_errors_come_before_anything_is_asked() -> None:
     with serving(right) as server, pytest.raises(UserError, match="max_cost needs input_price"):
         judge_at(server, max_cost=1.0)
-    unknown: Callable[[], Judge] = lambda: judges.by_name("endpont")(())  # noqa: E731
+    unknown: Callable[[], Judge] = lambda: judge_settings("endpont").make(())  # noqa: E731
     with pytest.raises(UserError, match="did you mean 'endpoint'"):
         unknown()

@@ -14,16 +14,14 @@ import torch
 from transformers import LlamaForCausalLM
 
 from bench import fluency as bench
-from safeeraser.cli import judges
 from safeeraser.errors import UserError
 from safeeraser.judges import Judge, fluency, rules_judge
 from safeeraser.judges.agreement.agreement import agreement
 from safeeraser.judges.agreement.labels import read_labels
 from safeeraser.judges.fluency import MAX_TOKENS, MIN_TOKENS, THRESHOLD, ReferenceModel, fluency_judge
 from safeeraser.judges.run import judge_file
-from safeeraser.judges.settings import JudgeSettings
+from safeeraser.judges.table import settings as judge_settings
 from safeeraser.records import Axis, Generation, Verdict
-from safeeraser.runs import RunSettings
 from tests import tiny_random
 from tests.judges.asked import examples
 
@@ -191,9 +189,9 @@ def test_the_version_is_of_weights_and_threshold(tmp_path: Path) -> None:
 
 def test_a_model_of_ones_own_needs_a_threshold_of_its_own(tmp_path: Path) -> None:
     def made(**keys: Any) -> Judge:
-        return judges.find(RunSettings(judge=JudgeSettings(name="rules+fluency", **keys)))(())
+        return judge_settings(name="rules+fluency", **keys).make(())
 
-    assert made().name == judges.by_name("rules+fluency")(()).name != made(threshold=6.5).name
+    assert made().name == judge_settings("rules+fluency").make(()).name != made(threshold=6.5).name
     with pytest.raises(UserError, match="threshold: needed with model"):
         made(model="some/model")
     with pytest.raises(UserError, match="revision: only with model"):

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.cli import judges
 from safeeraser.judges import llama_guard
 from safeeraser.judges.chat import Opinion
 from safeeraser.judges.run import judge_file
-from safeeraser.judges.settings import JudgeSettings
+from safeeraser.judges.table import settings as judge_settings
 from safeeraser.metrics import score
 from safeeraser.records import Axis, Verdict, read_jsonl
-from safeeraser.runs import RunSettings
 from tests.endpoint.fake_server import completion, serving
 from tests.judges.asked import SAID, answers, examples
 
@@ -66,7 +64,7 @@ def test_it_rates_the_conversation_and_covers_one_axis(tmp_path: Path) -> None:
     with serving(
         lambda body: completion("\n\nunsafe\nS9" if "First" in body["messages"][1]["content"] else "safe")
     ) as s:
-        made = judges.find(RunSettings(judge=JudgeSettings(**settings, url=s.url)))(())
+        made = judge_settings(**settings, url=s.url).make(())
         tally = judge_file(made, asked, answers(asked), tmp_path / "v.jsonl")
     assert (tally.scored, tally.held, tally.failed) == ({Axis.UNSAFE: 4}, {Axis.UNSAFE: 1}, 0)
     assert [(turn["role"], turn["content"]) for turn in s.bodies[0]["messages"]] == [

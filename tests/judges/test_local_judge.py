@@ -9,15 +9,13 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from safeeraser.cli import judges
 from safeeraser.endpoint import Failure, Message, Reply, Request
 from safeeraser.errors import UserError
 from safeeraser.judges import local
 from safeeraser.judges.local import LocalChat
 from safeeraser.judges.run import judge_file
-from safeeraser.judges.settings import JudgeSettings
+from safeeraser.judges.table import settings as judge_settings
 from safeeraser.models import load as loading
-from safeeraser.runs import RunSettings
 from tests import tiny_random
 from tests.judges.asked import answers, examples
 
@@ -171,7 +169,7 @@ def test_the_prompts_beginning_of_the_reasoning_is_part_of_the_reply(reader: Pat
 def test_nonsense_is_unscored_and_never_a_pass(name: str, reader: Path, tmp_path: Path) -> None:
     asked = examples(3)
     keys = {"max_tokens": 8} if name in ("local", "strongreject") else {}
-    made = judges.find(RunSettings(judge=JudgeSettings(name=name, model=str(reader), **keys)))(())
+    made = judge_settings(name=name, model=str(reader), **keys).make(())
     tally = judge_file(made, asked, answers(asked), tmp_path / "v.jsonl")
     assert tally.failures == {"unparsed": 8 if name == "local" else 1}
     assert sum(tally.scored.values()) == 0
@@ -186,6 +184,6 @@ def test_what_cannot_judge_is_a_users_error(reader: Path, tmp_path: Path) -> Non
     with pytest.raises(UserError, match="judge model"):
         LocalChat(str(tmp_path / "nothing here"))
     with pytest.raises(UserError, match="takes no pictures"):
-        judges.find(RunSettings(judge=JudgeSettings(name="local", model=str(reader), images=True)))(())
+        judge_settings(name="local", model=str(reader), images=True).make(())
     with pytest.raises(UserError, match="max_cost"):
-        judges.find(RunSettings(judge=JudgeSettings(name="llama-guard", model=str(reader), max_cost=1.0)))(())
+        judge_settings(name="llama-guard", model=str(reader), max_cost=1.0).make(())

@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.benchmarks.released import read as released
+from safeeraser.records import Generation, Verdict, read_jsonl, write_jsonl
+from tests.benchmarks import small
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -52,3 +56,24 @@ def test_what_cannot_be_used_is_named_and_the_rest_works(safeeraser: Run) -> Non
 
 def test_a_name_of_ours_stays_ours(safeeraser: Run) -> None:
     assert "1 nll(refusal) + 1 plain_nll(retain)" in safeeraser("methods", "show", "po").stdout
+
+
+def test_a_judge_is_listed_and_judges_with_its_keys(safeeraser: Run, tmp_path: Path) -> None:
+    listed = safeeraser("judges")
+    assert "shouting@1: capitals are refusals" in listed.stdout
+    assert "rules@" in listed.stdout
+    assert "the judge 'broken' of safeeraser-example (safeeraser_nowhere:Judge) cannot be loaded" in listed.stderr
+    data, answers, verdicts = small.write(tmp_path / "data"), tmp_path / "answers.jsonl", tmp_path / "verdicts.jsonl"
+    first = released.read(data).examples[:2]
+    write_jsonl(
+        answers,
+        [
+            Generation(example_id=asked.id, sample=0, answer=text, finish="stop")
+            for asked, text in zip(first, ("No WAY", "no way"), strict=True)
+        ],
+    )
+    command = ("judge", "--data", str(data), "--generations", str(answers), "--output", str(verdicts))
+    judged = safeeraser(*command, "--judge", "shouting", "share=0.4")
+    assert judged.returncode == 0, judged.stderr
+    assert [each.value for each in read_jsonl(verdicts, Verdict)] == [1.0, 0.0]
+    assert "did you mean 'share'" in safeeraser(*command, "--judge", "shouting", "shar=0.4").stderr

@@ -146,11 +146,11 @@ def _print_verdicts(labels: Path, labelled: list[Labelled], populations: dict[st
 
 
 def _print_judged(labelled: list[Labelled], settings: RunSettings, seed: int) -> None:
-    from safeeraser.cli import judges
     from safeeraser.judges.agreement import agreement as compare
+    from safeeraser.judges.table import maker
     from safeeraser.text import line
 
-    found = compare.agreement(judges.find(settings)(()), labelled, seed=seed)
+    found = compare.agreement(maker(settings.all_judges)(()), labelled, seed=seed)
     stdout.print(compare.to_markdown(found), markup=False, soft_wrap=True)
     for read, verdict in (pair for each in found for pair in each.differences):
         answer, why = line(read.generation.answer, _SHOWN), line(verdict.reason or "no reason", _SHOWN)

@@ -129,9 +129,9 @@ def _settings(file: Path | None, images: Path | None, seed: int | None, changes:
 
 
 def _kit(settings: BuildSettings, work: Work) -> Kit:
-    from safeeraser.cli import judges, wiring
+    from safeeraser.cli import wiring
     from safeeraser.curation.build import Kit
-    from safeeraser.runs import RunSettings
+    from safeeraser.judges.table import maker
 
     def target() -> Target:
         from safeeraser.curation.answers import Target
@@ -154,7 +154,7 @@ def _kit(settings: BuildSettings, work: Work) -> Kit:
         writer=lambda: _writer(settings, work),
         target=target,
         painter=painter,
-        judge=judges.find(RunSettings(judge=settings.gate.judge)),
+        judge=maker([settings.gate.judge]),
         is_refusal=wiring.is_refusal,
         say=say,
     )
@@ -178,7 +178,7 @@ def _writer(settings: BuildSettings, work: Work) -> Writer:
         name = f"local {local.identity}"
     else:
         name = f"endpoint {model}"
-        chat = Endpoint(EndpointSettings(model=model, cache=work.replies, **writer.endpoint.model_dump()))
+        chat = Endpoint(EndpointSettings(**writer.endpoint.model_dump() | {"model": model, "cache": work.replies}))
     return ChatWriter(
         chat, name, sees_picture=writer.sees_picture, temperature=writer.temperature, max_tokens=writer.max_tokens
     )

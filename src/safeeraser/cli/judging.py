@@ -49,11 +49,13 @@ def judge(
       safeeraser judge --data data/icons --generations po.jsonl --output verdicts.jsonl --judge llama-guard \\
         model=meta-llama/Llama-Guard-3-8B
     """
-    from safeeraser.cli import judges, wiring
+    from safeeraser.cli import wiring
     from safeeraser.judges.run import check_failures, describe_failures, judge_file
+    from safeeraser.judges.table import maker
     from safeeraser.records import Generation, read_jsonl
 
-    make = judges.find(judge_settings(judge, given, config), output.with_name(f"{output.name}.replies.jsonl"))
+    chosen = judge_settings(judge, given, config).all_judges
+    make = maker(chosen, output.with_name(f"{output.name}.replies.jsonl"))
     benchmark = wiring.read(data, layout)
     tally = judge_file(make(benchmark.refusals), benchmark.examples, read_jsonl(generations, Generation), output)
     say(f"{tally.judged_now} of {tally.answers} answers judged now: {output}")

@@ -88,7 +88,7 @@ def judges() -> None:
     """
     from safeeraser.cli import wiring
 
-    print_rows(wiring.judge_versions())
+    print_rows(wiring.judges())
 
 
 def _options(method: Method) -> str:

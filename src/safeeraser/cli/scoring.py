@@ -264,14 +264,14 @@ def _answers(
 ) -> tuple[Judged, Tally]:
     """The authors' answers with their verdicts; answers without one are counted in the tally."""
     from safeeraser.benchmarks.released.answers import read_answers
-    from safeeraser.cli import judges
+    from safeeraser.judges.table import maker
     from safeeraser.runs.results import asked_in, judge_answers
 
     found = read_answers(file, benchmark, split)
     for problem in found.problems:
         say(f"warning: {problem}")
     examples = asked_in(benchmark, found.generations, split)
-    return judge_answers(judges.find(judging)(benchmark.refusals), examples, found.generations, verdicts)
+    return judge_answers(maker(judging.all_judges)(benchmark.refusals), examples, found.generations, verdicts)
 
 
 def _without_own(judged: Judged) -> Judged:

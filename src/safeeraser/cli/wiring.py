@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from safeeraser.benchmarks import SOURCES, Source
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.settings import DataSettings
-from safeeraser.cli import judges
 from safeeraser.errors import UserError, unknown
 from safeeraser.judges.rules.refusal import find_refusal
 from safeeraser.judges.rules.text import plain, sentences
+from safeeraser.judges.table import JUDGES, maker
 from safeeraser.records import VANILLA
 from safeeraser.runs import RunSettings, load, parse
 from safeeraser.settings import Names
@@ -39,7 +39,6 @@ def names() -> Names:
 
     return Names(
         benchmarks=tuple(SOURCES),
-        judges=tuple(judges.KINDS),
         methods=(VANILLA, *objectives.names()),
         models=tuple(name for name in MODELS if name.islower()),
     )
@@ -76,7 +75,7 @@ def kit(settings: RunSettings, folder: RunFolder | None = None) -> Kit:
         read=source.read,
         load=load_model,
         methods={name: method(name) for name in settings.methods if name != VANILLA},
-        judge=judges.find(settings, folder.replies if folder is not None else None),
+        judge=maker(settings.all_judges, folder.replies if folder is not None else None),
         weights=lambda: folder_weights(settings.model),
     )
 
@@ -105,16 +104,14 @@ def read(folder: Path, layout: str = "released") -> Benchmark:
     return source(layout).read(folder)
 
 
-def judge(name: str) -> judges.Make:
-    """What makes the judge of this name from a benchmark's refusals."""
-    return judges.by_name(name)
-
-
-def judge_versions() -> dict[str, str]:
+def judges() -> dict[str, str]:
     """Every judge's name, with what it is and the keys that it needs."""
+    needed = {
+        name: [key for key, field in kind.model_fields.items() if field.is_required()] for name, kind in JUDGES.items()
+    }
     return {
-        name: f"{kind.about}{'; needs ' + ' and '.join(kind.needs) if kind.needs else ''}"
-        for name, kind in judges.KINDS.items()
+        name: f"{kind.about}{'; needs ' + ' and '.join(needed[name]) if needed[name] else ''}"
+        for name, kind in JUDGES.items()
     }
 
 

@@ -8,23 +8,20 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from safeeraser.curation.findings import KEEPABLE
+from safeeraser.endpoint.settings import ServerUse, Url
 from safeeraser.errors import unknown
-from safeeraser.judges.settings import JudgeSettings
+from safeeraser.judges.table import AnyJudge
+from safeeraser.judges.table import settings as judge_settings
 from safeeraser.settings import ModelName, Settings, problem
 
 
-class ServerSettings(Settings):
-    """An OpenAI-compatible server, as `endpoint.EndpointSettings`, which says what the keys mean."""
+class ServerSettings(ServerUse):
+    """An OpenAI-compatible server, on which a writer is."""
 
-    url: str | None = None
-    key_variable: str = "OPENAI_API_KEY"
-    concurrency: int = Field(default=8, ge=1)
-    requests_per_minute: int | None = Field(default=None, ge=1)
+    url: Url | None = None
+    """The server's API, such as http://localhost:8000/v1."""
     timeout: float = Field(default=120.0, gt=0)
-    attempts: int = Field(default=5, ge=1)
-    input_price: float = Field(default=0.0, ge=0)
-    output_price: float = Field(default=0.0, ge=0)
-    max_cost: float | None = Field(default=None, gt=0)
+    """Seconds in which a whole reply has to come."""
 
 
 class WriterSettings(Settings):
@@ -48,9 +45,6 @@ class WriterSettings(Settings):
             raise problem(f"kind {self.kind} needs a model")
         if self.kind == "endpoint" and not self.endpoint.url:
             raise problem("kind endpoint needs endpoint.url, such as http://localhost:8000/v1")
-        server = self.endpoint
-        if server.max_cost is not None and not (server.input_price or server.output_price):
-            raise problem("endpoint.max_cost needs endpoint.input_price and endpoint.output_price")
         return self
 
 
@@ -117,7 +111,7 @@ class GateSettings(Settings):
     Findings of the rules in `keep` are reported and cost nothing. `sample` records go on the sheet for human review.
     """
 
-    judge: JudgeSettings = JudgeSettings()
+    judge: AnyJudge = judge_settings("rules")
     similarity: float = Field(default=0.8, gt=0, le=1)
     keep: tuple[str, ...] = ("cut", "harmless", "named")
     sample: int = Field(default=24, ge=1)

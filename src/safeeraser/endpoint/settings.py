@@ -3,62 +3,70 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
+from pydantic import AfterValidator, Field, model_validator
+
 from safeeraser.errors import UserError
+from safeeraser.settings import WAY, Settings, problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointSettings:
-    """A server, a model on it, and limits.
+def _plain(url: str) -> str:
+    """A user, a password or a query may be a secret, and the URL stands in files and messages."""
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and not parts.query:
+        return url
+    raise problem("must be http(s)://host[:port]/path, without user, password or query")
 
-    `url` is the base of its API ("http://localhost:8000/v1"); `key_variable` names the environment variable that holds
-    the key, which is read when it is needed and kept nowhere; without one (a local server) none is sent.
-    At most `concurrency` requests wait for a reply at once, and at most `requests_per_minute` are sent. One that gets
-    no reply within `timeout` seconds, no connection, a 429 or a 5xx is sent again, `attempts` times in all, after
-    `first_wait` seconds, then twice that, and so on.
 
-    `input_price` and `output_price` are per million tokens, in the currency of `max_cost`. Nothing is sent that could
-    pass `max_cost`: a request is reckoned at a token for each byte of its text (a picture: what the dearest reply so
-    far came to) and its full `max_tokens`, until the server has said what it took.
+Url = Annotated[str, AfterValidator(_plain)]
+"""The base of a server's API, such as http://localhost:8000/v1."""
 
-    `cache` is a file in which replies are kept, so that the same request is never paid for twice.
 
-    Raises UserError with everything that is wrong.
+class ServerUse(Settings):
+    """How a server may be used.
+
+    Nothing is sent that could pass `max_cost`: a request is reckoned at a token for each byte of its text (a picture:
+    what the dearest reply so far came to) and its full `max_tokens`, until the server has said what it took.
     """
 
-    url: str
-    model: str
-    key_variable: str = "OPENAI_API_KEY"
-    concurrency: int = 8
-    requests_per_minute: int | None = None
-    timeout: float = 60.0
-    attempts: int = 5
-    first_wait: float = 1.0
-    input_price: float = 0.0
-    output_price: float = 0.0
-    max_cost: float | None = None
-    cache: Path | None = None
+    key_variable: Annotated[str, WAY] = "OPENAI_API_KEY"
+    """The environment variable that holds the key; it is kept nowhere, and without one none is sent."""
+    concurrency: Annotated[int, WAY] = Field(default=8, ge=1)
+    """Requests that wait for a reply at once."""
+    requests_per_minute: Annotated[int | None, WAY] = Field(default=None, ge=1)
+    """Requests to send in a minute, at most."""
+    timeout: Annotated[float, WAY] = Field(default=60.0, gt=0)
+    """Seconds in which a whole reply has to come."""
+    attempts: Annotated[int, WAY] = Field(default=5, ge=1)
+    """How often a request is sent that gets no reply, no connection, a 429 or a 5xx."""
+    first_wait: Annotated[float, WAY] = Field(default=1.0, ge=0)
+    """Seconds before the second attempt; twice that before the third, and so on."""
+    input_price: Annotated[float, WAY] = Field(default=0.0, ge=0)
+    """What a million tokens sent cost, in the currency of max_cost."""
+    output_price: Annotated[float, WAY] = Field(default=0.0, ge=0)
+    """What a million tokens written cost."""
+    max_cost: Annotated[float | None, WAY] = Field(default=None, gt=0)
+    """What all requests may cost; needs the prices."""
+    cache: Annotated[Path | None, WAY] = None
+    """A file in which replies are kept, so that the same request is never paid for twice."""
 
-    def __post_init__(self) -> None:
-        free = self.input_price == self.output_price == 0
-        checks = [
-            ("url", _is_plain(self.url), "must be http(s)://host[:port]/path, without user, password or query"),
-            ("model", bool(self.model), "must name a model of the server"),
-            ("concurrency", self.concurrency >= 1, "must be at least 1"),
-            ("requests_per_minute", (self.requests_per_minute or 1) >= 1, "must be at least 1"),
-            ("timeout", self.timeout > 0, "must be above 0"),
-            ("attempts", self.attempts >= 1, "must be at least 1"),
-            ("first_wait", self.first_wait >= 0, "must not be negative"),
-            ("prices", min(self.input_price, self.output_price) >= 0, "must not be negative"),
-            ("max_cost", self.max_cost is None or self.max_cost > 0, "must be above 0"),
-            ("max_cost", self.max_cost is None or not free, "needs input_price and output_price"),
-        ]
-        problems = [f"endpoint: {name} {rule}" for name, fine, rule in checks if not fine]
-        if problems:
-            raise UserError("\n".join(problems))
+    @model_validator(mode="after")
+    def _has_prices(self) -> Self:
+        if self.max_cost is not None and self.input_price == self.output_price == 0:
+            raise problem("max_cost needs input_price and output_price")
+        return self
+
+
+class EndpointSettings(ServerUse):
+    """A server, a model on it, and how it may be used. Raises ConfigError with everything that is wrong."""
+
+    url: Annotated[Url, WAY]
+    """The base of the server's API, such as http://localhost:8000/v1."""
+    model: str = Field(min_length=1)
+    """What the server calls the model."""
 
     @property
     def key(self) -> str | None:
@@ -67,9 +75,3 @@ class EndpointSettings:
         if not (key.isascii() and key.isprintable() and " " not in key):
             raise UserError(f"the environment variable {self.key_variable} holds characters that no key has")
         return key or None
-
-
-def _is_plain(url: str) -> bool:
-    """A user, a password or a query may be a secret, and the URL stands in files and messages."""
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc and not parts.query

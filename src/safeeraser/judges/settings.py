@@ -1,45 +1,34 @@
-"""The settings of a judge: who judges answers, and how."""
+"""The settings of a judge: who judges answers, and how. Each judge has a class of its own in `kinds`."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from safeeraser.settings import WAY, Settings, known
+from safeeraser.settings import WAY, Settings
+
+if TYPE_CHECKING:
+    from safeeraser.judges.base import Judge
 
 
 class JudgeSettings(Settings):
-    """Who judges, and how: a name alone, or with the keys that this judge takes (docs/judging.md).
+    """A judge by its name, with the keys that it takes (docs/judging.md). `about` is what a list says of it."""
 
-    The keys from `url` on, and `batch_size`, change how the work is done, not what is found.
-    """
+    about: ClassVar[str] = ""
+    name: str
+    """The judge's name; `safeeraser judges` lists them."""
 
-    name: Annotated[str, known("judges", "judge")] = "rules"
-    model: str | None = None
-    revision: str | None = None
-    threshold: float | None = Field(default=None, gt=0)
-    images: bool = False
-    max_tokens: int = Field(default=256, ge=1)
-    temperature: float | None = Field(default=0.0, ge=0)
-    prompts: Path | None = None
-    batch_size: Annotated[int, WAY] = Field(default=8, ge=1)
-    url: Annotated[str | None, WAY] = None
-    key_variable: Annotated[str, WAY] = "OPENAI_API_KEY"
-    concurrency: Annotated[int, WAY] = Field(default=8, ge=1)
-    requests_per_minute: Annotated[int | None, WAY] = Field(default=None, ge=1)
-    timeout: Annotated[float, WAY] = Field(default=60.0, gt=0)
-    attempts: Annotated[int, WAY] = Field(default=5, ge=1)
-    input_price: Annotated[float, WAY] = Field(default=0.0, ge=0)
-    output_price: Annotated[float, WAY] = Field(default=0.0, ge=0)
-    max_cost: Annotated[float | None, WAY] = Field(default=None, gt=0)
-    cache: Annotated[Path | None, WAY] = None
+    @abstractmethod
+    def make(self, refusals: Sequence[str]) -> Judge:
+        """The judge; `refusals` are those that the benchmark teaches. Raises UserError where it cannot be made."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _name_alone(cls, given: Any) -> Any:
-        return {"name": given} if isinstance(given, str) else given
+    def keeping(self, replies: Path) -> Self:  # noqa: ARG002  most judges have no replies to keep
+        """These settings, with a file for a server's replies where they name none."""
+        return self
 
     @property
     def given(self) -> dict[str, Any]:
@@ -49,3 +38,23 @@ class JudgeSettings(Settings):
     def dump(self) -> str | dict[str, Any]:
         """The name, with the keys that were set if any were."""
         return {"name": self.name, **self.given} if self.given else self.name
+
+
+class Weights(Settings):
+    """A model's weights on this machine."""
+
+    revision: str | None = None
+    """Which version of a model of the hub."""
+    batch_size: Annotated[int, WAY] = Field(default=8, ge=1)
+    """Answers judged at once."""
+
+
+class Prompting(Settings):
+    """How a chat model is asked."""
+
+    images: bool = False
+    """Show the picture too."""
+    max_tokens: int = Field(default=256, ge=1)
+    """Tokens that a reply may have."""
+    prompts: Path | None = None
+    """A folder of your own prompts and categories, which take the place of the package's by their names."""

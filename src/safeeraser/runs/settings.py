@@ -12,6 +12,8 @@ from safeeraser.attacks.settings import AttackSettings
 from safeeraser.benchmarks.settings import DataSettings, Limits
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.settings import JudgeSettings
+from safeeraser.judges.table import AnyJudge
+from safeeraser.judges.table import settings as judge_settings
 from safeeraser.records import VANILLA
 from safeeraser.runs.identity import identity
 from safeeraser.settings import WAY, ModelName, Settings, Several, known, problem
@@ -52,9 +54,9 @@ class RunSettings(Settings):
     """How answers are made."""
     limits: Limits = Limits()
     """How many questions are asked."""
-    judge: JudgeSettings = JudgeSettings()
+    judge: AnyJudge = judge_settings("rules")
     """Who judges the answers: a name, or a name with its keys; `safeeraser judges` lists them."""
-    judges: Several[JudgeSettings] = ()
+    judges: Several[AnyJudge] = ()
     """Several of them, to let them vote; instead of judge."""
     attacks: Annotated[Several[AttackSettings], WAY] = ()
     """What is tried afterwards to bring back what was unlearned: names, or names with the points of their sweep."""
@@ -97,6 +99,11 @@ class RunSettings(Settings):
     def folder(self) -> Path:
         """The run folder: `output`, or one named after the run."""
         return self.output or Path("runs") / self.name
+
+    @property
+    def all_judges(self) -> tuple[JudgeSettings, ...]:
+        """Who judges: one, or several that vote."""
+        return self.judges or (self.judge,)
 
     @property
     def judge_name(self) -> str:

@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from safeeraser import runs as config
+from safeeraser.errors import unknown
+from safeeraser.judges.table import JUDGES
 from safeeraser.runs import ConfigError, RunSettings
 from safeeraser.settings import Names
 
-NAMES = Names(benchmarks=("icons", "released"), judges=("rules",), methods=("vanilla", "po", "po+pd"), models=("tiny",))
+NAMES = Names(benchmarks=("icons", "released"), methods=("vanilla", "po", "po+pd"), models=("tiny",))
 
 
 def problems(text: str, *overrides: str) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ def test_all_problems_come_at_once_each_with_its_line_and_key() -> None:
         "run.yaml:5: data.scale: should be less than or equal to 1, found 2",
         "run.yaml:4: data: unknown key 'scal'; did you mean 'scale'? (there are: benchmark, path, scale, seed)",
         "run.yaml:7: methods.0: unknown method 'popd'; did you mean 'po+pd' or 'po'? (there are: vanilla, po, po+pd)",
-        "override 'judge=rule': judge.name: unknown judge 'rule'; did you mean 'rules'? (there are: rules)",
+        f"override 'judge=rule': judge.name: {unknown('judge', 'rule', JUDGES.names)}",
         "run.yaml:1: unknown key 'metods'; did you mean 'methods' or 'model' or 'methods_settings'? (there are: "
         f"{', '.join(RunSettings.model_fields)})",
     )
@@ -129,9 +131,9 @@ def test_a_method_s_own_length_replaces_the_common_one() -> None:
 def test_a_method_s_own_settings_are_checked_with_the_common_ones() -> None:
     patient = config.parse("unlearn: {eval_steps: 5}\nmethods_settings: {po: {patience: 2}}", "run.yaml", names=NAMES)
     assert (patient.unlearning("po").eval_steps, patient.unlearning("po").patience) == (5, 2)
-    bad, unknown = problems("methods_settings: {po: {lora_r: 0, patients: 1}}")
+    bad, other = problems("methods_settings: {po: {lora_r: 0, patients: 1}}")
     assert bad == "run.yaml:1: methods_settings.po.lora_r: should be greater than or equal to 1, found 0"
-    assert unknown.startswith("run.yaml:1: methods_settings.po: unknown key 'patients'; did you mean 'patience'")
+    assert other.startswith("run.yaml:1: methods_settings.po: unknown key 'patients'; did you mean 'patience'")
 
 
 def test_the_seed_of_a_stage_is_the_run_s_unless_it_has_its_own() -> None:
