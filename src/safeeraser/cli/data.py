@@ -159,9 +159,10 @@ def _prepare(model: str) -> Callable[[Example], object]:
     """What makes of an example what the model is given, and raises UserError for one that it refuses."""
     from safeeraser.models.chat import ChatTokenizer
     from safeeraser.models.load import load
+    from safeeraser.models.prepare import prepare
 
     chat = ChatTokenizer.of(load(model))
-    return lambda example: chat.prompt(example.question, example.image)
+    return lambda example: prepare(chat, example)
 
 
 def _print_problems(findings: Findings, shown: int | None) -> None:

@@ -99,7 +99,8 @@ def score(
     elif answers is not None:
         judging = judge_settings(judge, keys, config)
         benchmark = wiring.read(_needed("--data", data), layout or "released")
-        judged, tally = _answers(answers, benchmark, split or Split.VALIDATION, judging, verdicts)
+        own = split or Split.VALIDATION
+        judged, tally = _answers(answers, benchmark, own, judging, verdicts, as_the_authors=counting.scores_own_answers)
         kept = judged if counting.scores_own_answers else _without_own(judged)
         content = _show(kept, name or "model", counting)
     else:
@@ -260,14 +261,20 @@ def _from_files(data: Path, generations: Path, verdicts: Path, layout: str, judg
 
 
 def _answers(
-    file: Path, benchmark: Benchmark, split: Split, judging: RunSettings, verdicts: Path | None
+    file: Path,
+    benchmark: Benchmark,
+    split: Split,
+    judging: RunSettings,
+    verdicts: Path | None,
+    *,
+    as_the_authors: bool,
 ) -> tuple[Judged, Tally]:
     """The authors' answers with their verdicts; answers without one are counted in the tally."""
     from safeeraser.benchmarks.released.answers import read_answers
     from safeeraser.judges.table import maker
     from safeeraser.runs.results import asked_in, judge_answers
 
-    found = read_answers(file, benchmark, split)
+    found = read_answers(file, benchmark, split, as_the_authors=as_the_authors)
     for problem in found.problems:
         say(f"warning: {problem}")
     examples = asked_in(benchmark, found.generations, split)
