@@ -40,6 +40,14 @@ class explained(AbstractContextManager[None]):
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """The message for a name that does not exist: the nearest ones if any are near, and all there are."""
     names = list(known)
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    near = _near(str(name).replace("-", "_"), names)
     hint = f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
     return f"unknown {kind} {str(name)!r}{hint} (there are: {', '.join(names)})"
+
+
+def _near(name: str, names: list[str]) -> list[str]:
+    """The three nearest: those of which it is the initials (lr), that are spelt like it, or that it is part of."""
+    initials = [each for each in names if len(name) > 1 and name == "".join(word[:1] for word in each.split("_"))]
+    alike = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    holding = [each for each in names if min(len(name), len(each)) > 3 and (name in each or each in name)]
+    return list(dict.fromkeys([*initials, *alike, *holding]))[:3]

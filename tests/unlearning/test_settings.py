@@ -18,6 +18,14 @@ def test_every_problem_is_named_with_what_was_found() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("key", "found"), [("lr", "learning_rate"), ("per_device_train_batch_size", "batch_size"), ("lora-rank", "lora_r")]
+)
+def test_names_of_other_tools_find_their_key(key: str, found: str) -> None:
+    with pytest.raises(UserError, match=f"did you mean .*'{found}'"):
+        UnlearnSettings(**{key: 1})
+
+
 def test_steps_and_epochs_exclude_each_other() -> None:
     with pytest.raises(UserError, match="set steps or epochs, not both"):
         UnlearnSettings(steps=3, epochs=1.0)

@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safeeraser.registry import Table
+
 if TYPE_CHECKING:
     from safeeraser.benchmarks.benchmark import Benchmark
     from safeeraser.benchmarks.reading.reading import Reading
@@ -45,7 +47,7 @@ class Source:
         import_module(self.reader, __name__).build(folder, scale=scale, seed=seed)
 
 
-SOURCES = {
+_OWN = {
     "icons": Source(
         "pictograms with harmless content in the paper's structure; built where it is not there yet",
         ".icons",
@@ -96,3 +98,6 @@ SOURCES = {
         "cc-by-4.0",
     ),
 }
+
+SOURCES: Table[Source] = Table("benchmark", "safeeraser.benchmarks", _OWN, lambda found: isinstance(found, Source))
+"""Every kind of data: those that come with the package, and those that other packages add."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from torch import Tensor
 
+from safeeraser.benchmarks import Source
+from safeeraser.benchmarks.reading.reading import Reading
+from safeeraser.benchmarks.sources import xstest
 from safeeraser.judges.base import Judge, one_by_one
 from safeeraser.judges.settings import JudgeSettings
 from safeeraser.objectives import StreamOutput, Target, Term, loss
@@ -45,3 +49,11 @@ class Shouting(JudgeSettings):
             return [Verdict(**key, judge="shouting@1", axis=Axis.REFUSAL, value=refuses, reason=f"{capitals:g}")]
 
         return Judge("shouting@1", one_by_one(judge), frozenset({Axis.REFUSAL}))
+
+
+PROMPTS = Source("prompts as XSTest has them", "safeeraser_example", "cc-by-4.0")
+
+
+def scan(path: Path) -> Reading:
+    """What is in the folder, good and bad."""
+    return xstest.scan(path)
