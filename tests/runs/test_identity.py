@@ -161,7 +161,7 @@ def test_a_run_notices_another_adapter_in_its_folder(finished: World, tmp_path: 
 # --- one writer -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["generate", "likelihood", "unlearn"])
+@pytest.mark.parametrize("command", ["generate", "likelihood", "evaluate", "unlearn"])
 def test_who_comes_second_is_told_who_is_at_work(place: Place, command: str) -> None:
     (place.folder / "link").symlink_to(place.folder)
     with owned(place.folder / "link" / command):

@@ -46,7 +46,9 @@ app = typer.Typer(
 )
 
 Runs = Annotated[Path | None, typer.Option("--run", help="A run's folder: all its models' answers and verdicts.")]
-DataFolder = Annotated[Path | None, typer.Option("--data", help="The benchmark, where there is no --run.")]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", help="The benchmark; for a --run whose data were moved too.")
+]
 Generations = Annotated[
     list[Path] | None, typer.Option("--generations", help="A model's answers; may be given several times.")
 ]
@@ -176,13 +178,13 @@ def _sources(
     from safeeraser.runs.folder import RunFolder
 
     if run is not None:
-        if data or generations or verdicts:
-            raise UserError("--run says where everything is: leave out --data, --generations and --verdicts")
+        if generations or verdicts:
+            raise UserError("--run says where answers and verdicts are: leave out --generations and --verdicts")
         folder = RunFolder(run)
         if not folder.config.exists():
             raise UserError(f"{run}: not a run's folder (it has no {folder.config.name})")
         settings = wiring.stored(folder)
-        benchmark = wiring.read(settings.data.folder, settings.data.benchmark)
+        benchmark = wiring.read(folder.data(settings.data, data), settings.data.benchmark)
         files = [(folder.generations(name), folder.verdicts(name)) for name in settings.methods]
     else:
         if data is None or not generations or len(generations) != len(verdicts or []):

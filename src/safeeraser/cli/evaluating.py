@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from safeeraser.cli.options import Adapters, Data, Dtype, Format, Limit, Model, Overrides, Parts, Seed, chosen, named
-from safeeraser.cli.output import say, stdout
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from safeeraser.metrics import Column
-    from safeeraser.runs.folder import RunFolder
+from safeeraser.benchmarks.selection import Part
+from safeeraser.cli.options import Adapters, Data, Dtype, Format, Limit, Model, Overrides, Parts, Seed, named
+from safeeraser.cli.output import say
+from safeeraser.records import VANILLA
 
 
 def evaluate(
     data: Data,
-    output: Annotated[Path, typer.Option("--output", help="Folder for answers, verdicts and metrics.json.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder for answers, verdicts and the report, as a run's.")],
     given: Overrides = None,
     layout: Format = "released",
     adapter: Adapters = None,
@@ -35,7 +31,9 @@ def evaluate(
 
     Nothing is trained: this is for adapters that are there, on data that they were not made for, such as XSTest and
     MOSSBench. KEY=VALUE are the keys of `generate` and `judge` in a run's configuration, as in generate.batch_size=8.
-    What is finished is not done again; the exit code is 3 while too many verdicts are missing.
+    The folder is that of a run, for `report`, `score` and `logs`. What is finished is not done again, and adapters may
+    be added; the exit code is 3 while too many verdicts are missing. Started by torchrun, every process answers its
+    share.
 
     \b
     Examples:
@@ -44,44 +42,26 @@ def evaluate(
       safeeraser evaluate --data MOSSBench --format mossbench --model llava-hf/llava-1.5-7b-hf \\
         --adapter out/llava/adapter --output out/mossbench generate.max_new_tokens=128
     """
-    from safeeraser.cli import wiring
-    from safeeraser.generation.run import generate
-    from safeeraser.judges.run import check_failures, judge_file
-    from safeeraser.metrics import measured
-    from safeeraser.records import Generation, Verdict, read_jsonl
-    from safeeraser.runs import parse
+    from safeeraser.cli import runs, wiring
+    from safeeraser.models.processes import processes
+    from safeeraser.runs import pipeline
     from safeeraser.runs.folder import RunFolder
 
-    options = {"model": model, "dtype": dtype, "judge.name": judge, **({} if seed is None else {"seed": seed})}
-    overrides = [f"{key}={json.dumps(value)}" for key, value in options.items()]
-    settings = parse("", "options", [*overrides, *(given or [])], wiring.names())
-    folder, benchmark = RunFolder(output), wiring.read(data, layout)
-    kit = wiring.kit(settings, folder)
-    examples = chosen(benchmark.examples, part, limit, settings.seed)
-    judging = kit.judge(benchmark.refusals)
-    judging.check()
-    tables: dict[str, list[Column]] = {}
-    tallies = {}
-    for name, path in named(adapter).items():
-        generate(kit.load(path), examples, settings.generate, folder.generations(name))
-        answers = read_jsonl(folder.generations(name), Generation)
-        tallies[str(folder.verdicts(name))] = judge_file(judging, examples, answers, folder.verdicts(name))
-        verdicts = [each for each in read_jsonl(folder.verdicts(name), Verdict) if each.judge == judging.name]
-        tables[name] = measured(examples, answers, verdicts)
-    _show(tables, folder)
-    check_failures(tallies, settings.failure_limit)
-
-
-def _show(tables: Mapping[str, list[Column]], folder: RunFolder) -> None:
-    """The metrics of every model, also written, and the differences from the model before."""
-    from safeeraser.metrics import summarise, usual
-    from safeeraser.runs import pipeline
-    from safeeraser.runs.report import print_table
-
-    metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
-    asked = {metric.part for metric in metrics if metric.n or metric.unscored}
-    metrics = [metric for metric in metrics if metric.part in asked]
-    pipeline.write_metrics(folder.metrics, metrics)
-    changes = [each for each in usual(tables) if each.part in asked]
-    print_table(metrics, list(tables), stdout, differences=changes)
-    say(f"answers, verdicts and metrics: {folder.root}")
+    state = processes()  # before the model is loaded, so that each goes to its own device
+    adapters = named(adapter)
+    keys: dict[str, Any] = {
+        "model": model,
+        "dtype": dtype,
+        "judge.name": judge,
+        "output": str(output),
+        "methods": list(adapters),
+    }
+    keys |= {"data.benchmark": layout, "data.path": str(data)}
+    keys |= {f"limits.{each}": limit for each in Part if limit is not None}
+    settings = wiring.evaluation(keys, given or [], seed)
+    kit = wiring.kit(settings.model_copy(update={"methods": (VANILLA,)}), RunFolder(output))
+    asking = partial(pipeline.evaluate, settings, kit, adapters, part or list(Part), say)
+    if state.is_main_process:
+        runs.finish(asking, settings, output)
+    else:
+        asking()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safeeraser.cli.options import Data, Format, Overrides
-from safeeraser.cli.output import say
+from safeeraser.cli.output import alone, say
 from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def judge(
     from safeeraser.judges.table import maker
     from safeeraser.records import Generation, read_jsonl
 
+    alone()
     chosen = judge_settings(judge, given, config).all_judges
     make = maker(chosen, output.with_name(f"{output.name}.replies.jsonl"))
     benchmark = wiring.read(data, layout)

@@ -43,5 +43,5 @@ def logs(
         raise UserError(f"--pictures: {unknown('kind', pictures, kinds)}")
     (run,) = Reader(stored=wiring.stored, benchmark=wiring.read, data=data, judge=judge).read([folder])
     place = output or folder / "logs" / to
-    for path in write(run, to, place, data=data, pictures=Pictures(pictures)):
+    for path in write(run, to, place, pictures=Pictures(pictures)):
         say(f"{to}: {path}")

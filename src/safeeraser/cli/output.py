@@ -33,6 +33,14 @@ def say(message: str) -> None:
     stderr.print(Text(plain(message)), soft_wrap=True)
 
 
+def alone() -> None:
+    """Go on in the main process only, as if it alone had been started: for a command that shares no work."""
+    if os.environ.get("RANK", "0") != "0":
+        raise typer.Exit
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        os.environ.pop(name, None)
+
+
 def print_counts(counts: Mapping[str, int]) -> None:
     """A table of what there is how often."""
     table = Table("what", "count", show_edge=False)

@@ -11,7 +11,7 @@ import typer
 
 from safeeraser.cli.attack import show_attacks
 from safeeraser.cli.options import Limit, Overrides, Seed, overrides
-from safeeraser.cli.output import say, stdout
+from safeeraser.cli.output import alone, say, stdout
 from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def run(
     _run(read_text(config), str(config), overrides(given, seed=seed, limit=limit, output=output))
 
 
-def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    data: Annotated[Path | None, typer.Option("--data", help="The benchmark, where it was moved.")] = None,
+) -> None:
     """Judge, score and report a finished run again.
 
     No model is loaded: the answers are used as they are.
@@ -72,9 +75,12 @@ def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's f
     from safeeraser.runs import pipeline
     from safeeraser.runs.folder import RunFolder
 
+    alone()
     place = RunFolder(folder)
     settings = wiring.stored(place)
-    _finish(lambda: pipeline.report_again(settings, wiring.kit(settings, place), place, say), settings, folder)
+    moved = settings.data.model_copy(update={"path": place.data(settings.data, data)})
+    settings = settings.model_copy(update={"data": moved})
+    finish(lambda: pipeline.report_again(settings, wiring.kit(settings, place), place, say), settings, folder)
 
 
 def _run(text: str, source: str, given: list[str]) -> None:
@@ -92,13 +98,13 @@ def _run(text: str, source: str, given: list[str]) -> None:
         )
     chosen = attacks.choose_attacks(settings.attacks)
     kit = wiring.kit(settings, RunFolder(settings.folder))
-    _finish(lambda: pipeline.run(settings, kit, say), settings, settings.folder)
+    finish(lambda: pipeline.run(settings, kit, say), settings, settings.folder)
     if chosen:
         stdout.print("\nDoes it last?", style="bold")
         show_attacks(attacks.of_run(settings, kit, RunFolder(settings.folder), chosen))
 
 
-def _finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> None:
+def finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> None:
     """Do the work and print what it comes to; where too many verdicts are missing, the table comes first."""
     from safeeraser.judges.run import FailureLimitError
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from safeeraser.cli.judging import judge_settings
-from safeeraser.cli.output import say, stdout
+from safeeraser.cli.output import alone, say, stdout
 from safeeraser.errors import UserError, unknown
 from safeeraser.files import write_json
 from safeeraser.records import Split
@@ -81,6 +81,7 @@ def score(
     """
     from safeeraser.cli import wiring
 
+    alone()
     keys = [each for each in runs_or_keys or [] if answers and "=" in each]
     runs = [Path(each) for each in runs_or_keys or [] if each not in keys]
     _one_of({"--seeds": seeds, "--compare": compare, "--answers": answers, "--generations": generations}, runs)

@@ -6,8 +6,10 @@ Modules that need torch are imported when a name is used, so that `--help` answe
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safeeraser.benchmarks import SOURCES, Source
 from safeeraser.benchmarks.benchmark import Benchmark
@@ -17,7 +19,7 @@ from safeeraser.judges.rules.refusal import find_refusal
 from safeeraser.judges.rules.text import plain, sentences
 from safeeraser.judges.table import JUDGES, maker
 from safeeraser.records import VANILLA
-from safeeraser.runs import RunSettings, load, parse
+from safeeraser.runs import RunSettings, parse
 from safeeraser.settings import Names
 
 if TYPE_CHECKING:
@@ -87,9 +89,16 @@ def settings(section: str, given: list[str] | None, *, seed: int | None, **keys:
     return parse("", "options", [*options, *(f"{section}.{override}" for override in given or [])], names())
 
 
+def evaluation(keys: Mapping[str, Any], given: Sequence[str], seed: int | None) -> RunSettings:
+    """Settings of a run that trains nothing: its methods are names of adapters."""
+    options = [f"{key}={json.dumps(value)}" for key, value in keys.items()]
+    options += [f"seed={seed}"] if seed is not None else []
+    return parse("", "options", [*options, *given], replace(names(), methods=()))
+
+
 def stored(folder: RunFolder) -> RunSettings:
-    """The settings that a run's folder was made with."""
-    return load(folder.config, names=names())
+    """The settings that a run's folder was made with: what they name may lie elsewhere now."""
+    return folder.settings()
 
 
 def source(layout: str) -> Source:

@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from typing import Any
 import yaml
 
 from safeeraser import provenance
+from safeeraser.benchmarks.selection import Part
+from safeeraser.benchmarks.settings import DataSettings
 from safeeraser.errors import UserError
 from safeeraser.files import write_json, write_text
 from safeeraser.runs import ConfigError, RunSettings, first_difference, load
@@ -63,31 +67,64 @@ class RunFolder:
         """All metrics of all models, as a JSON list."""
         return self.root / "metrics.json"
 
-    def check(self, settings: RunSettings) -> None:
-        """Raise UserError where the folder is not a new one nor one of a run with these settings."""
+    def check(self, settings: RunSettings, *, free: Sequence[str] = ()) -> None:
+        """Raise UserError where the folder is not a new one nor one of a run with these settings.
+
+        Settings named in `free` may differ, and so may the places of data and model: their content is compared.
+        """
         if not self.config.exists():
             if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
                 raise UserError(f"{self.root}: not a run's folder (it has no config.yaml) and not empty; {ELSEWHERE}")
             return
-        difference = first_difference(settings.results(), self.settings().results())
+        ours, theirs = settings.results(), self.settings().results()
+        theirs |= {key: ours[key] for key in free}
+        theirs["data"] |= {"path": ours["data"]["path"]}
+        if Path(settings.model).is_dir():
+            theirs["model"] = ours["model"]
+        difference = first_difference(ours, theirs)
         if difference is not None:
             key, ours, theirs = difference
             raise UserError(f"{self.config}: {key}: this run was made with {theirs!r}, not {ours!r}; {ELSEWHERE}")
 
-    def claim(self, settings: RunSettings, data_hash: str) -> None:
-        """Write settings and provenance, or check them against those that are there.
+    def claim(self, settings: RunSettings, data_hash: str, **noted: Any) -> None:
+        """Write settings and provenance, with what else is `noted`, or check them against those that are there.
 
         Raises UserError where the data has changed since the run was begun.
         """
         if not self.manifest.exists():
-            write_text(self.config, yaml.safe_dump(settings.dump(), sort_keys=False))
-            write_json(self.manifest, _provenance(settings, data_hash))
-        found = self.provenance().get("data")
+            self._write(settings, self._provenance(settings, data_hash) | noted)
+        known = self.provenance()
+        found = known.get("data")
         if found != data_hash:
             raise UserError(
                 f"{self.manifest}: data: this run was made from other content of {settings.data.folder} "
                 f"(hash {found}, now {data_hash}); {ELSEWHERE}"
             )
+
+        if known | noted != known:  # models that were added to an evaluation
+            self._write(settings, known | noted | {"settings": settings.dump(), "settings_hash": settings.hash})
+
+    def data(self, settings: DataSettings, given: Path | None = None) -> Path:
+        """Where the run's data lie: `given`, or where they were from the current folder, the run or a folder above it.
+
+        Raises UserError, which says where it looked, where they are in none of these. What may be a data set of the
+        Hub stays as it is.
+        """
+        if given is not None:
+            return given
+        noted: str | None = self.provenance().get("data_from_run") if self.manifest.exists() else None
+        places = [settings.folder, *([self.root / noted] if noted else [])]
+        places += [above / settings.folder for above in self.root.resolve().parents]
+        if found := next((place for place in places if place.is_dir()), None):
+            return found
+        if settings.benchmark not in ("icons", "released") and not settings.folder.is_absolute():
+            return settings.folder
+        looked = ", ".join(str(place) for place in dict.fromkeys(places))
+        raise UserError(f"{self.root}: the data of this run are not there (looked for {looked}); name them with --data")
+
+    def parts(self) -> tuple[Part, ...]:
+        """What the run measures: all parts, or those that an evaluation was asked for."""
+        return tuple(Part(each) for each in self.provenance().get("parts", Part))
 
     def settings(self) -> RunSettings:
         """The settings the run was made with. Raises UserError where config.yaml is not such a file."""
@@ -116,15 +153,19 @@ class RunFolder:
             )
         write_json(self.manifest, manifest)
 
+    def _write(self, settings: RunSettings, manifest: dict[str, Any]) -> None:
+        write_text(self.config, yaml.safe_dump(settings.dump(), sort_keys=False))
+        write_json(self.manifest, manifest)
+
+    def _provenance(self, settings: RunSettings, data_hash: str) -> dict[str, Any]:
+        return {
+            "settings": settings.dump(),
+            "settings_hash": settings.hash,
+            "data": data_hash,
+            "data_from_run": os.path.relpath(settings.data.folder.resolve(), self.root.resolve()),
+            "versions": provenance.versions(),
+            "git": provenance.git_commit(),
+        }
+
 
 ELSEWHERE = "nothing was changed. Choose another folder (output=...) or remove this one"
-
-
-def _provenance(settings: RunSettings, data_hash: str) -> dict[str, Any]:
-    return {
-        "settings": settings.dump(),
-        "settings_hash": settings.hash,
-        "data": data_hash,
-        "versions": provenance.versions(),
-        "git": provenance.git_commit(),
-    }

@@ -21,14 +21,16 @@ from safeeraser.files import owned, write_json
 from safeeraser.generation.record_file import read_meta
 from safeeraser.generation.run import generate
 from safeeraser.judges import Judge
-from safeeraser.judges.run import Tally, check_failures, judge_file
-from safeeraser.metrics import Column, measured, summarise
+from safeeraser.judges.run import Tally, check_failures
+from safeeraser.metrics import STRICT, Column, summarise
 from safeeraser.models.adapters.card import describe
 from safeeraser.models.load import LoadedModel
+from safeeraser.models.processes import owned_by_main, processes
 from safeeraser.objectives import Method
-from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl
+from safeeraser.records import VANILLA, Example, Generation, Metric, read_jsonl
 from safeeraser.runs import RunSettings, report
 from safeeraser.runs.folder import ELSEWHERE, RunFolder
+from safeeraser.runs.results import judged
 from safeeraser.unlearning.run import check, check_model, unlearn
 
 Say = Callable[[str], None]
@@ -85,6 +87,35 @@ def _run(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[M
     return conclude(settings, judge, folder, examples)
 
 
+def evaluate(
+    settings: RunSettings,
+    kit: Kit,
+    adapters: Mapping[str, Path | None],
+    parts: Sequence[Part],
+    say: Say,
+) -> None:
+    """Ask each adapter's model and the one before (None), and judge, measure and report as a run does.
+
+    `settings.methods` are the adapters' names; nothing is trained. Of several processes all answer, and the main one
+    writes. Raises what `run` raises.
+    """
+    folder = RunFolder(settings.folder)
+    benchmark = kit.read(settings.data.folder)
+    examples = asked(benchmark, settings, say, parts)
+    judge = kit.judge(benchmark.refusals)
+    judge.check()
+    with owned_by_main(folder.root) as state:
+        if state.is_main_process:
+            folder.check(settings, free=["methods"])
+            noted = {name: None if path is None else str(path) for name, path in adapters.items()}
+            folder.claim(settings, benchmark.hash, parts=list(parts), adapters=noted)
+        model = _Model(kit.load, folder)
+        for name, path in adapters.items():
+            generate(model.get(path), examples, settings.generate, folder.generations(name))
+        if state.is_main_process:
+            conclude(settings, judge, folder, examples)
+
+
 def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[Metric]:
     """The last stages of a run once more. Raises UserError where answers are missing, or the data has changed."""
     missing = [name for name in settings.methods if not folder.generations(name).exists()]
@@ -93,7 +124,9 @@ def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -
     with owned(folder.root):
         benchmark = kit.read(settings.data.folder)
         folder.claim(settings, benchmark.hash)
-        return conclude(settings, kit.judge(benchmark.refusals), folder, asked(benchmark, settings, say))
+        return conclude(
+            settings, kit.judge(benchmark.refusals), folder, asked(benchmark, settings, say, folder.parts())
+        )
 
 
 def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: Sequence[Example]) -> list[Metric]:
@@ -102,12 +135,12 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
     Raises FailureLimitError, when all that is written, where the judge could not score too many answers.
     """
     answers = {name: read_jsonl(folder.generations(name), Generation) for name in settings.methods}
+    parts = folder.parts()
     tables: dict[str, list[Column]] = {}
     tallies: dict[str, Tally] = {}
     for name in settings.methods:
-        tallies[str(folder.verdicts(name))] = judge_file(judge, examples, answers[name], folder.verdicts(name))
-        verdicts = [each for each in read_jsonl(folder.verdicts(name), Verdict) if each.judge == judge.name]
-        tables[name] = measured(examples, answers[name], verdicts)
+        found, tallies[str(folder.verdicts(name))] = judged(judge, examples, answers[name], folder.verdicts(name))
+        tables[name] = [column for column in found.columns(STRICT) if column.measure.part in parts]
     metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
     write_metrics(folder.metrics, metrics)
     made = folder.settings()  # a report is the same wherever the run is moved
@@ -148,12 +181,13 @@ def likelihood_command(settings: RunSettings, name: str) -> str:
     The run is where the settings say, as the data are. Where the limits of the four parts differ, all is asked.
     """
     folder = RunFolder(settings.folder)
+    adapters = folder.provenance().get("adapters") if folder.manifest.exists() else None
     options = {
         "--data": settings.data.folder,
         "--format": settings.data.benchmark,
         "--model": settings.model,
         "--dtype": settings.dtype,
-        "--adapter": None if name == VANILLA else folder.adapter(name),
+        "--adapter": adapters.get(name) if adapters else None if name == VANILLA else folder.adapter(name),
         "--seed": settings.seed,
         "--limit": _common(settings.limits.model_dump().values()),
         "--name": name,
@@ -191,13 +225,13 @@ def prepare(data: DataSettings, kit: Kit, say: Say) -> Benchmark:
     return benchmark
 
 
-def asked(benchmark: Benchmark, settings: RunSettings, say: Say) -> list[Example]:
-    """The examples of all four parts, each within its limit. Raises UserError where there are none at all."""
+def asked(benchmark: Benchmark, settings: RunSettings, say: Say, parts: Iterable[Part] = Part) -> list[Example]:
+    """The examples of the parts, each within its limit. Raises UserError where there are none at all."""
     limits = settings.limits.model_dump()
-    parts = {part: choose(benchmark.examples, part, limits[part], settings.seed) for part in Part}
-    for part in (part for part, examples in parts.items() if not examples):
+    chosen = {part: choose(benchmark.examples, part, limits[part], settings.seed) for part in parts}
+    for part in (part for part, examples in chosen.items() if not examples):
         say(f"warning: {benchmark.folder}: no examples for {part}, which is not measured")
-    examples = [example for examples in parts.values() for example in examples]
+    examples = [example for examples in chosen.values() for example in examples]
     if not examples:
         raise UserError(f"{benchmark.folder}: nothing to ask: only examples of the selection split")
     return examples
@@ -221,7 +255,7 @@ class _Model:
 
     def _note(self, loaded: LoadedModel) -> None:
         """Once is enough: hashing gigabytes takes its time."""
-        if not self._noted:
+        if not self._noted and processes().is_main_process:
             self._folder.note_model(str(loaded.identity["weights"]))
             self._noted = True
 

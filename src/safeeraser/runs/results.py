@@ -50,10 +50,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """A run's settings, the examples it asked, and the one judge whose verdicts count."""
+    """A run's settings, its data's folder, the examples it asked, and the one judge whose verdicts count."""
 
     folder: RunFolder
     settings: RunSettings
+    data: Path
     examples: tuple[Example, ...]
     judge: str
 
@@ -96,14 +97,15 @@ class Reader:
         folders = [RunFolder(root) for root in roots]
         every = [self._settings(folder) for folder in folders]
         first = every[0].data
-        benchmark = self.benchmark(self.data or first.folder, first.benchmark)
+        benchmark = self.benchmark(folders[0].data(first, self.data), first.benchmark)
         for folder in folders:
             _same_data(folder, benchmark)
         runs = [
             FinishedRun(
                 folder=folder,
                 settings=settings,
-                examples=_asked(benchmark, settings),
+                data=benchmark.folder,
+                examples=_asked(benchmark, settings, folder.parts()),
                 judge=self._judge(folder, settings),
             )
             for folder, settings in zip(folders, every, strict=True)
@@ -208,7 +210,7 @@ def without_own_answers(judged: Judged) -> Judged:
     )
 
 
-def judge_answers(
+def judged(
     judge: Judge, examples: Sequence[Example], answers: Sequence[Generation], output: Path | None
 ) -> tuple[Judged, Tally]:
     """Answers with a judge's verdicts, kept in `output`, where a later call goes on, or nowhere if that is None."""
@@ -228,9 +230,9 @@ def _record(example_id: str) -> str:
     return example_id.rpartition("/")[0]
 
 
-def _asked(benchmark: Benchmark, settings: RunSettings) -> tuple[Example, ...]:
+def _asked(benchmark: Benchmark, settings: RunSettings, parts: Iterable[Part]) -> tuple[Example, ...]:
     limits = settings.limits.model_dump()
-    chosen = (choose(benchmark.examples, part, limits[part], settings.seed) for part in Part)
+    chosen = (choose(benchmark.examples, part, limits[part], settings.seed) for part in parts)
     return tuple(example for examples in chosen for example in examples)
 
 

@@ -32,19 +32,17 @@ def write(
     to: str,
     output: Path,
     *,
-    data: Path | None = None,
     pictures: Pictures = Pictures.THUMBNAILS,
 ) -> list[Path]:
     """Write a run's logs into the folder `output`, and return what was written for each of its models.
 
-    `to` is one of FORMATS; `pictures` is about Inspect logs alone. `data` is where the benchmark lies, None for where
-    the run found it.
+    `to` is one of FORMATS; `pictures` is about Inspect logs alone.
 
     Raises UserError as `require` does and for a run that is not finished; ScoreError where a run's files do not belong
     together.
     """
     require(to)
-    logs = [answers.read(run, model, data) for model in run.settings.methods]
+    logs = [answers.read(run, model) for model in run.settings.methods]
     if to == "lm-eval":
         return [harness.write(log, output) for log in logs]
     from safeeraser.runs.logs import inspect_log  # noqa: PLC0415 - needs the extra

@@ -96,10 +96,8 @@ def figures(measured: Iterable[tuple[Column, Metric]], part: Part) -> dict[str, 
     return found
 
 
-def read(run: FinishedRun, model: str, data: Path | None = None) -> ModelLog:
+def read(run: FinishedRun, model: str) -> ModelLog:
     """Put together what a model of a run was asked, what it answered, and what that counts for.
-
-    `data` is the benchmark's folder, None for where the run found it.
 
     Raises ResultsError for a model that the run lacks and for a run without its metrics, ScoreError where the files
     do not belong together.
@@ -112,7 +110,7 @@ def read(run: FinishedRun, model: str, data: Path | None = None) -> ModelLog:
     return ModelLog(
         run=run,
         model=model,
-        data=data or run.settings.data.folder,
+        data=run.data,
         parts=_parts(judged, columns),
         columns=columns,
         made=datetime.fromtimestamp(max(file.stat().st_mtime for file in files), UTC),

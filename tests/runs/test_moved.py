@@ -1,0 +1,112 @@
+"""A run's folder says all that is needed to read it, wherever it and its data are put; an evaluation's does too."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from safeeraser.records import Metric
+from safeeraser.runs.report import read_metrics
+from tests.runs.pipeline.world import World, contents
+from tests.runs.test_identity import ended
+
+
+@pytest.fixture
+def project(finished: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in which a run was made from `data`, relative to it; the current folder is another one."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for name in ("data", "model"):
+        shutil.copytree(getattr(finished, name), folder / name)
+    words = ["run", finished.config, "methods=[vanilla]", "data.path=data", "model=model", "output=runs/one"]
+    monkeypatch.chdir(folder)
+    assert ended(*words)[0] == 0
+    assert ended(*words, "data.path=./data", "model=../project/model")[0] == 0  # spelt otherwise
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return folder
+
+
+def commands(run: Path) -> list[list[object]]:
+    return [
+        ["score", run],
+        ["report", run],
+        ["logs", run, "--to", "lm-eval", "--output", "logs"],
+        ["calibrate", "draw", "--run", run, "--count", 4, "--output", "labels.csv"],
+    ]
+
+
+@pytest.mark.parametrize("number", range(4), ids=["score", "report", "logs", "calibrate"])
+def test_a_run_is_read_from_anywhere(project: Path, tmp_path: Path, number: int) -> None:
+    words = commands(project / "runs" / "one")[number]
+    assert ended(*words)[0] == 0
+    shutil.rmtree("logs", ignore_errors=True)
+    Path("labels.csv").unlink(missing_ok=True)
+    project.rename(tmp_path / "moved")
+    words = commands(tmp_path / "moved" / "runs" / "one")[number]
+    assert ended(*words)[0] == 0
+    shutil.rmtree("logs", ignore_errors=True)
+    Path("labels.csv").unlink(missing_ok=True)
+    (tmp_path / "moved" / "data").rename(tmp_path / "put")
+    code, message = ended(*words)
+    assert (code, "looked for data, " in message, "--data" in message) == (2, True, True)
+    assert ended(*words, "--data", tmp_path / "put")[0] == 0
+
+
+def test_an_evaluation_is_a_run(finished: World, tmp_path: Path) -> None:
+    adapters = finished.folder / "run" / "models"
+    words = ["evaluate", "--data", finished.data, "--model", finished.model, "--output", tmp_path / "ev", "--limit", 4]
+    words += ["generate.max_new_tokens=4", "generate.batch_size=8", "--adapter", adapters / "po" / "adapter"]
+    assert ended(*words)[0] == 0
+    added = [*words, "--adapter", adapters / "po+pd" / "adapter"]
+    assert ended(*added)[0] == 0
+    made = contents(tmp_path / "ev")
+    assert {"config.yaml", "manifest.json", "metrics.json", "report.md", "report.json", "plot.png"} <= made.keys()
+    assert figures(read_metrics(tmp_path / "ev")) == figures(read_metrics(finished.folder / "run"))
+    assert ended(*added)[0] == 0
+    for other in (
+        ["score", tmp_path / "ev"],
+        ["report", tmp_path / "ev"],
+        ["logs", tmp_path / "ev", "--to", "lm-eval"],
+    ):
+        assert ended(*other)[0] == 0
+    assert {name: content for name, content in contents(tmp_path / "ev").items() if name in made} == made
+    assert ended(*words, "--limit", 3)[0] == 2
+
+
+def figures(metrics: list[Metric]) -> set[Metric]:
+    return set(metrics)
+
+
+def test_an_evaluation_of_one_part_measures_that_part_alone(finished: World, tmp_path: Path) -> None:
+    words = ["evaluate", "--data", finished.data, "--model", finished.model, "--output", tmp_path / "ev"]
+    assert ended(*words, "--part", "generality", "--limit", 2, "generate.max_new_tokens=2")[0] == 0
+    assert {each["part"] for each in json.loads((tmp_path / "ev" / "metrics.json").read_text())} == {"generality"}
+    assert ended("score", tmp_path / "ev", "--output", tmp_path / "scores.json")[0] == 0
+    scored = [each for each in json.loads((tmp_path / "scores.json").read_text()) if each["n"] or each["unscored"]]
+    assert {each["part"] for each in scored} == {"generality"}
+
+
+@pytest.mark.parametrize("command", ["judge", "score", "report"])
+def test_of_several_processes_the_main_one_works(
+    finished: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    run = shutil.copytree(finished.folder / "run", tmp_path / "run")
+    (run / "report.md").unlink()
+    answers = run / "generations" / "po.jsonl"
+    words = {
+        "judge": ["--data", finished.data, "--generations", answers, "--output", tmp_path / "verdicts.jsonl"],
+        "score": [run, "--output", tmp_path / "scores.json"],
+        "report": [run],
+    }[command]
+    before = contents(tmp_path)
+    assert ended(command, *words)[0] == 0
+    assert contents(tmp_path) == before
+    monkeypatch.setenv("RANK", "0")
+    assert ended(command, *words)[0] == 0
+    assert contents(tmp_path).keys() > before.keys()
