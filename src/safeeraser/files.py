@@ -132,6 +132,12 @@ def remove_scratch(target: Path) -> None:
             scratch.unlink(missing_ok=True)
 
 
+def remove_all_scratch(folder: Path) -> None:
+    """Remove what kills have left of files and folders directly in a folder; for who alone writes there."""
+    for path in folder.glob(f".*.{'?' * _SCRATCH_LETTERS}"):
+        remove_scratch(path.with_name(path.name[1 : -_SCRATCH_LETTERS - 1]))
+
+
 def require_new(target: Path, advice: str = "name a new folder") -> None:
     """Raise UserError, ending in the advice, where there is something at `target`; an empty folder is nothing."""
     if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):

@@ -5,6 +5,7 @@ A text may hold characters that do something else than be read: they move cursor
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import reprlib
@@ -17,6 +18,21 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 _CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _ORDINARY = frozenset("\t\n\r\u200c\u200d\u00ad")  # joiners and soft hyphens belong to ordinary text
+_SPELT = {
+    "→": "->",
+    "←": "<-",
+    "↓": "v",
+    "↑": "^",
+    "–": "-",
+    "—": "-",
+    "…": "...",
+    "×": "x",
+    "±": "+-",
+    "Δ": "diff",
+    "•": "*",
+    "≥": ">=",
+    "≤": "<=",
+}
 _HALVES = re.compile("[\ud800-\udfff]")
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~&:@$#])")
 
@@ -88,6 +104,16 @@ def templates(loader: BaseLoader | None = None, *, html: bool = False) -> Immuta
     )
     environment.filters.update(plain=plain, line=line, markdown=markdown, quoted=json_text)
     return environment
+
+
+def spelt_out(error: UnicodeError) -> tuple[str, int]:
+    """The handler of encoding errors of that name: arrows and dashes become ASCII, all else a question mark."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_SPELT.get(mark, "?") for mark in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("spelt_out", spelt_out)
 
 
 def _written_out(mark: str) -> str:

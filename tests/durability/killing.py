@@ -56,6 +56,17 @@ def _command(arguments: list[str], largest: int | None) -> None:
     app(arguments, prog_name="safeeraser")
 
 
+def run_together(arguments: Sequence[object], count: int = 2) -> list[int | None]:
+    """The exit codes of a command that is started several times at once."""
+    words = [str(each) for each in arguments]
+    started = [_processes.Process(target=_command, args=(words, None)) for _ in range(count)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join()
+    return [process.exitcode for process in started]
+
+
 # --- at any moment -------------------------------------------------------------------------------------------------
 
 
@@ -80,13 +91,13 @@ def run_killed(command: Command, output: str, folder: Path, *, kills: int, seed:
     """
     whole = folder / "whole"
     begin = time.monotonic()
-    assert _end(_start(command(whole))) == 0
+    assert end(start(command(whole))) == 0
     life, rng, found = time.monotonic() - begin, random.Random(seed), Kills(_size(whole / output))
     while len(found.sizes) < kills:
         place, ended = folder / f"from-start-{found.starts}", None
         while ended is None:
             moment = rng.uniform(0, life) if len(found.sizes) < kills else None
-            ended = _end(_start(command(place)), moment)
+            ended = end(start(command(place)), moment)
             found.starts += 1
             if ended is None:
                 found.sizes.append(_size(place / output))
@@ -95,12 +106,13 @@ def run_killed(command: Command, output: str, folder: Path, *, kills: int, seed:
     return found
 
 
-def _start(arguments: Sequence[object]) -> subprocess.Popen[bytes]:
+def start(arguments: Sequence[object]) -> subprocess.Popen[bytes]:
+    """Start a command as a process of its own, in silence."""
     command = [sys.executable, "-m", "safeeraser", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _end(process: subprocess.Popen[bytes], seconds: float | None = None) -> int | None:
+def end(process: subprocess.Popen[bytes], seconds: float | None = None) -> int | None:
     """The exit code; None for a process that had not ended by then, and was killed."""
     try:
         return process.wait(seconds)

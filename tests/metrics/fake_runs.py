@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from safeeraser import runs as config
 from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.files import write_text
@@ -49,7 +48,6 @@ def write(root: Path, data: Path, says: Says = says, methods: Sequence[str] = ("
 def reader(data: Path | None = None, judge: str | None = None) -> Reader:
     """A reader as the command line makes it, without the names that need torch."""
     return Reader(
-        stored=lambda folder: config.load(folder.config),
         benchmark=lambda folder, _: released.read(folder),
         data=data,
         judge=judge,

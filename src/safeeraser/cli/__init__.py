@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -77,4 +79,7 @@ def options(
 
 def main() -> None:
     """The entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show an arrow must not end hours of work
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="spelt_out")
     app()

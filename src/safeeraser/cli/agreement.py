@@ -183,7 +183,7 @@ def _sources(
         folder = RunFolder(run)
         if not folder.config.exists():
             raise UserError(f"{run}: not a run's folder (it has no {folder.config.name})")
-        settings = wiring.stored(folder)
+        settings = folder.settings()
         benchmark = wiring.read(folder.data(settings.data, data), settings.data.benchmark)
         files = [(folder.generations(name), folder.verdicts(name)) for name in settings.methods]
     else:

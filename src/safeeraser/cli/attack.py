@@ -106,7 +106,7 @@ def _of_run(folder: Path, chosen: Sequence[Chosen], output: Path | None) -> Atta
     place = RunFolder(folder)
     if not place.config.exists():
         raise UserError(f"{folder}: not a run's folder (it has no {place.config.name})")
-    settings = wiring.stored(place)
+    settings = place.settings()
     return attacks.of_run(settings, wiring.kit(settings, place), place, chosen, output)
 
 

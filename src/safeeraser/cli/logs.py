@@ -41,7 +41,7 @@ def logs(
     kinds = [kind.value for kind in Pictures]
     if pictures not in kinds:
         raise UserError(f"--pictures: {unknown('kind', pictures, kinds)}")
-    (run,) = Reader(stored=wiring.stored, benchmark=wiring.read, data=data, judge=judge).read([folder])
+    (run,) = Reader(benchmark=wiring.read, data=data, judge=judge).read([folder])
     place = output or folder / "logs" / to
     for path in write(run, to, place, pictures=Pictures(pictures)):
         say(f"{to}: {path}")

@@ -20,6 +20,14 @@ from safeeraser.text import plain
 if TYPE_CHECKING:
     from safeeraser.benchmarks.tools.look import Progress
 
+_GOES_ON = "what is written is kept, and the same command goes on from there."
+_TRAINING = "a training goes on from its last checkpoint, and begins anew where it has none."
+_KEPT = {
+    **dict.fromkeys(("generate", "likelihood", "judge", "evaluate", "specificity", "report"), _GOES_ON),
+    **dict.fromkeys(("run", "demo"), f"{_GOES_ON.rstrip('.')}; {_TRAINING}"),
+    "unlearn": f"the same command goes on: {_TRAINING}",
+}
+_NOTHING_KEPT = "no file is left half written, and the same command begins anew."
 FINDINGS = 1
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -76,7 +84,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            say("Interrupted; what is finished is kept. Run the same command again to go on from there.")
+            say(f"Interrupted; {_KEPT.get(ctx.invoked_subcommand, _NOTHING_KEPT)}")
             raise typer.Exit(INTERRUPTED) from error
         except Exception as error:
             if not _is_the_users(error):

@@ -77,13 +77,14 @@ def report(
 
     alone()
     place = RunFolder(folder)
-    settings = wiring.stored(place)
+    settings = place.settings()
     moved = settings.data.model_copy(update={"path": place.data(settings.data, data)})
     settings = settings.model_copy(update={"data": moved})
     finish(lambda: pipeline.report_again(settings, wiring.kit(settings, place), place, say), settings, folder)
 
 
 def _run(text: str, source: str, given: list[str]) -> None:
+    say("loading libraries")
     from safeeraser import runs as config
     from safeeraser.cli import wiring
     from safeeraser.models.processes import processes

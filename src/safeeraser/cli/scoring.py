@@ -149,7 +149,7 @@ def _reader(data: Path | None, judge: str | None) -> Reader:
     from safeeraser.cli import wiring
     from safeeraser.runs.results import Reader
 
-    return Reader(stored=wiring.stored, benchmark=wiring.read, data=data, judge=judge)
+    return Reader(benchmark=wiring.read, data=data, judge=judge)
 
 
 def _run(reader: Reader, roots: Sequence[Path], protocol: Protocol) -> Any:

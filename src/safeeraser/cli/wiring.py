@@ -96,11 +96,6 @@ def evaluation(keys: Mapping[str, Any], given: Sequence[str], seed: int | None) 
     return parse("", "options", [*options, *given], replace(names(), methods=()))
 
 
-def stored(folder: RunFolder) -> RunSettings:
-    """The settings that a run's folder was made with: what they name may lie elsewhere now."""
-    return folder.settings()
-
-
 def source(layout: str) -> Source:
     """The kind of benchmark of this name."""
     if layout not in SOURCES:

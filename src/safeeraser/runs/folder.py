@@ -21,7 +21,7 @@ from safeeraser import provenance
 from safeeraser.benchmarks.selection import Part
 from safeeraser.benchmarks.settings import DataSettings
 from safeeraser.errors import UserError
-from safeeraser.files import write_json, write_text
+from safeeraser.files import remove_all_scratch, write_json, write_text
 from safeeraser.runs import ConfigError, RunSettings, first_difference, load
 
 
@@ -68,10 +68,12 @@ class RunFolder:
         return self.root / "metrics.json"
 
     def check(self, settings: RunSettings, *, free: Sequence[str] = ()) -> None:
-        """Raise UserError where the folder is not a new one nor one of a run with these settings.
+        """Raise UserError where the folder is not a new one nor one of a run with these settings; for its owner.
 
         Settings named in `free` may differ, and so may the places of data and model: their content is compared.
         """
+        for folder in (self.root, *self.root.glob("models/*"), *self.root.glob("models/*/adapter")):
+            remove_all_scratch(folder)  # a kill may have come before the first file was whole
         if not self.config.exists():
             if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
                 raise UserError(f"{self.root}: not a run's folder (it has no config.yaml) and not empty; {ELSEWHERE}")

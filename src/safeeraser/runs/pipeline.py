@@ -27,10 +27,10 @@ from safeeraser.models.adapters.card import describe
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.processes import owned_by_main, processes
 from safeeraser.objectives import Method
-from safeeraser.records import VANILLA, Example, Generation, Metric, read_jsonl
+from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, report
 from safeeraser.runs.folder import ELSEWHERE, RunFolder
-from safeeraser.runs.results import judged
+from safeeraser.runs.results import judge_answers
 from safeeraser.unlearning.run import check, check_model, unlearn
 
 Say = Callable[[str], None]
@@ -75,7 +75,7 @@ def _run(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[M
     examples = asked(benchmark, settings, say)
     for method in kit.methods.values():
         check(benchmark.examples, benchmark.refusals, method, settings.unlearning(method.name))
-    stages, judge = _Run(settings, folder, _Model(kit.load, folder), say), kit.judge(benchmark.refusals)
+    stages, judge = _Run(settings, folder, _Model(kit.load, folder, say), say), kit.judge(benchmark.refusals)
     if not all(stages.answered(name, examples) for name in settings.methods):
         judge.check()
     folder.claim(settings, benchmark.hash)
@@ -109,7 +109,7 @@ def evaluate(
             folder.check(settings, free=["methods"])
             noted = {name: None if path is None else str(path) for name, path in adapters.items()}
             folder.claim(settings, benchmark.hash, parts=list(parts), adapters=noted)
-        model = _Model(kit.load, folder)
+        model = _Model(kit.load, folder, say if state.is_main_process else lambda _: None)
         for name, path in adapters.items():
             generate(model.get(path), examples, settings.generate, folder.generations(name))
         if state.is_main_process:
@@ -139,7 +139,9 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
     tables: dict[str, list[Column]] = {}
     tallies: dict[str, Tally] = {}
     for name in settings.methods:
-        found, tallies[str(folder.verdicts(name))] = judged(judge, examples, answers[name], folder.verdicts(name))
+        found, tallies[str(folder.verdicts(name))] = judge_answers(
+            judge, examples, answers[name], folder.verdicts(name)
+        )
         tables[name] = [column for column in found.columns(STRICT) if column.measure.part in parts]
     metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
     write_metrics(folder.metrics, metrics)
@@ -157,7 +159,7 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
         answers=answers,
         differences=statistics.usual(tables),
         failures=report.failures(last, tables[last], examples, answers[last]),
-        commands=[likelihood_command(made, name) for name in settings.methods],
+        commands=[likelihood_command(made, name, folder.provenance().get("adapters")) for name in settings.methods],
         shown=[_shown(settings, folder, name, answers[name]) for name in settings.methods],
     )
     check_failures(tallies, settings.failure_limit)
@@ -175,13 +177,13 @@ def _shown(settings: RunSettings, folder: RunFolder, name: str, answers: Sequenc
     )
 
 
-def likelihood_command(settings: RunSettings, name: str) -> str:
+def likelihood_command(settings: RunSettings, name: str, adapters: Mapping[str, str | None] | None = None) -> str:
     """What measures how likely a model of the run finds the answers to the questions that it was asked.
 
-    The run is where the settings say, as the data are. Where the limits of the four parts differ, all is asked.
+    The run is where the settings say, as the data are; `adapters` are those of an evaluation, which has none of its
+    own. Where the limits of the four parts differ, all is asked.
     """
     folder = RunFolder(settings.folder)
-    adapters = folder.provenance().get("adapters") if folder.manifest.exists() else None
     options = {
         "--data": settings.data.folder,
         "--format": settings.data.benchmark,
@@ -215,6 +217,7 @@ def prepare(data: DataSettings, kit: Kit, say: Say) -> Benchmark:
             if not data.folder.exists():
                 say(f"building {data.benchmark} at scale {data.scale:g} in {data.folder}")
                 kit.build(data)
+    say(f"reading {data.folder}")
     benchmark = kit.read(data.folder)
     pixels.check(benchmark.images())
     for problem in benchmark.problems[:_WARNINGS]:
@@ -240,8 +243,9 @@ def asked(benchmark: Benchmark, settings: RunSettings, say: Say, parts: Iterable
 class _Model:
     """The one model in memory. Asking for another adapter drops it before the other is loaded."""
 
-    def __init__(self, load: Callable[[Path | None], LoadedModel], folder: RunFolder) -> None:
+    def __init__(self, load: Callable[[Path | None], LoadedModel], folder: RunFolder, say: Say) -> None:
         self._load = load
+        self._say = say
         self._folder = folder
         self._loaded: LoadedModel | None = None
         self._noted = False
@@ -249,6 +253,7 @@ class _Model:
     def get(self, adapter: Path | None = None) -> LoadedModel:
         if self._loaded is None or self._loaded.adapter != adapter:
             self._loaded = None
+            self._say("loading the model" + (f" with {adapter}" if adapter else ""))
             self._loaded = self._load(adapter)
             self._note(self._loaded)
         return self._loaded

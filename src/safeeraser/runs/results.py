@@ -73,13 +73,12 @@ class FinishedRun:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How finished runs are read: `stored` gives a folder's settings, `benchmark` reads one from its folder and layout.
+    """How finished runs are read: `benchmark` reads one from its folder and layout.
 
     `data` is where the benchmark lies now, None for where each run found it. `judge` chooses among several judges'
     verdicts.
     """
 
-    stored: Callable[[RunFolder], RunSettings]
     benchmark: Callable[[Path, str], Benchmark]
     data: Path | None = None
     judge: str | None = None
@@ -116,7 +115,7 @@ class Reader:
     def _settings(self, folder: RunFolder) -> RunSettings:
         if not folder.config.exists():
             raise ResultsError(f"{folder.root}: not a run's folder (it has no {folder.config.name})")
-        settings = self.stored(folder)
+        settings = folder.settings()
         for model in settings.methods:
             for file in (folder.generations(model), folder.verdicts(model)):
                 if not file.exists():
@@ -210,7 +209,7 @@ def without_own_answers(judged: Judged) -> Judged:
     )
 
 
-def judged(
+def judge_answers(
     judge: Judge, examples: Sequence[Example], answers: Sequence[Generation], output: Path | None
 ) -> tuple[Judged, Tally]:
     """Answers with a judge's verdicts, kept in `output`, where a later call goes on, or nowhere if that is None."""

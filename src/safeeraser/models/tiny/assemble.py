@@ -19,6 +19,7 @@ from safeeraser.models.tiny.cache import built_once, cache_folder
 from safeeraser.models.tiny.fetch import LANGUAGE, VISION, fetch
 from safeeraser.models.tiny.language import language_model, tokenizer
 from safeeraser.models.tiny.vision import IMAGE_MEAN, IMAGE_STD, PATCH_SIZE, vision_config, vision_tower
+from safeeraser.progress import announce
 
 IMAGE_SIZE = 84
 """Side of the square pictures the model sees, in pixels; 14 px a patch, so 36 picture tokens."""
@@ -51,7 +52,9 @@ def _cached(name: str, cache: Path | None, trained: Path | None) -> Path:
 
 
 def _build(cache: Path | None, trained: Path | None, folder: Path) -> None:
-    model, processor = assemble(fetch(LANGUAGE, cache), fetch(VISION, cache))
+    parts = fetch(LANGUAGE, cache), fetch(VISION, cache)
+    announce("building the model tiny from its parts, once")
+    model, processor = assemble(*parts)
     if trained:
         model = weights.apply(model, trained)
     model.save_pretrained(folder)

