@@ -13,6 +13,7 @@ from safeeraser.cli import (
     adapters,
     agreement,
     attack,
+    chat,
     data,
     evaluating,
     generation,
@@ -39,6 +40,7 @@ for stage in (stages.unlearn, generation.generate, generation.likelihood, judgin
 app.command()(runs.report)
 app.command()(logs.logs)
 app.command()(evaluating.evaluate)
+app.command()(chat.chat)
 app.command()(attack.attack)
 app.add_typer(attack.attacks_app, name="attacks")
 app.command()(specificity.specificity)

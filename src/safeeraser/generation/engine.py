@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from transformers import (
     LogitsProcessor,
     LogitsProcessorList,
     TemperatureLogitsWarper,
+    TextStreamer,
     TopPLogitsWarper,
 )
 
@@ -24,7 +25,7 @@ from safeeraser.models.forward import pieces
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.prepare import check_examples, prepare
 from safeeraser.models.vision import VisionFeatures
-from safeeraser.records import Generation
+from safeeraser.records import Example, Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,19 @@ def continuations(
     pad_id: int,
     max_new_tokens: int,
     sampling: Sequence[LogitsProcessor] = (),
+    streamer: TextStreamer | None = None,
 ) -> list[Continuation]:
     """What the model says after each prompt of a left-padded batch, in order: the one generation loop.
 
-    `ends` are the tokens that end a turn. Greedy, unless `sampling` makes the greedy choice a draw.
+    `ends` are the tokens that end a turn. Greedy, unless `sampling` makes the greedy choice a draw. A `streamer` is
+    told the tokens of a single prompt as they come.
     """
     finite = _Finite()
     config = GenerationConfig(
         do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=sorted(ends), pad_token_id=pad_id
     )
     processors = LogitsProcessorList([finite, *sampling])
-    ids = model.generate(**inputs, generation_config=config, logits_processor=processors)
+    ids = model.generate(**inputs, generation_config=config, logits_processor=processors, streamer=streamer)
     width = inputs["input_ids"].shape[1]
     prompts, rows = ids[:, :width].tolist(), ids[:, width:].tolist()
     stops = [next((at for at, token in enumerate(row) if token in ends), None) for row in rows]
@@ -112,6 +115,20 @@ class Engine:
             found += [self._generation(request, each) for request, each in zip(batch[part], said, strict=True)]
         return found
 
+    def stream(self, example: Example, say: Callable[[str], None]) -> None:
+        """Answer one question, and `say` each piece of the answer as it comes.
+
+        Raises UserError where the prompt cannot be made.
+        """
+        continuations(
+            self._model,
+            self._inputs([prepare(self._chat, example)]),
+            ends=self._chat.end_of_turn,
+            pad_id=self._chat.pad_id,
+            max_new_tokens=self._settings.max_new_tokens,
+            streamer=_Pieces(self._chat.tokenizer, say),
+        )
+
     def _inputs(self, chats: Sequence[Chat]) -> dict[str, Any]:
         ids, attention = pad(list(chats), self._chat.pad_id, left=True)
         device = self._model.device
@@ -137,6 +154,18 @@ class Engine:
             answer=self._decode(said.prompt, said.ids),
             finish="stop" if said.stopped else "length",
         )
+
+
+class _Pieces(TextStreamer):
+    """Hands on each piece of text once its words are whole."""
+
+    def __init__(self, tokenizer: Any, say: Callable[[str], None]) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        self._say = say
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:  # noqa: ARG002  the base's signature
+        """Called by the base class."""
+        self._say(text)
 
 
 class _Finite(LogitsProcessor):

@@ -27,9 +27,14 @@ _COLOURS = {Stream.FORGET: "red", Stream.RETAIN: "green", Stream.DECOUPLED: "cya
 
 def show(cards: Iterable[Card], console: Console) -> None:
     """Print records; pictures as coloured half blocks where the console has the colours, by name where it has not."""
-    pictures = console.is_terminal and console.color_system in ("256", "truecolor") and _has_blocks(console)
     for card in cards:
-        console.print(render(card, pictures=pictures))
+        console.print(render(card, pictures=shows_pictures(console)))
+
+
+def shows_pictures(console: Console) -> bool:
+    """Whether a console has the colours and characters that a picture takes."""
+    blocks = (console.encoding or "").lower().replace("-", "") in ("utf8", "utf16", "utf32")
+    return console.is_terminal and console.color_system in ("256", "truecolor") and blocks
 
 
 def render(card: Card, *, pictures: bool) -> Panel:
@@ -82,7 +87,3 @@ def _question(example: Example) -> Text:
 def _clipped(text: str) -> Text:
     shown = plain(text[:_LONGEST])
     return Text(shown if len(text) <= _LONGEST else f"{shown}… ({len(text):,} characters)")
-
-
-def _has_blocks(console: Console) -> bool:
-    return (console.encoding or "").lower().replace("-", "") in ("utf8", "utf16", "utf32")
