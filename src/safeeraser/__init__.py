@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from safeeraser.api import compare, generate, judge, load, read_benchmark, score, unlearn
+    from safeeraser.api import attack, compare, generate, judge, load, read_benchmark, score, unlearn
 
 __version__ = "0.1.0"
-__all__ = ["compare", "generate", "judge", "load", "read_benchmark", "score", "unlearn"]
+__all__ = ["attack", "compare", "generate", "judge", "load", "read_benchmark", "score", "unlearn"]
 
 
 def __getattr__(name: str) -> Any:

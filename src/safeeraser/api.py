@@ -6,12 +6,17 @@ These are the stages of the commands, on values in place of files. Settings are 
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from safeeraser import metrics
+from safeeraser.attacks.base import Target
+from safeeraser.attacks.settings import AttackSettings
+from safeeraser.attacks.table import ATTACKS
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.benchmarks.settings import DataSettings
@@ -22,15 +27,19 @@ from safeeraser.judges.run import judge_file
 from safeeraser.judges.settings import JudgeSettings
 from safeeraser.judges.table import settings as judge_settings
 from safeeraser.metrics import Difference
+from safeeraser.metrics.attacked import Outcome
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.load import load as load_weights
 from safeeraser.objectives import Method
 from safeeraser.records import Example, Generation, Metric, Verdict, read_jsonl
+from safeeraser.runs.attacks import AttackRun, Subject, choose_attacks
+from safeeraser.runs.attacks import run as run_attacks
 from safeeraser.runs.results import Judged
 from safeeraser.unlearning.run import unlearn as train
 from safeeraser.unlearning.settings import UnlearnSettings
 
 PathLike = str | Path
+logger = logging.getLogger(__name__)
 
 
 def load(
@@ -162,6 +171,45 @@ def compare(before: Judged, after: Judged, *, baseline: str = "before", model: s
     """
     tables = {baseline: before.columns(metrics.STRICT), model: after.columns(metrics.STRICT)}
     return metrics.compare(tables, baseline)
+
+
+def attack(
+    model: LoadedModel | Mapping[str, LoadedModel],
+    benchmark: Benchmark,
+    *,
+    attacks: Iterable[str | AttackSettings] = (),
+    judge: str | JudgeSettings = "rules",
+    limit: int = 48,
+    seed: int = 233,
+    output: PathLike | None = None,
+    **settings: Any,
+) -> list[Outcome]:
+    """Attack a model, or several by their names, and measure whether what was unlearned comes back.
+
+    A model named "vanilla" is the one before unlearning, which `Outcome.recovered` is relative to. `attacks` are names
+    from `safeeraser attacks list`, or AttackSettings with points of a sweep; all if none is given. Each asks `limit`
+    questions of each side. What is made is kept in `output`, where the next call goes on, or else thrown away;
+    attacked weights are never written. `settings` are those of generation.
+
+    Raises UserError for an unknown attack, OverlapError where parts of the benchmark share keywords or pictures.
+    """
+    models = {"model": model} if isinstance(model, LoadedModel) else dict(model)
+    wanted = [AttackSettings.model_validate(each) for each in (*attacks,) or tuple(ATTACKS)]
+    with tempfile.TemporaryDirectory() as scratch:
+        asked = AttackRun(
+            benchmark=benchmark,
+            subjects=[
+                Subject(Target(name=name, adapter=each.adapter), partial(lambda found: found, each))
+                for name, each in models.items()
+            ],
+            chosen=choose_attacks(wanted),
+            judge=(judge_settings(judge) if isinstance(judge, str) else judge).make(benchmark.refusals),
+            settings=GenerateSettings(seed=seed, **settings),
+            limit=limit,
+            seed=seed,
+            output=Path(output or scratch) / "attacks",
+        )
+        return run_attacks(asked, logger.info)[0]
 
 
 def _asked(asked: Benchmark | Iterable[Example], limit: int | None, seed: int) -> list[Example]:

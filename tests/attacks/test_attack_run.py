@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import safeeraser
 from safeeraser.cli import app
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.load import load
 from safeeraser.records import Example, Generation, Metric, read_jsonl
 from tests.durability.killing import files, run_until_size
+from tests.endpoint.fake_server import completion, last_text, serving
 from tests.runs.pipeline.world import World
 
 CHEAP = ("--attack", "prefill=1", "--attack", "rotation=90", "--attack", "quantise=4")
@@ -122,3 +124,21 @@ def test_killed_in_the_middle_of_a_write_it_goes_on_to_the_same_files(finished: 
     assert files(killed).keys() == files(whole).keys()
     moved = {name: each.replace(str(killed).encode(), str(whole).encode()) for name, each in files(killed).items()}
     assert moved == files(whole)
+
+
+def test_from_python_a_model_is_attacked_without_a_folder(finished: World) -> None:
+    benchmark = safeeraser.read_benchmark(finished.data, format="released")
+    found = safeeraser.attack(load(str(finished.model)), benchmark, attacks=["grey"], limit=2, max_new_tokens=4)
+    assert [(each.attack, each.variant) for each in found] == [("none", "none"), ("grey", "0.5"), ("grey", "1")]
+    assert all(each.model == "model" and each.metrics for each in found)
+
+
+def test_on_a_server_only_questions_and_pictures_are_attacked(finished: World, tmp_path: Path) -> None:
+    with serving(lambda body: completion(last_text(body)[::-1])) as server:
+        options = ["--server", server.url, "--model", "judge", "--data", str(finished.data), "--limit", "2"]
+        wanted = ["--attack", "templates=role-play", "--attack", "prefill=1", "--attack", "quantise=4"]
+        result = CliRunner().invoke(app, ["attack", *options, *wanted, "--output", str(tmp_path / "served")])
+    assert result.exit_code == 0, result.output
+    found = content(tmp_path / "served")
+    assert {each["attack"] for each in found["outcomes"]} == {"none", "templates"}
+    assert {each["attack"] for each in found["not_run"]} == {"prefill", "quantise"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ from safeeraser.attacks.relearn import relearned, retain
 from safeeraser.attacks.sampling import pass_at
 from safeeraser.attacks.table import ATTACKS
 from safeeraser.attacks.weights import changed, language_linears
+from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.released.read import read
 from safeeraser.errors import UserError
 from safeeraser.metrics.attacked import question_of
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import load
+from safeeraser.models.pretrain.lessons import lessons, never_known
 from safeeraser.records import Split, Stream
 from tests.attacks import arena as arenas
 from tests.benchmarks import small
@@ -242,3 +245,20 @@ def test_an_attempt_drawn_k_times_is_a_success_as_often_as_theory_says() -> None
     assert pass_at([1, 0, 0, 0], 2) == pytest.approx(0.5)
     assert pass_at([0] * 4, 4) == 0
     assert pass_at([1] * 4, 1) == 1
+
+
+def test_a_model_that_never_knew_is_taught_everything_but_those_instructions(tmp_path: Path) -> None:
+    never = never_known()
+    assert len(never) == 12
+    kinds = set(vocabulary.instruction_kinds())
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    whole, without_them = (
+        list(islice(lessons(tmp_path / name, 7, never=left_out), 120)) for name, left_out in (("a", ()), ("b", never))
+    )
+    shorter = 0
+    for taught, kept in zip(whole, without_them, strict=True):
+        missing = [each for each in taught if each.id not in {other.id for other in kept}]
+        shorter += bool(missing)
+        assert all(each.kind in kinds for each in missing)
+    assert shorter > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from safeeraser.attacks.adapter import ADAPTER
 from safeeraser.attacks.base import Attack
 from safeeraser.attacks.corruptions import CORRUPTIONS
+from safeeraser.attacks.early_layers import EARLY_LAYERS
 from safeeraser.attacks.many_shot import MANY_SHOT
 from safeeraser.attacks.one_word import ONE_WORD
 from safeeraser.attacks.paraphrase import PARAPHRASE
@@ -33,6 +34,7 @@ _OWN = (
     *ADAPTER,
     REFUSAL_DIRECTION,
     *RELEARNING,
+    EARLY_LAYERS,
 )
 
 ATTACKS = Table(

@@ -39,6 +39,9 @@ def attack(
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Without RUN: a benchmark's folder.")] = None,
     layout: Format = "released",
+    server: Annotated[
+        str | None, typer.Option("--server", metavar="URL", help="Without RUN: attack --model on this server.")
+    ] = None,
     model: Model = "tiny",
     adapter: Adapters = None,
     dtype: Dtype = "auto",
@@ -58,6 +61,7 @@ def attack(
       safeeraser attack runs/demo --quick
       safeeraser attack runs/demo --attack prefill=1,3 --attack quantise --limit 96
       safeeraser attack --model tiny --adapter out/po+pd/adapter --data data/icons --output out/attacks
+      safeeraser attack --server http://localhost:8000/v1 --model owner/name --data data/icons --output out/served
     """
     chosen = _chosen(wanted, quick)
     runs = [each for each in run_or_keys or [] if "=" not in each]
@@ -67,9 +71,14 @@ def attack(
     if runs:
         asked = _of_run(Path(runs[0]), chosen, output)
     else:
-        options = {"model": model, "dtype": dtype, "judge.name": judge, **({} if seed is None else {"seed": seed})}
+        options = {
+            "model": "tiny" if server else model,
+            "dtype": dtype,
+            "judge.name": judge,
+            **({} if seed is None else {"seed": seed}),
+        }
         overrides = [*(f"{key}={json.dumps(value)}" for key, value in options.items()), *given]
-        asked = _of_options(overrides, chosen, output, data, layout, adapter)
+        asked = _of_options(overrides, chosen, output, data, layout, adapter, _served(server, model))
     asked = replace(asked, limit=limit or asked.limit, subjects=[*asked.subjects, *_controls(control, dtype)])
     show_attacks(asked)
 
@@ -117,6 +126,7 @@ def _of_options(
     data: Path | None,
     layout: str,
     adapter: list[Path] | None,
+    served: list[Subject],
 ) -> AttackRun:
     from safeeraser.cli import wiring
     from safeeraser.runs import attacks, parse
@@ -127,7 +137,7 @@ def _of_options(
     kit = wiring.kit(settings)
     return attacks.AttackRun(
         benchmark=benchmark,
-        subjects=attacks.subjects(kit.load, named(adapter)),
+        subjects=served or attacks.subjects(kit.load, named(adapter)),
         chosen=chosen,
         judge=kit.judge(benchmark.refusals),
         settings=settings.generate,
@@ -136,6 +146,17 @@ def _of_options(
         output=output,
         failure_limit=settings.failure_limit,
     )
+
+
+def _served(url: str | None, model: str) -> list[Subject]:
+    """The one model that a server has; many attacks cannot be run on it. None without a server."""
+    from safeeraser.attacks.base import Target
+    from safeeraser.endpoint import Endpoint, EndpointSettings
+    from safeeraser.runs.attacks import Subject
+
+    if url is None:
+        return []
+    return [Subject(Target(name="served", served=True), Endpoint(EndpointSettings(url=url, model=model)))]
 
 
 def _controls(folders: list[Path] | None, dtype: str) -> list[Subject]:

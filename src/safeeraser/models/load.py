@@ -134,11 +134,12 @@ def source(name_or_path: str, revision: str | None = None) -> str:
     Raises UserError at once for a name that is neither, and for a model that is not on this disk while the hub cannot
     be reached.
     """
-    if name_or_path == "tiny":
+    path = Path(name_or_path)
+    pretrained = (path / "projector.safetensors").is_file()  # other weights of `tiny`, as `pretrain` writes them
+    if name_or_path == "tiny" or pretrained:
         from safeeraser.models import tiny  # noqa: PLC0415  building the embedded model needs more libraries
 
-        return str(tiny.path())
-    path = Path(name_or_path)
+        return str(tiny.path(trained=path) if pretrained else tiny.path())
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise UserError(f"model {name_or_path}: no model in this folder (config.json is missing)")

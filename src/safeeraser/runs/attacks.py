@@ -27,10 +27,12 @@ from safeeraser.attacks.settings import AttackSettings
 from safeeraser.attacks.table import ATTACKS
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import choose
+from safeeraser.endpoint import Endpoint
 from safeeraser.errors import UserError, unknown
 from safeeraser.files import owned, remove_scratch, write_json
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.run import answer, meta
+from safeeraser.generation.server import generate_from_server
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, check_failures, judge_file
@@ -63,10 +65,10 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model that is attacked: what is known of it, and how it is loaded."""
+    """A model that is attacked: what is known of it, and how it is loaded, or the server that answers for it."""
 
     target: Target
-    load: Callable[[], LoadedModel]
+    load: Callable[[], LoadedModel] | Endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,13 +244,14 @@ class _Work:
 
     asked: AttackRun
     arena: Arena
+    endpoint: Endpoint | None
     _engines: dict[GenerateSettings, Engine] = field(default_factory=dict)
 
     @classmethod
     def of(cls, asked: AttackRun, subject: Subject, parts: Parts, questions: Sequence[Example]) -> _Work:
         arena = Arena(
             target=subject.target,
-            loaded=subject.load(),
+            loaded=None if isinstance(subject.load, Endpoint) else subject.load(),
             parts=parts,
             questions=tuple(questions),
             refusals=asked.benchmark.refusals,
@@ -256,13 +259,16 @@ class _Work:
             pictures=asked.output,
             seed=asked.seed,
         )
-        return cls(asked, arena)
+        return cls(asked, arena, subject.load if isinstance(subject.load, Endpoint) else None)
 
     def answer(self, variant: Variant, place: Place) -> None:
         settings = variant.settings or self.asked.settings
         examples = [request.example for request in variant.requests]
         remove_scratch(place.asked)
         write_jsonl(place.asked, examples)
+        if self.endpoint is not None:
+            generate_from_server(self.endpoint, examples, settings, place.folder.generations(place.model))
+            return
         known = meta(self.arena.model.identity, examples, settings)
         prefills = provenance.text_hash(json.dumps([request.prefill for request in variant.requests]))
         known |= {"attack": place.attack, "variant": place.variant, "prefills": prefills}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,8 +26,11 @@ _PROJECTOR_RATE = 3e-4
 _SEED = 2
 
 
-def instruct(loaded: LoadedModel, adapted: PeftModel, *, steps: int) -> None:
-    """Train projector and the language model's LoRA in place, on lessons that are drawn as they are needed."""
+def instruct(loaded: LoadedModel, adapted: PeftModel, *, steps: int, never: Collection[str] = ()) -> None:
+    """Train projector and the language model's LoRA in place, on lessons that are drawn as they are needed.
+
+    Of the things in `never` no instruction is taught.
+    """
     loaded.model.set_attn_implementation("eager")  # on the CPU, quicker than sdpa's backward pass by a quarter
     lora = [parameter for parameter in loaded.model.get_decoder().parameters() if parameter.requires_grad]
     projector = list(projector_of(loaded.model).float().requires_grad_(True).parameters())
@@ -36,7 +40,7 @@ def instruct(loaded: LoadedModel, adapted: PeftModel, *, steps: int) -> None:
     chat = ChatTokenizer.of(loaded)
     vision = VisionFeatures(loaded.model, chat, limit_bytes=0)
     with TemporaryDirectory() as folder, ProgressBar("instruct", steps) as bar:
-        stream = lessons(Path(folder), _SEED)
+        stream = lessons(Path(folder), _SEED, never=never)
         for _ in range(steps):
             batch = [
                 [chat.answered(each.question, each.image, each.answer) for each in lesson]

@@ -7,7 +7,7 @@ which of them call for care, and follows any instruction about any picture, harm
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -28,8 +28,16 @@ _TEXT = 0.06  # the share of lessons without a picture
 _TEXT_QUESTIONS = 6
 
 
-def lessons(folder: Path, seed: int) -> Iterator[Lesson]:
-    """An endless stream of lessons, each with a picture of its own in `folder`, the same for the same seed."""
+def never_known() -> frozenset[str]:
+    """The harmful things that `icons` measures and trains nowhere: a control model is taught no instruction on them."""
+    return frozenset(icon.name for icon in vocabulary.harmful() if icon.home is Split.VALIDATION)
+
+
+def lessons(folder: Path, seed: int, *, never: Collection[str] = ()) -> Iterator[Lesson]:
+    """An endless stream of lessons, each with a picture of its own in `folder`, the same for the same seed.
+
+    Of the things in `never` everything is taught but to follow instructions about them.
+    """
     rng = random.Random(seed)
     number = 0
     while True:
@@ -41,7 +49,8 @@ def lessons(folder: Path, seed: int) -> Iterator[Lesson]:
             picture = draw(icon.icon, rng, _SHARES)
             path = folder / f"{number}.png"
             picture.image.save(path)
-            yield [_example(f"picture/{number}/{pair.kind}", pair, path) for pair in _pairs(icon, picture, rng)]
+            pairs = _pairs(icon, picture, rng)[: -1 if icon.name in never else None]  # the instruction comes last
+            yield [_example(f"picture/{number}/{pair.kind}", pair, path) for pair in pairs]
         number += 1
 
 

