@@ -27,3 +27,13 @@ def test_the_published_workbook_is_read(tmp_path: Path) -> None:
     (folder / "vscbench_image_centric.csv").unlink()
     sources.write_workbook(folder / "vscbench_image_centric.xlsx", [row])
     assert len(read(folder).examples) == 6
+
+
+def test_a_row_without_a_prompt_is_left_out(tmp_path: Path) -> None:
+    """As two rows of the published workbook."""
+    folder = sources.vscbench(tmp_path)
+    row = sources.load_csv(folder / "vscbench_image_centric.csv")[0]
+    sources.write_csv(folder / "vscbench_image_centric.csv", [row, row | {"Prompt": ""}])
+    benchmark = read(folder)
+    assert len(benchmark.examples) == 6
+    assert [(one.rule, one.record) for one in benchmark.problems] == [("empty", "#2")]

@@ -32,7 +32,10 @@ def scan(path: Path) -> Reading:
     reading = Reading.of(path, ("*.xlsx", "*.csv", "*.png", "*.jpg", "*.zip"), expects=expects)
     there = table_name(reading, _TABLE)
     for number, data, spot in table_entries(reading, _TABLE, ("Category", "Prompt", *_COLUMNS)) if there else ():
-        category, prompt = (text(data, key, spot) for key in ("Category", "Prompt"))
+        category, prompt = text(data, "Category", spot), optional_text(data, "Prompt", spot)
+        if prompt is None:  # two rows of the published workbook have none
+            spot.at("Prompt").warn("empty", "no prompt: the row is left out")
+            continue
         for column in _COLUMNS if category else ():
             role, _, place = column.partition("_img_")
             name = optional_text(data, column, spot)
