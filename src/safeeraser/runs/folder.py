@@ -151,7 +151,8 @@ class RunFolder:
         found = manifest.setdefault("model_weights", fingerprint)
         if found != fingerprint:
             raise UserError(
-                f"{self.manifest}: model_weights: this run was made with {found}, not {fingerprint}; {ELSEWHERE}"
+                f"{self.manifest}: model_weights: this run was made with {found}, not {fingerprint} (the model's files "
+                f"have changed); {ELSEWHERE}"
             )
         write_json(self.manifest, manifest)
 
