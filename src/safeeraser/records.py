@@ -91,7 +91,7 @@ class Generation:
 
     An answer that is made with reasoning in it is split, wherever it comes from. `finish` is "stop" (end-of-turn
     token), "length" (cut at the token limit) or "reasoning" (it ended within its reasoning: there is no answer, and
-    nothing to score).
+    nothing to score). `prefill` is what was put into the model's mouth before the answer: the attacker's words.
     """
 
     example_id: str
@@ -99,6 +99,7 @@ class Generation:
     answer: str
     finish: str
     reasoning: str | None = None
+    prefill: str | None = None
 
     def __post_init__(self) -> None:
         if self.reasoning is None:

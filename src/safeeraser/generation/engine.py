@@ -153,6 +153,7 @@ class Engine:
             sample=request.sample,
             answer=self._decode(said.prompt, said.ids),
             finish="stop" if said.stopped else "length",
+            prefill=request.prefill or None,
         )
 
 
