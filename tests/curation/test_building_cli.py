@@ -23,7 +23,7 @@ def run(*arguments: object) -> tuple[int, str]:
         (["safe.pictures=safe", "gate.judge=rulez"], "unknown judge 'rulez'; did you mean 'rules'"),
         (["safe.pictures=safe", "gate.keep=[cutt]"], "unknown rule 'cutt'; did you mean 'cut'"),
         (["safe={}"], "set safe.pictures (a folder or list) or safe.model"),
-        ([], "safe: Field required"),
+        ([], "safe: is needed"),
         (["safe.pictures=safe", "writer.kind=local"], "kind local needs a model"),
         (["safe.pictures=safe", "writer={kind: endpoint, model: m}"], "needs endpoint.url"),
         (["safe.pictures=safe", "splits={train: 0.9}"], "the shares come to 1.2, not to 1"),

@@ -57,7 +57,8 @@ def test_commands_shown_are_commands_understood(line: str) -> None:
     context = command.make_context(name, words)
     given = context.params.get("given") or []
     section = f"{name}." if name in ("unlearn", "generate", "judge") else ""
-    config.parse("", line, [section + override for override in given], wiring.names())
+    judge = [f"judge.name={context.params['judge'] or 'rules'}"] if name == "judge" else []
+    config.parse("", line, [*judge, *(section + override for override in given)], wiring.names())
 
 
 @pytest.mark.parametrize("line", [line for line in SHOWN if line.startswith("make ")])

@@ -163,6 +163,6 @@ def test_an_answer_file_is_judged_with_the_keys_of_the_judge(data: Path, tmp_pat
         text = scored(*options, f"url={server.url}", "model=judge")
         assert server.bodies
     assert line(text, "SARR ↓")[2:4] == ["8", "100.0"]
-    assert "model is needed" in refused(*options)
+    assert "judge.model: is needed" in refused(*options)
     assert "did you mean 'url'" in refused(*options, "urll=x", "model=judge")
     assert "leave out --judge and KEY=VALUE" in refused(*options, "--config", tmp_path / "run.yaml")

@@ -92,9 +92,10 @@ def prompts(
 def _build_shipped(output: Path, benchmark: str, scale: float, seed: int) -> None:
     from safeeraser.benchmarks import SOURCES
 
-    source = SOURCES.get(benchmark)
-    if source is None or not source.embedded:
-        raise UserError(unknown("benchmark to build", benchmark, (n for n, s in SOURCES.items() if s.embedded)))
+    embedded = [name for name, source in SOURCES.items() if source.embedded]
+    if benchmark not in embedded:
+        raise UserError(unknown("benchmark to build", benchmark, embedded))
+    source = SOURCES[benchmark]
     if not 0 < scale <= 1:
         raise UserError(f"--scale must be above 0 and at most 1, not {scale:g}")
     source.build(output, scale=scale, seed=seed)
