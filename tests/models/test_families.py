@@ -144,6 +144,7 @@ class FamilyTests:
         assert inside
         assert all(re.fullmatch(pattern, key.partition(".lora_")[0]) for key in trained if key not in inside)
 
+    @pytest.mark.slow
     def test_training_changes_the_adapter_only(self, chat: ChatTokenizer, tmp_path: Path) -> None:
         loaded = families.FAMILIES[self.name]()
         before = {name: value.clone() for name, value in loaded.model.state_dict().items()}
@@ -223,6 +224,9 @@ class FamilyTests:
 
 class TestLlava(FamilyTests):
     name = "LLaVA-1.5"
+
+    def test_training_changes_the_adapter_only(self, chat: ChatTokenizer, tmp_path: Path) -> None:
+        super().test_training_changes_the_adapter_only(chat, tmp_path)
 
 
 class TestLlavaNext(FamilyTests):

@@ -27,7 +27,12 @@ SETTINGS = UnlearnSettings(
     steps=2, batch_size=2, learning_rate=1e-2, warmup_ratio=0.0, lora_r=2, lora_alpha=4, lora_dropout=0.0
 )
 OPTIONS: dict[str, dict[str, float]] = {"rmu": {"layer": 1}, "pdu": {"eps": 1.0}}  # what a small model needs
-PRESETS = [(name, preset) for name, presets in METHODS.items() for preset in presets]
+QUICK = {("ga", "clean"), ("gd+pd", "paper"), ("kl+pd", "clean"), ("po+pd", "clean")}
+PRESETS = [
+    pytest.param(name, preset, marks=[] if (name, preset) in QUICK else pytest.mark.slow)
+    for name, presets in METHODS.items()
+    for preset in presets
+]
 
 
 @pytest.fixture(scope="module")
