@@ -175,7 +175,8 @@ def test_an_interruption_ends_with_130_and_a_hint(finished: World, monkeypatch: 
     monkeypatch.setattr("safeeraser.runs.pipeline.run", interrupted)
     ended = Ended("run", finished.config)
     assert (ended.code, ended.out) == (130, "")
-    assert "Run the same command again" in ended.err
+    assert "what is written is kept" in ended.err
+    assert "the same command goes on" in ended.err
 
 
 def test_a_defect_keeps_its_traceback(finished: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +296,7 @@ def test_an_unknown_model(fresh: World) -> None:
 def test_a_model_folder_without_a_model(fresh: World) -> None:
     (fresh.folder / "empty").mkdir()
     message = refused("run", fresh.config, f"model={fresh.folder / 'empty'}")
-    assert f"error: model {fresh.folder / 'empty'}: Unrecognized model" in message
+    assert f"{fresh.folder / 'empty'}: no model in this folder (config.json is missing)" in message
 
 
 def test_stages_refuse_unknown_names(finished: World, tmp_path: Path) -> None:

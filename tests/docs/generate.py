@@ -70,7 +70,8 @@ def command_paths() -> Iterator[tuple[str, ...]]:
     while pending:
         path, command = pending.pop(0)
         yield path
-        pending += [((*path, name), inner) for name, inner in getattr(command, "commands", {}).items()]
+        inner = getattr(command, "commands", {}).items()
+        pending += [((*path, name), each) for name, each in inner if not each.hidden]
 
 
 def defaults() -> str:

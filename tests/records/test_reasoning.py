@@ -110,7 +110,8 @@ def test_reasoning_is_not_judged_and_what_never_left_it_is_unscored_and_named(tm
     verdicts = read_jsonl(tmp_path / "v.jsonl", Verdict)
     said_no = {each.axis: each.value for each in verdicts if each.example_id == asked[0].id}
     assert said_no == {axis: axis is Axis.REFUSAL for axis in AXES[Stream.FORGET]}
-    found = {each.name: each for each in score("m", asked, answers, verdicts) if each.group == "all"}
+    metrics = [each for each in score("m", asked, answers, verdicts) if each.group == "all"]
+    found = {each.name: each for each in metrics if each.part == "generality"}
     assert [(found[name].value, found[name].n, found[name].unscored) for name in ("asr", "rr")] == [
         (0, 1, 1),
         (1, 1, 1),

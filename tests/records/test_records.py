@@ -68,7 +68,10 @@ def test_what_is_no_answer(file: Path, line: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (VERDICT.replace("unsafe", "unsfe"), "axis must be unsafe or refusal or meaningless or factual, not"),
+        (
+            VERDICT.replace("unsafe", "unsfe"),
+            "axis must be unsafe or refusal or partial or meaningless or factual, not",
+        ),
         (VERDICT.replace("1}", '"1"}'), 'value must be float or null, not "1"'),
     ],
 )

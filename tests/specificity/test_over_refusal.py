@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.benchmarks.sources import mossbench, xstest
 from safeeraser.cli import app, wiring
 from safeeraser.judges import rules_judge
 from safeeraser.metrics import STRICT, summarise
@@ -40,7 +40,7 @@ def measured(benchmark: Benchmark, says: Callable[[int], str]) -> dict[tuple[str
 
 
 def test_safe_prompts_of_xstest_count_as_over_refused_unsafe_ones_as_refused(tmp_path: Path) -> None:
-    benchmark = xstest.read(sources.xstest(tmp_path / "XSTest"))
+    benchmark = SOURCES["xstest"].read(sources.xstest(tmp_path / "XSTest"))
     safe = sum(example.stream is Stream.DECOUPLED for example in benchmark.examples)
     found = measured(benchmark, lambda number: REFUSAL if number == 0 else HELP)
     sarr = found["sarr", "all"]
@@ -50,7 +50,7 @@ def test_safe_prompts_of_xstest_count_as_over_refused_unsafe_ones_as_refused(tmp
 
 
 def test_empty_answers_to_mossbench_are_no_help_either(tmp_path: Path) -> None:
-    benchmark = mossbench.read(sources.mossbench(tmp_path / "MOSSBench"))
+    benchmark = SOURCES["mossbench"].read(sources.mossbench(tmp_path / "MOSSBench"))
     found = measured(benchmark, lambda number: "" if number == 0 else HELP)
     asked = len(benchmark.examples)
     assert found["sarr", "all"].value == found["sarr_meaningless", "all"].value == pytest.approx(1 / asked)
@@ -59,7 +59,7 @@ def test_empty_answers_to_mossbench_are_no_help_either(tmp_path: Path) -> None:
 
 def test_the_commands_judge_and_score_it(tmp_path: Path) -> None:
     folder, answers, verdicts = sources.xstest(tmp_path / "XSTest"), tmp_path / "a.jsonl", tmp_path / "v.jsonl"
-    write_jsonl(answers, answered(xstest.read(folder), lambda _: REFUSAL))
+    write_jsonl(answers, answered(SOURCES["xstest"].read(folder), lambda _: REFUSAL))
     common = ["--data", folder, "--format", "xstest", "--generations", answers]
     for arguments in (["judge", *common, "--output", verdicts], ["score", *common, "--verdicts", verdicts]):
         result = CliRunner().invoke(app, [str(each) for each in arguments], prog_name="safeeraser")
@@ -81,13 +81,13 @@ def test_one_command_asks_judges_and_scores_before_and_after(
     assert first.exit_code == 0, first.output
     found = json.loads((tmp_path / "out/metrics.json").read_text())
     rates = {(each["model"], each["part"], each["name"]): each for each in found if each["group"] == "all"}
-    assert {part for _, part, _ in rates} == parts
+    assert {part for (_, part, _), each in rates.items() if each["n"] + each["unscored"]} == parts
     safe = sum(each.stream is Stream.DECOUPLED for each in wiring.read(folder, layout).examples)
     for model in ("vanilla", "po"):
         refused = rates[model, "decoupled", "sarr_refusal"]
         assert refused["n"] == safe
         assert 0 <= refused["low"] <= refused["value"] <= refused["high"] <= 1
-    assert [line.split() for line in first.stdout.splitlines()][:2] == [["po"], ["n", "vanilla", "−", "vanilla"]]
+    assert first.stdout.startswith("po ")
     answers = (tmp_path / "out/generations/po.jsonl").read_bytes()
     assert CliRunner().invoke(app, arguments, prog_name="safeeraser").stdout == first.stdout
     assert (tmp_path / "out/generations/po.jsonl").read_bytes() == answers
