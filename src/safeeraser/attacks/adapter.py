@@ -12,7 +12,7 @@ from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors import safe_open
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Target, Variant
 from safeeraser.attacks.parts import Parts
@@ -32,9 +32,10 @@ def add(model: PreTrainedModel, adapter: Path, factor: float, *, within: str = "
     try:
         for name, module in adapted.named_modules():
             if isinstance(module, LoraLayer) and within in name:
-                base: Any = module.get_base_layer()
+                layer: Any = module  # the linear kind, which has the weights' difference
+                base: Any = layer.get_base_layer()
                 weight: Tensor = base.weight.data
-                weight.copy_(weight.float() + factor * module.get_delta_weight("default").float())
+                weight.copy_(weight.float() + factor * layer.get_delta_weight("default").float())
     finally:
         detach(adapted)
     model.eval().requires_grad_(False)
@@ -82,10 +83,11 @@ def original(model: PreTrainedModel, projector: str) -> dict[str, Tensor]:
 
 
 def _weight_files(model: PreTrainedModel) -> list[Path]:
-    source = Path(model.name_or_path)
+    name = str(model.name_or_path)
+    source = Path(name)
     if source.is_dir():
         return sorted(source.glob("*.safetensors"))
-    index: Any = cached_file(model.name_or_path, "config.json")
+    index: Any = cached_file(name, "config.json")
     return sorted(Path(index).parent.glob("*.safetensors"))
 
 

@@ -18,7 +18,8 @@ _EXAMPLES = 64
 def direction(refused: Tensor, answered: Tensor) -> Tensor:
     """The unit vector [width] from the mean of hidden states [examples, width] of answered prompts to refused ones."""
     difference = refused.mean(dim=0) - answered.mean(dim=0)
-    return difference / difference.norm().clamp_min(1e-12)
+    unit: Tensor = difference / difference.norm().clamp_min(1e-12)
+    return unit
 
 
 def without(weight: Tensor, away: Tensor) -> Tensor:
