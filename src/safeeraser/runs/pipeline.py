@@ -104,6 +104,8 @@ def evaluate(
     examples = asked(benchmark, settings, say, parts)
     judge = kit.judge(benchmark.refusals)
     judge.check()
+    for each in settings.judges or (settings.judge,):
+        say(f"judge {each.about}; docs/judging.md says on which texts it was measured, and how far it holds")
     with owned_by_main(folder.root) as state:
         if state.is_main_process:
             folder.check(settings, free=["methods"])

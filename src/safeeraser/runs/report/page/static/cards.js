@@ -98,7 +98,14 @@ function answerBox(model, e) {
     answerText(all.text[place], basePlace === undefined ? null : MODELS[base].text[basePlace]),
     ...chips(model, place),
   );
-  if (all.finish[place] !== "stop") box.append(make("span", { class: "chip warn" }, "cut at the limit"));
+  if (all.finish[place] !== "stop")
+    box.append(
+      make(
+        "span",
+        { class: "chip warn" },
+        all.finish[place] === "reasoning" ? "never left its reasoning" : "cut at the limit",
+      ),
+    );
   const why = data.axes.map((axis) => [axis, reason(model, place, axis)]).filter(([, words]) => words);
   if (why.length)
     box.append(
