@@ -183,7 +183,7 @@ def test_a_judging_model_sees_them_as_they_are(reported: Path, data: Path, tmp_p
     shown = {asked.task(body)[1] for body in bodies}
     assert shown == {whole(answer)[:LONGEST_ANSWER] for answer in HOSTILE.values() if answer.strip()}
     verdicts = [each for model in METHODS for each in read_jsonl(tmp_path / f"{model}.jsonl", Verdict)]
-    assert len(verdicts) == len(METHODS) * QUESTIONS * (4 + 4 + 4 + 4)
+    assert len(verdicts) == len(METHODS) * QUESTIONS * (3 + 3 + 3 + 3)
     assert None not in {each.value for each in verdicts}
     assert max(len(str(body)) for body in bodies) < LONGEST_SHOWN
 

@@ -297,7 +297,7 @@ def test_no_server_and_no_url_are_users_errors(tmp_path: Path) -> None:
     missing = command(tmp_path, *given, "--judge", "endpoint", "batch_size=4")
     assert missing.exit_code == 2
     assert "judge.model: is needed" in missing.output
-    assert "url is needed" in missing.output
+    assert "judge.url: is needed" in missing.output
     assert "unknown key 'batch_size'" in missing.output
     wrong = command(tmp_path, *given, "--judge", "endpoint", "urll=x")
     assert "judge: unknown key 'urll'; did you mean 'url'" in wrong.output

@@ -131,14 +131,14 @@ def test_what_changed_under_its_name_is_noticed(place: Place, command: str) -> N
 
 def test_what_was_moved_or_is_spelt_otherwise_is_the_same(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended(*place.words("generate"))[0] == 0
-    before = contents(place.folder / "..")
+    before = (place.folder / "generate").read_bytes()
     monkeypatch.chdir(place.folder)
     place.model.rename(place.folder / "moved")
     place.adapter.rename(place.folder / "put")
     words = ["generate", "--data", "./data", "--output", "../" + place.folder.name + "/generate", "max_new_tokens=2"]
     asking = ["--part", "efficacy", "--limit", 2, "--model", "./moved", "--adapter", "moved/../put"]
     assert ended(*words, *asking)[0] == 0
-    assert (place.folder / "generate").read_bytes() in before.values()
+    assert (place.folder / "generate").read_bytes() == before
 
 
 @pytest.mark.parametrize("field", ["question", "keyword", "model_response"])

@@ -112,9 +112,9 @@ def test_a_stopped_run_goes_on_with_the_same_mask(tmp_path: Path) -> None:
 
 
 def test_settings_out_of_range() -> None:
-    with pytest.raises(UserError, match="gradient_mask must be above 0"):
+    with pytest.raises(UserError, match="gradient_mask: should be greater than 0"):
         SETTINGS.changed(gradient_mask=0.0)
-    with pytest.raises(UserError, match="gradient_mask_rows must be at least 1"):
+    with pytest.raises(UserError, match="gradient_mask_rows: should be greater than or equal to 1"):
         SETTINGS.changed(gradient_mask_rows=0)
 
 

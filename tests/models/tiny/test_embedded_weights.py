@@ -113,15 +113,15 @@ def test_an_adapter_of_the_bare_language_model_is_refused(trained):
 
 def test_the_cached_model_has_the_weights_and_is_built_anew_when_they_change(trained, processor, tmp_path, monkeypatch):
     folder, expected = trained
-    (tmp_path / "package").mkdir()
-    monkeypatch.setattr(assemble, "_HERE", tmp_path / "package")
+    package = tmp_path / "package" / "weights"
+    package.parent.mkdir()
     monkeypatch.setattr(assemble, "fetch", lambda part, _: Path(part.member))
     monkeypatch.setattr(assemble, "assemble", lambda *_: (_tiny(seed=0), processor))
     with pytest.raises(weights.WeightsError, match=r"manifest\.json is missing"):
-        assemble.path(tmp_path)
-    folder.rename(tmp_path / "package" / "weights")
-    first = assemble.path(tmp_path)
+        assemble.path(tmp_path, package)
+    folder.rename(package)
+    first = assemble.path(tmp_path, package)
     assert torch.allclose(_logits(AutoModelForImageTextToText.from_pretrained(first)), expected, atol=1e-5)
-    assert assemble.path(tmp_path) == first
-    weights.seal(tmp_path / "package" / "weights", steps=4)
-    assert assemble.path(tmp_path) != first
+    assert assemble.path(tmp_path, package) == first
+    weights.seal(package, steps=4)
+    assert assemble.path(tmp_path, package) != first

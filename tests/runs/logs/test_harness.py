@@ -177,6 +177,8 @@ def test_a_sample_by_hand(folder: Path) -> None:
         "keyword": None,
         "subset": None,
         "kind": None,
+        "record": None,
+        "pair": None,
     }
     assert first == {
         "doc_id": 0,

@@ -88,7 +88,7 @@ def write(
     write_text(folder.metrics, "[]")
     for model in methods:
         write_model(folder, model, answers)
-    return FinishedRun(folder=folder, settings=settings, examples=examples(data), judge=JUDGE)
+    return FinishedRun(folder=folder, settings=settings, data=data, examples=examples(data), judge=JUDGE)
 
 
 def write_model(folder: RunFolder, model: str, answers: Sequence[tuple[str, int, str]]) -> None:

@@ -77,7 +77,7 @@ def write(
             provenance=provenance,
             commands=commands,
         )
-        write_text(folder / PAGE, build(f"SafeEraser report: {folder.name}", view))
+        write_text(folder / PAGE, build("SafeEraser report", view))
 
 
 @dataclass(frozen=True, slots=True)
