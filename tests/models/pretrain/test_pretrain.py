@@ -123,6 +123,7 @@ def test_pictures_come_with_what_is_true_of_them() -> None:
 
 
 def test_weights_are_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "projector.safetensors").touch()
     with pytest.raises(UserError, match="exists"):
         pretrain(tmp_path)
 
