@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: the tests' own processes share the cores already
 
 from tests.runs.pipeline import world
 from tests.runs.pipeline.world import World
