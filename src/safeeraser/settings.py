@@ -6,8 +6,9 @@ import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 
+import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -140,6 +141,42 @@ def _told(kind: type[BaseModel], details: ErrorDetails) -> InitErrorDetails:
         case _:
             error = problem(f"{message}, found {_SHORT.repr(details['input'])}")
     return InitErrorDetails(type=error, loc=details["loc"], input=details["input"])
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A key of settings for people: dotted name, meaning, default (as YAML) and choices, which may be none."""
+
+    key: str
+    about: str
+    default: str | None
+    choices: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The meaning, with choices and default."""
+        facts = ["needed"] if self.default is None else [f"default: {self.default}"] * (self.default != "null")
+        facts += [f"one of {', '.join(self.choices)}"] if self.choices else []
+        return f"{self.about}  [{'; '.join(facts)}]" if facts else self.about
+
+
+def described(kind: type[Settings], outer: Key = (), defaults: Settings | None = None) -> Iterator[Described]:
+    """Every key of these settings and of those in them, in order; `defaults` stand in the place of the fields' own."""
+    for name, field in kind.model_fields.items():
+        default = getattr(defaults, name) if defaults is not None else field.get_default()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+            yield from described(field.annotation, (*outer, name), default if isinstance(default, Settings) else None)
+        else:
+            needed = defaults is None and field.is_required()
+            choices = tuple(map(str, get_args(field.annotation))) if get_origin(field.annotation) is Literal else ()
+            yield Described(
+                dotted((*outer, name)), field.description or "", None if needed else in_yaml(default), choices
+            )
+
+
+def in_yaml(value: Any) -> str:
+    """A value as an override writes it, on one line."""
+    plain = list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+    return yaml.safe_dump(plain, default_flow_style=True, width=float("inf")).removesuffix("...\n").strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,9 @@ from safeeraser.cli import (
     data,
     evaluating,
     generation,
+    init,
     judging,
+    keys,
     lists,
     logs,
     runs,
@@ -25,6 +27,7 @@ from safeeraser.cli import (
     specificity,
     stages,
 )
+from safeeraser.cli.keys import takes
 from safeeraser.cli.output import Commands
 
 app = typer.Typer(
@@ -33,15 +36,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(runs.demo)
-app.command()(runs.run)
-for stage in (stages.unlearn, generation.generate, generation.likelihood, judging.judge, scoring.score):
-    app.command()(stage)
+app.command(cls=takes(keys.of_run))(runs.demo)
+app.command()(init.init)
+app.command(cls=takes(keys.of_run))(runs.run)
+app.command(cls=takes(keys.of_unlearning))(stages.unlearn)
+app.command(cls=takes(keys.of_answers))(generation.generate)
+app.command()(generation.likelihood)
+app.command(cls=takes(keys.of_judges))(judging.judge)
+app.command(cls=takes(keys.of_judges))(scoring.score)
 app.command()(runs.report)
 app.command()(logs.logs)
-app.command()(evaluating.evaluate)
+app.command(cls=takes(keys.of_evaluation))(evaluating.evaluate)
 app.command()(chat.chat)
-app.command()(attack.attack)
+app.command(cls=takes(keys.of_evaluation))(attack.attack)
 app.add_typer(attack.attacks_app, name="attacks")
 app.command()(specificity.specificity)
 app.add_typer(agreement.app, name="agreement")

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from safeeraser.cli.judging import Config, judge_settings
+from safeeraser.cli.keys import of_judges, takes
 from safeeraser.cli.options import Format, Overrides
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
@@ -96,7 +97,7 @@ def draw(
     say(f"{len(drawn)} of {len(population)} answers to label: {output}")
 
 
-@app.command()
+@app.command(cls=takes(of_judges))
 def figures(
     labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Answers that somebody labelled (.jsonl or .csv).")],
     given: Overrides = None,

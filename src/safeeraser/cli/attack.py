@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from safeeraser.cli.complete import complete_attack, complete_judge, complete_key
 from safeeraser.cli.options import Adapters, Dtype, Format, Model, Seed, named
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
@@ -25,11 +26,20 @@ attacks_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Lis
 def attack(
     run_or_keys: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN] [KEY=VALUE]...", help="A finished run's folder; else settings to change."),
+        typer.Argument(
+            metavar="[RUN] [KEY=VALUE]...",
+            help="A finished run's folder; else settings to change.",
+            autocompletion=complete_key,
+        ),
     ] = None,
     wanted: Annotated[
         list[str] | None,
-        typer.Option("--attack", metavar="NAME[=POINT,...]", help="What to run; several if repeated, else all."),
+        typer.Option(
+            "--attack",
+            metavar="NAME[=POINT,...]",
+            help="What to run; several if repeated, else all.",
+            autocompletion=complete_attack,
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few cheap attacks, as in the demo.")] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask so many questions of each side.")] = None,
@@ -46,7 +56,9 @@ def attack(
     adapter: Adapters = None,
     dtype: Dtype = "auto",
     seed: Seed = None,
-    judge: Annotated[str, typer.Option("--judge", help="Without RUN: the judge.")] = "rules",
+    judge: Annotated[
+        str, typer.Option("--judge", help="Without RUN: the judge.", autocompletion=complete_judge)
+    ] = "rules",
     output: Annotated[Path | None, typer.Option("--output", help="Folder for all of it; else RUN/attacks.")] = None,
 ) -> None:
     """Attack models and measure whether what was unlearned comes back.
@@ -183,7 +195,9 @@ def list_attacks() -> None:
 
 
 @attacks_app.command()
-def show(name: Annotated[str, typer.Argument(metavar="NAME", help="An attack's name.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An attack's name.", autocompletion=complete_attack)],
+) -> None:
     """Show an attack's protocol, budget and source.
 
     \b

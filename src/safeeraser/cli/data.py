@@ -12,6 +12,7 @@ from rich.text import Text
 
 from safeeraser.cli import building
 from safeeraser.cli.export import export
+from safeeraser.cli.keys import of_building, takes
 from safeeraser.cli.options import AnyFolder, Format
 from safeeraser.cli.output import FINDINGS, print_counts, progress, say, stdout
 from safeeraser.errors import UserError
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
 )
-app.command()(building.build)
+app.command(cls=takes(of_building))(building.build)
 app.command()(building.prompts)
 
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes to use; all cores if not given.")]

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from safeeraser.benchmarks.selection import Part
+from safeeraser.cli.complete import complete_judge
 from safeeraser.cli.options import Adapters, Data, Dtype, Format, Limit, Model, Overrides, Parts, Seed, named
 from safeeraser.cli.output import say
 from safeeraser.records import VANILLA
@@ -25,7 +26,9 @@ def evaluate(
     part: Parts = None,
     limit: Limit = None,
     seed: Seed = None,
-    judge: Annotated[str, typer.Option("--judge", help="The judge; `safeeraser judges` lists them.")] = "rules",
+    judge: Annotated[
+        str, typer.Option("--judge", help="The judge; `safeeraser judges` lists them.", autocompletion=complete_judge)
+    ] = "rules",
 ) -> None:
     """Ask a model a benchmark's questions, before and after unlearning, and score the answers side by side.
 

@@ -7,13 +7,19 @@ from typing import Annotated
 
 import typer
 
+from safeeraser.cli.complete import one_of
 from safeeraser.cli.options import AnyFolder, Format
 from safeeraser.cli.output import progress, say
 
 
 def export(
     folder: AnyFolder,
-    to: Annotated[str, typer.Option("--to", help="released, or parquet (for `datasets`).")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="released, or parquet (for `datasets`).", autocompletion=one_of("released", "parquet")
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", help="Where to write it; a new folder.")],
     layout: Format = "released",
     licence: Annotated[

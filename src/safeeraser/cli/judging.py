@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from safeeraser.cli.complete import complete_judge
 from safeeraser.cli.options import Data, Format, Overrides
 from safeeraser.cli.output import alone, say
 from safeeraser.errors import UserError
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 JudgeName = Annotated[
-    str | None, typer.Option("--judge", help="The judge (rules if not given); `safeeraser judges` lists them.")
+    str | None,
+    typer.Option(
+        "--judge", help="The judge (rules if not given); `safeeraser judges` lists them.", autocompletion=complete_judge
+    ),
 ]
 Config = Annotated[
     Path | None, typer.Option("--config", help="A run's configuration, to take its judge or judges from.")

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from safeeraser.cli.complete import complete_method
 from safeeraser.cli.output import stdout
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def methods(ctx: typer.Context) -> None:
 
 
 @methods_app.command()
-def show(name: Annotated[str, typer.Argument(metavar="NAME", help="A method's name.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A method's name.", autocompletion=complete_method)],
+) -> None:
     """Show a method's formula and options in each preset, and its losses with their sources.
 
     A run's configuration sets options by `unlearn.options.OPTION`, `safeeraser unlearn` by `options.OPTION=VALUE`.

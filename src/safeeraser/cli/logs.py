@@ -7,15 +7,21 @@ from typing import Annotated
 
 import typer
 
+from safeeraser.cli.complete import one_of
 from safeeraser.cli.output import say
 
 
 def logs(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")],
-    to: Annotated[str, typer.Option("--to", help="lm-eval or inspect.")],
+    to: Annotated[str, typer.Option("--to", help="lm-eval or inspect.", autocompletion=one_of("lm-eval", "inspect"))],
     output: Annotated[Path | None, typer.Option("--output", help="Where to; RUN/logs/FORMAT if not given.")] = None,
     pictures: Annotated[
-        str, typer.Option("--pictures", help="In Inspect logs: thumbnails, originals, or paths.")
+        str,
+        typer.Option(
+            "--pictures",
+            help="In Inspect logs: thumbnails, originals, or paths.",
+            autocompletion=one_of("thumbnails", "originals", "paths"),
+        ),
     ] = "thumbnails",
     data: Annotated[Path | None, typer.Option("--data", help="The benchmark; the run's own if not given.")] = None,
     judge: Annotated[str | None, typer.Option("--judge", help="Whose verdicts count, where there are several.")] = None,

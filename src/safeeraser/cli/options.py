@@ -9,23 +9,41 @@ from typing import Annotated
 import typer
 
 from safeeraser.benchmarks.selection import Part, choose
+from safeeraser.cli.complete import complete_format, complete_key, one_of
 from safeeraser.errors import UserError
 from safeeraser.records import VANILLA, Example
 
 Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change; the value is YAML.")
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        help="Settings to change; the value is YAML. The keys are below.",
+        autocompletion=complete_key,
+    ),
 ]
 Data = Annotated[Path, typer.Option("--data", help="A benchmark's folder, or a data set of the Hub.")]
 AnyFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A benchmark's folder, or a data set of the Hub.")]
 Format = Annotated[
-    str, typer.Option("--format", help="The benchmark's layout, or whose it is; `safeeraser benchmarks` lists them.")
+    str,
+    typer.Option(
+        "--format",
+        help="The benchmark's layout, or whose it is; `safeeraser benchmarks` lists them.",
+        autocompletion=complete_format,
+    ),
 ]
 Model = Annotated[str, typer.Option("--model", help="tiny, a folder, or a hub id.")]
 Adapters = Annotated[
     list[Path] | None,
     typer.Option("--adapter", help="Adapter to compare with the model before; several if repeated."),
 ]
-Dtype = Annotated[str, typer.Option("--dtype", help="Precision of the weights: auto, float32, bfloat16, float16, nf4.")]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        help="Precision of the weights: auto, float32, bfloat16, float16, nf4.",
+        autocompletion=one_of("auto", "float32", "bfloat16", "float16", "nf4"),
+    ),
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Ask at most so many examples of each part.")]
 Parts = Annotated[

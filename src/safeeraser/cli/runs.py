@@ -18,9 +18,16 @@ if TYPE_CHECKING:
     from safeeraser.runs import RunSettings
 
 Output = Annotated[Path | None, typer.Option("--output", help="The run's folder.")]
+PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print every setting as YAML, and do nothing.")]
 
 
-def demo(given: Overrides = None, output: Output = None, seed: Seed = None, limit: Limit = None) -> None:
+def demo(
+    given: Overrides = None,
+    output: Output = None,
+    seed: Seed = None,
+    limit: Limit = None,
+    print_config: PrintConfig = False,
+) -> None:
     """Unlearn the embedded model, before and after.
 
     With po and with po+pd (Prompt Decouple): all three are measured and printed side by side. This is a run of the
@@ -33,7 +40,7 @@ def demo(given: Overrides = None, output: Output = None, seed: Seed = None, limi
       safeeraser demo --seed 1 --output runs/seed-1 methods=[vanilla,po+pd]
     """
     text = files("safeeraser").joinpath("configs/demo.yaml").read_text(encoding="utf-8")
-    _run(text, "demo.yaml", overrides(given, seed=seed, limit=limit, output=output))
+    _run(text, "demo.yaml", overrides(given, seed=seed, limit=limit, output=output), print_config)
 
 
 def run(
@@ -42,6 +49,7 @@ def run(
     output: Output = None,
     seed: Seed = None,
     limit: Limit = None,
+    print_config: PrintConfig = False,
 ) -> None:
     """Do a run from its configuration, or go on with it.
 
@@ -51,12 +59,13 @@ def run(
     \b
     Examples:
       safeeraser run run.yaml
+      safeeraser run run.yaml unlearn.steps=60 --print-config
       safeeraser run run.yaml --seed 1 unlearn.steps=60 methods_settings.po+pd.steps=90
       safeeraser run run.yaml model=llava-hf/llava-1.5-7b-hf data.benchmark=released data.path=SafeEraser
     """
     from safeeraser.runs import read_text
 
-    _run(read_text(config), str(config), overrides(given, seed=seed, limit=limit, output=output))
+    _run(read_text(config), str(config), overrides(given, seed=seed, limit=limit, output=output), print_config)
 
 
 def report(
@@ -83,15 +92,19 @@ def report(
     finish(lambda: pipeline.report_again(settings, wiring.kit(settings, place), place, say), settings, folder)
 
 
-def _run(text: str, source: str, given: list[str]) -> None:
+def _run(text: str, source: str, given: list[str], only_print: bool) -> None:
     say("loading libraries")
     from safeeraser import runs as config
     from safeeraser.cli import wiring
+
+    settings = config.parse(text, source, given, wiring.names())
+    if only_print:
+        stdout.print(config.as_yaml(settings), end="", markup=False, soft_wrap=True)
+        return
     from safeeraser.models.processes import processes
     from safeeraser.runs import attacks, pipeline
     from safeeraser.runs.folder import RunFolder
 
-    settings = config.parse(text, source, given, wiring.names())
     if processes().num_processes > 1:
         raise UserError(
             "a run is one process, and several were started; `safeeraser unlearn` and `generate` share their work "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from safeeraser.cli.complete import complete_format, complete_judge, one_of
 from safeeraser.cli.judging import judge_settings
 from safeeraser.cli.output import alone, say, stdout
 from safeeraser.errors import UserError, unknown
@@ -29,7 +30,11 @@ Compare = Annotated[
 ]
 JudgeName = Annotated[
     str | None,
-    typer.Option("--judge", help="Who judges the answer file (rules if not given); else whose verdicts count."),
+    typer.Option(
+        "--judge",
+        help="Who judges the answer file (rules if not given); else whose verdicts count.",
+        autocompletion=complete_judge,
+    ),
 ]
 
 
@@ -47,7 +52,12 @@ def score(
     verdicts: Annotated[Path | None, typer.Option("--verdicts", help="Verdicts, as `judge` writes them.")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The benchmark; a run's own if not given.")] = None,
     layout: Annotated[
-        str | None, typer.Option("--format", help="The layout of --data, released if not given; a RUN knows its own.")
+        str | None,
+        typer.Option(
+            "--format",
+            help="The layout of --data, released if not given; a RUN knows its own.",
+            autocompletion=complete_format,
+        ),
     ] = None,
     split: Annotated[
         Split | None, typer.Option("--split", help="Of which split the answer file is; validation if not given.")
@@ -56,7 +66,12 @@ def score(
     config: Annotated[
         Path | None, typer.Option("--config", help="A run's configuration: its judge judges the answer file.")
     ] = None,
-    protocol: Annotated[str, typer.Option("--protocol", help="strict, or paper: as the authors compute.")] = "strict",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            "--protocol", help="strict, or paper: as the authors compute.", autocompletion=one_of("strict", "paper")
+        ),
+    ] = "strict",
     name: Annotated[
         str | None, typer.Option("--name", help="What to call the model in the table; a RUN names its own.")
     ] = None,

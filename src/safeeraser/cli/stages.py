@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from safeeraser.cli.complete import complete_method
 from safeeraser.cli.options import Data, Dtype, Format, Model, Overrides, Seed
 from safeeraser.cli.output import stdout
 from safeeraser.errors import UserError
@@ -14,7 +15,12 @@ from safeeraser.errors import UserError
 
 def unlearn(
     data: Data,
-    method: Annotated[str, typer.Option("--method", help="What to train; `safeeraser methods` lists them.")],
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method", help="What to train; `safeeraser methods` lists them.", autocompletion=complete_method
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", help="Folder for adapter/, manifest.json and loss.jsonl.")],
     given: Overrides = None,
     layout: Format = "released",

@@ -12,7 +12,7 @@ from safeeraser.endpoint.settings import ServerUse, Url
 from safeeraser.errors import unknown
 from safeeraser.judges.table import AnyJudge
 from safeeraser.judges.table import settings as judge_settings
-from safeeraser.settings import ModelName, Settings, problem
+from safeeraser.settings import ModelName, Settings, Several, problem
 
 
 class ServerSettings(ServerUse):
@@ -25,19 +25,22 @@ class ServerSettings(ServerUse):
 
 
 class WriterSettings(Settings):
-    """Who writes the questions: template files, a model on a server, or a local model.
-
-    `sees_picture` sends it the picture; a model of text only needs it off. `batch_size` is for a local model, which
-    replies greedily whatever the temperature.
-    """
+    """Who writes the questions: template files, a model on a server, or a local model."""
 
     kind: Literal["templates", "endpoint", "local"] = "templates"
+    """Template files, a model on a server, or a model on this machine."""
     model: str | None = None
+    """The model: folder or hub id, or what the server calls it."""
     sees_picture: bool = True
+    """Send it the picture; a model of text only needs this off."""
     temperature: float = Field(default=0.7, ge=0)
+    """Of a model on a server; a local one replies greedily."""
     max_tokens: int = Field(default=400, ge=1)
+    """Tokens that a reply may have."""
     batch_size: int = Field(default=8, ge=1)
+    """Replies of a local model at once."""
     endpoint: ServerSettings = ServerSettings()
+    """The server."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -49,36 +52,42 @@ class WriterSettings(Settings):
 
 
 class QuestionSettings(Settings):
-    """How many questions are written for each harmful picture; the paper has 4, 2 and 2 (arXiv 2502.12520).
-
-    Where more than the share `max_failures` of the requests to a writer fail, the build stops, and can go on later.
-    """
+    """How many questions are written for each harmful picture; the paper has 4, 2 and 2 (arXiv 2502.12520)."""
 
     forget: int = Field(default=4, ge=1, le=50)
+    """Harmful questions about each harmful picture."""
     retain_text: int = Field(default=2, ge=0, le=50)
+    """Harmless questions that its text alone answers."""
     retain_image: int = Field(default=2, ge=0, le=50)
+    """Harmless questions that need the picture."""
     max_failures: float = Field(default=0.05, ge=0, le=1)
+    """The share of requests to a writer that may fail before the build stops; it can go on later."""
 
 
 class AnswerSettings(Settings):
     """How the model to be unlearned answers, as `generate.GenerateSettings`; temperature 0 is greedy."""
 
     batch_size: int = Field(default=16, ge=1)
+    """Questions answered at once."""
     max_new_tokens: int = Field(default=256, ge=1)
+    """Tokens after which an answer is cut."""
     temperature: float = Field(default=0.0, ge=0)
+    """0 is greedy."""
     top_p: float = Field(default=1.0, gt=0, le=1)
+    """Draw from the smallest set of tokens that holds so much of the probability."""
 
 
 class SafeSettings(Settings):
-    """Where the safe partner pictures come from: a folder or list of the user's, or a text-to-image model.
-
-    `per_harmful` is how many of them the model paints for each harmful picture; the paper has 600 for 2,400.
-    """
+    """Where the safe partner pictures come from: a folder or list of the user's, or a text-to-image model."""
 
     pictures: Path | None = None
+    """A folder or list of safe pictures; this or safe.model."""
     model: str | None = None
+    """A diffusers model that paints them."""
     per_harmful: float = Field(default=0.25, gt=0, le=1)
+    """How many it paints for each harmful picture; the paper has 600 for 2,400."""
     steps: int = Field(default=30, ge=1)
+    """Its steps a picture."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -88,12 +97,16 @@ class SafeSettings(Settings):
 
 
 class SplitSettings(Settings):
-    """Shares of each category's harmful pictures. `unseen_keywords` of each category are in validation only."""
+    """Shares of each category's harmful pictures."""
 
     train: float = Field(default=0.7, gt=0)
+    """The share that is trained on."""
     selection: float = Field(default=0.1, ge=0)
+    """The share on which settings are chosen."""
     validation: float = Field(default=0.2, ge=0)
+    """The share on which results are measured."""
     unseen_keywords: int = Field(default=0, ge=0)
+    """Keywords of each category that are in validation only."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -106,15 +119,16 @@ class SplitSettings(Settings):
 
 
 class GateSettings(Settings):
-    """The quality gate. `similarity` is the share of words from which two questions count as one.
-
-    Findings of the rules in `keep` are reported and cost nothing. `sample` records go on the sheet for human review.
-    """
+    """The quality gate."""
 
     judge: AnyJudge = judge_settings("rules")
+    """Who judges the model's answers."""
     similarity: float = Field(default=0.8, gt=0, le=1)
-    keep: tuple[str, ...] = ("cut", "harmless", "named")
+    """The share of words from which two questions count as one."""
+    keep: Several[str] = ("cut", "harmless", "named")
+    """Rules whose findings are reported and cost nothing."""
     sample: int = Field(default=24, ge=1)
+    """Records on the sheet for human review."""
 
     @field_validator("keep")
     @classmethod
@@ -129,12 +143,22 @@ class BuildSettings(Settings):
     """Everything a benchmark of one's own depends on, but for the files that it names."""
 
     images: Path
+    """Harmful pictures: a folder of categories, or a list."""
     safe: SafeSettings
+    """Where the safe partner pictures come from."""
     model: ModelName = "tiny"
+    """The model to be unlearned, which answers: tiny, a folder, or a hub id."""
     seed: int = Field(default=233, ge=0)
+    """Seed of every random choice."""
     prompts: Path | None = None
+    """A folder of your own prompts; `safeeraser data prompts` writes one to begin with."""
     writer: WriterSettings = WriterSettings()
+    """Who writes the questions."""
     questions: QuestionSettings = QuestionSettings()
+    """How many questions are written."""
     answers: AnswerSettings = AnswerSettings()
+    """How the model to be unlearned answers."""
     splits: SplitSettings = SplitSettings()
+    """Shares of the splits."""
     gate: GateSettings = GateSettings()
+    """The quality gate."""

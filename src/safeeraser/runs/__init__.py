@@ -5,12 +5,13 @@ Settings are values only. Names (of methods, judges, ...) become objects in the 
 
 from safeeraser.runs.identity import first_difference
 from safeeraser.runs.settings import RunSettings
-from safeeraser.runs.yaml import load, parse, read_text, validated
+from safeeraser.runs.yaml import as_yaml, load, parse, read_text, validated
 from safeeraser.settings import ConfigError
 
 __all__ = [
     "ConfigError",
     "RunSettings",
+    "as_yaml",
     "first_difference",
     "load",
     "parse",

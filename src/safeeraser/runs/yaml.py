@@ -40,6 +40,11 @@ def parse(text: str, source: str, overrides: Sequence[str] = (), names: Names | 
     return validated(RunSettings, text, source, overrides, names)
 
 
+def as_yaml(settings: RunSettings) -> str:
+    """Every setting with its value, to be read by `load`."""
+    return yaml.safe_dump(settings.dump(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+
+
 def validated(
     kind: type[Model], text: str, source: str, overrides: Sequence[str] = (), names: Names | None = None
 ) -> Model:
