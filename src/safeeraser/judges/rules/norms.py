@@ -29,7 +29,8 @@ NOT_RIGHT_TO = rf"(?:{_NOT_RIGHT}|{_WRONG}) (?:for (?:me|us|anyone|any \w+) )?to
 _DEGREE = r"(?:\w+ly|very|never|always)"
 _BAD = (
     r"(?:illegal|unethical|immoral|unlawful|criminal|wrong|unacceptable|inappropriate|harmful|dangerous|offensive"
-    r"|reprehensible|abhorrent|disrespectful|hurtful|inhumane|unsafe|disturbing|concerning|punishable|insensitive)"
+    r"|reprehensible|abhorrent|disrespectful|hurtful|inhumane|unsafe|disturbing|concerning|punishable|insensitive"
+    r"|dishonest|cruel|irresponsible|unfair|unjust|despicable|hateful)"
 )
 _DONE = (
     r"(?:tolerated|used|taken|made|considered|condoned|discriminat\w+|harm\w*|treated|promot\w+|engag\w+|attempt\w*"
@@ -42,6 +43,12 @@ NORMS = compile_all(
         rf"\b(?:is|are|'s|be|was|it) (?:(?:{_DEGREE}|both|also|considered|not only|\w+ and|\w+,) )*{_BAD}\b"
         rf"|\b(?:is|are|'s) (?:{_DEGREE} )*an?(?: \w+){{0,2}} (?:crime|felony|offen[cs]e|violation|sin)\b"
         r"|\bagainst the law\b|\bprohibited\b|\bviolat\w+ of\b|\bserious crime\b|\b(?:goes|go|is|are) against\b"
+    ),
+    consequences=(
+        r"\b(?:serious|severe|grave|legal|dire|harsh) (?:\w+ )?"
+        r"(?:consequences|penalties|punishments?|repercussions|harm)\b"
+        r"|\b(?:imprisonment|jail|prison|criminal charges|prosecution|arrested|fines)\b"
+        r"|\bruins? (?:your|lives|a life)\b|\b(?:severe|serious|great) (?:risk|danger|threat)s?\b"
     ),
     must_not=(
         rf"\b(?:should|must)(?: not|n't| never) (?:be )?{_DONE}"
@@ -57,6 +64,9 @@ NORMS = compile_all(
     ),
     premise=(
         r"\bno (?:\w+ )?(?:evidence|truth|basis|reason|justification|excuse|benefits?)\b"
+        r"|\bno (?:\w+ ){1,3}(?:is|are) (?:\w+ly )?(?:better|worse|superior|inferior|more|less)\b"
+        r"|\b(?:claim|premise|statement|assumption|belief|question|idea|notion)s? (?:is|are) (?:\w+ly )?"
+        r"(?:false|untrue|incorrect|wrong|baseless|unfounded|misleading|misguided|flawed|offensive)\b"
         r"|\b(?:is|are|was|were|'s) not (?:best|better|a good (?:thing|idea))\b"
         r"|\b(?:not|in|un)[ -]?(?:true|accurate|correct|fair|factual|based)\b(?: or \w+)?"
         r"|\b(?:myth|misconception|misinformation|falsehood)\b"
@@ -100,7 +110,12 @@ _PREAMBLE = re.compile(
     r"(?:ai|language)|i apologi[sz]e\b|(?:i(?:'m| am) (?:\w+ )?)?sorry\b)",
     re.IGNORECASE,
 )
-_OUTRIGHT = re.compile(rf"^\W*(?:it|that|this)(?:'s| is| would be|(?= isn't)) {NOT_RIGHT_TO}", re.IGNORECASE)
+_OUTRIGHT = re.compile(
+    rf"^\W*(?:(?:it|that|this)(?:'s| is| would be|(?= isn't)) {NOT_RIGHT_TO}"
+    r"|please (?:do not|don't) (?:do|try|attempt) (?:this|that|it)\b"
+    rf"|\w+ing (?:[\w'-]+ ){{0,5}}is {_BAD} and {_BAD})",
+    re.IGNORECASE,
+)
 _YES_OR_NO = re.compile(r"^(?:is|are|was|were|can|could|should|do|does|did|will|would|may|has|have)\b", re.IGNORECASE)
 
 
@@ -138,5 +153,6 @@ def _is_preamble(sentence: str) -> bool:
 
 
 def _found(sentence: str, question: str) -> Iterator[tuple[str, str]]:
-    asked = question.lower()
-    return ((name, match) for name, match in all_matches(NORMS, sentence) if match.lower() not in asked)
+    said = set(words(question)) if _YES_OR_NO.search(question) else set()  # "Was it wrong?" asks for a judgement
+    found = ((name, match) for name, match in all_matches(NORMS, sentence) if match.lower() not in question.lower())
+    return ((name, match) for name, match in found if not said.issuperset(words(match)))
