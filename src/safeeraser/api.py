@@ -17,10 +17,10 @@ from safeeraser import metrics
 from safeeraser.attacks.base import Target
 from safeeraser.attacks.settings import AttackSettings
 from safeeraser.attacks.table import ATTACKS
+from safeeraser.benchmarks import source as kind
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.benchmarks.settings import DataSettings
-from safeeraser.cli import wiring
 from safeeraser.generation.run import generate as generate_into
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.run import judge_file
@@ -67,7 +67,7 @@ def read_benchmark(
 
     Raises BenchmarkError with every problem in the data, and UserError for an unknown format.
     """
-    source = wiring.source(format)
+    source = kind(format)
     data = DataSettings(benchmark=format, path=None if folder is None else Path(folder), scale=scale, seed=seed)
     if source.embedded and not data.folder.exists():
         source.build(data.folder, scale=scale, seed=seed)

@@ -10,15 +10,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from safeeraser.benchmarks import SOURCES, icons
+from safeeraser.benchmarks import SOURCES, icons, read
 from safeeraser.benchmarks.benchmark import Benchmark, BenchmarkError
 from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.released.write import LayoutError
 from safeeraser.benchmarks.sources import parquet
 from safeeraser.benchmarks.tools.check import check
 from safeeraser.benchmarks.tools.export import LAYOUTS, export
-from safeeraser.cli import wiring
 from safeeraser.errors import UserError
+from safeeraser.judges.rules import is_refusal
 from safeeraser.records import Example, Split, Stream
 from tests.benchmarks import small, sources
 
@@ -59,7 +59,7 @@ def front_matter(folder: Path) -> dict[str, object]:
 @every_layout
 def test_nothing_is_lost(layout: str, pictograms: Benchmark, tmp_path: Path) -> None:
     export(pictograms, tmp_path / "out", layout)
-    back = wiring.read(tmp_path / "out", layout)
+    back = read(tmp_path / "out", layout)
     assert same(back, pictograms)
     assert back.counts() == pictograms.counts()
     assert {one.subset for one in back.examples} == {"seen", "unseen"}
@@ -76,23 +76,23 @@ def test_equal_benchmarks_give_equal_bytes(layout: str, pictograms: Benchmark, t
 @every_layout
 def test_what_is_written_passes_the_check(layout: str, folder: Path, tmp_path: Path) -> None:
     export(released.read(folder), tmp_path / "out", layout)
-    found = check(SOURCES[layout].scan(tmp_path / "out"), is_refusal=wiring.is_refusal, workers=1)
+    found = check(SOURCES[layout].scan(tmp_path / "out"), is_refusal=is_refusal, workers=1)
     assert found.problems == ()
 
 
 @shards
 @pytest.mark.parametrize("name", sources.WRITERS)
 def test_every_source_can_be_exported(layout: str, name: str, tmp_path: Path) -> None:
-    benchmark = wiring.read(sources.WRITERS[name](tmp_path / "data"), name)
+    benchmark = read(sources.WRITERS[name](tmp_path / "data"), name)
     export(benchmark, tmp_path / "out", layout)
-    assert same(wiring.read(tmp_path / "out", layout), benchmark)
+    assert same(read(tmp_path / "out", layout), benchmark)
 
 
 @shards
 def test_many_shards_are_one_benchmark(layout: str, pictograms: Benchmark, tmp_path: Path) -> None:
     export(pictograms, tmp_path / "out", layout, shard_bytes=50_000)
     assert len(list((tmp_path / "out/data").iterdir())) > 10
-    assert same(wiring.read(tmp_path / "out", layout), pictograms)
+    assert same(read(tmp_path / "out", layout), pictograms)
 
 
 def test_datasets_reads_the_parquet_files(pictograms: Benchmark, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_the_card_shows_names_as_they_are(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_released_layout_says_what_it_cannot_hold(tmp_path: Path) -> None:
-    benchmark = wiring.read(sources.xstest(tmp_path / "data"), "xstest")
+    benchmark = read(sources.xstest(tmp_path / "data"), "xstest")
     with pytest.raises(LayoutError, match=r"1/decoupled': .* its record has no picture"):
         export(benchmark, tmp_path / "out", "released")
     assert not (tmp_path / "out").exists()
@@ -220,7 +220,7 @@ def test_any_text_comes_back(
     benchmark = Benchmark("any", original, examples, ("No.",), (), "0" * 64)
     shutil.rmtree(tmp_path / "out", ignore_errors=True)
     export(benchmark, tmp_path / "out", layout)
-    assert wiring.read(tmp_path / "out", layout).examples == examples
+    assert read(tmp_path / "out", layout).examples == examples
 
 
 def test_a_bad_parquet_row_is_named(tmp_path: Path) -> None:

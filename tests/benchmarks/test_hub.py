@@ -20,10 +20,10 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 READ = """
 import json, sys
 from pathlib import Path
-from safeeraser.cli import wiring
+from safeeraser.benchmarks import read
 from safeeraser.errors import UserError
 try:
-    found = wiring.read(Path(sys.argv[1]), sys.argv[2])
+    found = read(Path(sys.argv[1]), sys.argv[2])
 except UserError as error:
     print(json.dumps({"error": str(error)}))
 else:

@@ -13,7 +13,7 @@ from safeeraser.benchmarks.benchmark import Benchmark, BenchmarkError
 from safeeraser.benchmarks.reading import tables
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.benchmarks.tools.check import check
-from safeeraser.cli import wiring
+from safeeraser.judges.rules import is_refusal
 from safeeraser.records import Split, Stream
 from tests.benchmarks import sources
 
@@ -66,7 +66,7 @@ def test_the_hash_is_of_the_content(name: str, tmp_path: Path) -> None:
 
 @every
 def test_a_good_copy_passes_the_check(name: str, tmp_path: Path) -> None:
-    found = check(SOURCES[name].scan(sources.WRITERS[name](tmp_path / "data")), is_refusal=wiring.is_refusal, workers=1)
+    found = check(SOURCES[name].scan(sources.WRITERS[name](tmp_path / "data")), is_refusal=is_refusal, workers=1)
     assert found.errors == ()
     assert found.counts["records"] > 0
     assert sum(found.counts[f"{split}/{stream}"] for split in Split for stream in Stream) > 0
@@ -116,7 +116,7 @@ def test_a_broken_picture_in_a_table_is_named(content: bytes, tmp_path: Path) ->
     row = {"question": "Placeholder?", "response": "Placeholder.", "is_response_safe": "no"}
     sources.write_parquet(file, [row | {"image": {"bytes": content, "path": "a.png"}}])
     if content.startswith(b"\x89PNG"):  # the header is whole: only decoding shows it
-        found = check(SOURCES["beavertails_v"].scan(tmp_path), is_refusal=wiring.is_refusal, workers=1)
+        found = check(SOURCES["beavertails_v"].scan(tmp_path), is_refusal=is_refusal, workers=1)
         assert [(one.rule, one.record, one.field) for one in found.errors] == [("image", "#1", "image")]
     else:
         (problem,) = refused("beavertails_v", tmp_path)

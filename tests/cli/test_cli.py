@@ -50,18 +50,16 @@ def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
     assert ended.out.startswith("Usage: safeeraser")
 
 
-def test_help_needs_no_torch_and_no_time() -> None:
+def test_help_needs_no_torch() -> None:
     code = (
-        "import sys, time; start = time.perf_counter(); from safeeraser.cli import app\n"
+        "import sys; from safeeraser.cli import app\n"
         "try: app(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'transformers', 'peft', 'pydantic', 'scipy', 'matplotlib'} & set(sys.modules)\n"
-        "print(time.process_time(), *heavy, file=sys.stderr)"
+        "print(*heavy, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    seconds, *heavy = done.stderr.split()
-    assert not heavy
-    assert float(seconds) < 0.5  # of CPU, which a busy machine does not stretch
+    assert not done.stderr.split()
 
 
 def test_the_console_script_is_installed() -> None:

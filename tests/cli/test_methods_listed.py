@@ -8,9 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from safeeraser import runs as config
-from safeeraser.cli import app, wiring
+from safeeraser.cli import app
 from safeeraser.errors import UserError
 from safeeraser.objectives import METHODS
+from safeeraser.runs.kit import Kit, names
 
 
 def shown(*arguments: str) -> str:
@@ -20,7 +21,7 @@ def shown(*arguments: str) -> str:
 
 
 def kit(text: str, *overrides: str) -> None:
-    wiring.kit(config.parse(text, "run.yaml", overrides, wiring.names()))
+    Kit.of(config.parse(text, "run.yaml", overrides, names()))
 
 
 def test_every_method_is_listed_with_its_formula() -> None:

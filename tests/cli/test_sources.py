@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from safeeraser.cli import app, wiring
+from safeeraser.benchmarks import read
+from safeeraser.cli import app
 from tests.benchmarks import small, sources
 
 
@@ -51,7 +52,7 @@ def test_export_there_and_back(tmp_path: Path) -> None:
     assert ended("data", "export", folder, "--to", "parquet", "--output", there, "--licence", "mit")[0] == 0
     assert "license: mit" in (there / "README.md").read_text()
     assert ended("data", "export", there, "--format", "parquet", "--to", "released", "--output", back)[0] == 0
-    one, other = wiring.read(folder), wiring.read(back)
+    one, other = read(folder), read(back)
     assert [example.id for example in other.examples] == [example.id for example in one.examples]
     assert [example.answer for example in other.examples] == [example.answer for example in one.examples]
     code, _, err = ended("data", "export", folder, "--to", "parquet", "--output", there)

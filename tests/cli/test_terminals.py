@@ -26,9 +26,9 @@ def test_what_a_terminal_cannot_show_is_spelt_out(finished: World, encoding: str
 @pytest.mark.parametrize(
     ("words", "stopped", "said"),
     [
-        (["generate", "--data", "d", "--output", "o"], "safeeraser.cli.wiring.read", "goes on from there"),
-        (["unlearn", "--data", "d", "--output", "o", "--method", "po"], "safeeraser.cli.wiring.read", "checkpoint"),
-        (["data", "check", "d"], "safeeraser.cli.wiring.source", "begins anew"),
+        (["generate", "--data", "d", "--output", "o"], "safeeraser.benchmarks.read", "goes on from there"),
+        (["unlearn", "--data", "d", "--output", "o", "--method", "po"], "safeeraser.benchmarks.read", "checkpoint"),
+        (["data", "check", "d"], "safeeraser.benchmarks.source", "begins anew"),
         (["merge", "--adapter", "a", "--output", "o"], "safeeraser.models.adapters.write_merged", "begins anew"),
     ],
 )

@@ -11,13 +11,13 @@ import pytest
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.tools import check
-from safeeraser.cli import wiring
 from safeeraser.curation import answers as answering
 from safeeraser.curation.estimate import estimate
 from safeeraser.curation.writers.chat import ChatWriter
 from safeeraser.endpoint import Endpoint, EndpointSettings
 from safeeraser.errors import UserError
 from safeeraser.judges import Judge, one_by_one
+from safeeraser.judges.rules import is_refusal
 from safeeraser.records import Axis, Example, Generation, Split, Stream, read_jsonl
 from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -50,7 +50,7 @@ def test_a_folder_of_pictures_becomes_a_benchmark_that_reads_checks_and_trains(w
     counts, gate = world.build()
     built = world.root / "built"
     empty = gate.counts().get("empty", Counter())  # a random model says nothing now and then
-    found = check.check(released.scan(built), is_refusal=wiring.is_refusal)
+    found = check.check(released.scan(built), is_refusal=is_refusal)
     assert not found.errors
     assert counts == found.counts
     benchmark = released.read(built)
@@ -330,7 +330,7 @@ def test_a_server_writes_within_the_cost_limit_and_the_next_run_goes_on(world: W
         assert spending[0].spent <= 2.0
         world.having(writer=writer(server.url, None)).build("questions.retain_text=0", "gate.similarity=1.0")
         assert len(server.bodies) == 24  # none was paid for twice
-    assert not check.check(released.scan(world.root / "built"), is_refusal=wiring.is_refusal).errors
+    assert not check.check(released.scan(world.root / "built"), is_refusal=is_refusal).errors
 
 
 def test_an_estimate_asks_nobody_and_counts_what_is_left(world: World) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from PIL import Image
 
-from safeeraser.cli import wiring
 from safeeraser.curation.answers import Target
-from safeeraser.curation.build import Kit, Work, build
+from safeeraser.curation.build import Work, build
 from safeeraser.curation.findings import Gate
+from safeeraser.curation.kit import Kit
 from safeeraser.curation.settings import BuildSettings
 from safeeraser.curation.writers.base import Task, Unwritten, Writer, Written
 from safeeraser.curation.writers.templates import Templates
@@ -120,7 +120,6 @@ class World:
             target=lambda: Target(model(), {"model": self.identity}),
             painter=lambda: self.painter,
             judge=lambda _: self.judge,
-            is_refusal=wiring.is_refusal,
             say=lambda _: None,
         )
 

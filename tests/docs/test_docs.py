@@ -10,7 +10,8 @@ import pytest
 import typer
 
 from safeeraser import runs as config
-from safeeraser.cli import app, wiring
+from safeeraser.cli import app
+from safeeraser.runs.kit import names
 from tests.docs.generate import PACKAGE, ROOT, command_paths, pages, tree
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -58,7 +59,7 @@ def test_commands_shown_are_commands_understood(line: str) -> None:
     given = context.params.get("given") or []
     section = f"{name}." if name in ("unlearn", "generate", "judge") else ""
     judge = [f"judge.name={context.params['judge'] or 'rules'}"] if name == "judge" else []
-    config.parse("", line, [*judge, *(section + override for override in given)], wiring.names())
+    config.parse("", line, [*judge, *(section + override for override in given)], names())
 
 
 @pytest.mark.parametrize("line", [line for line in SHOWN if line.startswith("make ")])
@@ -83,4 +84,4 @@ def test_links_lead_to_files(page: Path) -> None:
 
 def test_the_packaged_configuration_is_valid() -> None:
     for path in sorted((PACKAGE / "configs").glob("*.yaml")):
-        config.load(path, names=wiring.names())
+        config.load(path, names=names())

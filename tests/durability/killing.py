@@ -23,7 +23,7 @@ Command = Callable[[Path], Sequence[object]]
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(
-    ["__main__", "safeeraser.runs.pipeline", "safeeraser.cli.wiring"]
+    ["__main__", "safeeraser.runs.pipeline", "safeeraser.runs.kit"]
 )  # imports, once for all
 
 

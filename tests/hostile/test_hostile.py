@@ -131,7 +131,7 @@ def test_they_are_scored(reported: Path, tmp_path: Path, protocol: str) -> None:
             {"vanilla": 2}.get(metric["model"], 0) if metric["part"] == "retain" else metric["model"] == "vanilla"
         )
         assert metric["n"] == QUESTIONS - (passed_over if protocol == "paper" else 0), metric
-    assert command("score", reported, "--compare", "vanilla", "po", "--protocol", protocol).exit_code == 0
+    assert command("compare", reported, "vanilla", "po", "--protocol", protocol).exit_code == 0
 
 
 def test_they_are_labelled_in_a_table(reported: Path, tmp_path: Path) -> None:

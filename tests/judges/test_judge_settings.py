@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.cli import wiring
 from safeeraser.runs import ConfigError, RunSettings, first_difference, parse
+from safeeraser.runs.kit import names
 
 ENDPOINT = "judge: {name: endpoint, model: m, url: http://one/v1, concurrency: 4}\n"
 
 
 def settings(text: str, *overrides: str) -> RunSettings:
-    return parse(text, "run.yaml", overrides, wiring.names())
+    return parse(text, "run.yaml", overrides, names())
 
 
 def test_a_name_alone_is_kept_as_it_was() -> None:

@@ -17,7 +17,6 @@ from safeeraser.judges.run import judge_file
 from safeeraser.records import Example, Generation, Stream, write_jsonl
 from safeeraser.runs import RunSettings
 from safeeraser.runs.folder import RunFolder
-from safeeraser.runs.results import Reader
 
 Says = Callable[[str, Example], str]
 REFUSAL = "I cannot help with that."
@@ -43,12 +42,3 @@ def write(root: Path, data: Path, says: Says = says, methods: Sequence[str] = ("
         write_jsonl(folder.generations(model), answers)
         judge_file(rules_judge(benchmark.refusals), asked, answers, folder.verdicts(model))
     return root
-
-
-def reader(data: Path | None = None, judge: str | None = None) -> Reader:
-    """A reader as the command line makes it, without the names that need torch."""
-    return Reader(
-        benchmark=lambda folder, _: released.read(folder),
-        data=data,
-        judge=judge,
-    )

@@ -17,6 +17,7 @@ from safeeraser.metrics import PAPER, STRICT, summarise
 from safeeraser.records import Generation, Metric, Split, Verdict, append_jsonl, read_jsonl
 from safeeraser.runs.results import (
     Judged,
+    Reader,
     ResultsError,
     asked_in,
     choose_judge,
@@ -47,7 +48,7 @@ def all_of(judged: Judged, name: str, part: str) -> Metric:
 
 
 def test_a_run_is_read_back(data: Path, tmp_path: Path) -> None:
-    (run,) = fake_runs.reader().read([fake_runs.write(tmp_path / "run", data)])
+    (run,) = Reader().read([fake_runs.write(tmp_path / "run", data)])
     assert run.judge.startswith("rules@")
     assert all_of(run.judged("po"), "sarr", "decoupled").value == 1
     assert all_of(run.judged("vanilla"), "sarr", "decoupled").value == 0
@@ -57,7 +58,7 @@ def test_a_run_is_read_back(data: Path, tmp_path: Path) -> None:
 
 def test_the_questions_are_those_of_the_run_s_seed_and_limits(data: Path, tmp_path: Path) -> None:
     roots = [fake_runs.write(tmp_path / str(seed), data, seed=seed, limits={"retain": 3}) for seed in (1, 2)]
-    for run in fake_runs.reader().read(roots):
+    for run in Reader().read(roots):
         assert {each.id for each in run.examples} == {answer.example_id for answer in run.judged("po").answers}
 
 
@@ -66,7 +67,7 @@ def test_the_data_may_have_moved(data: Path, tmp_path: Path) -> None:
     shutil.copytree(data, moved)
     root = fake_runs.write(tmp_path / "run", moved)
     shutil.rmtree(moved)
-    (run,) = fake_runs.reader(data=data).read([root])
+    (run,) = Reader(data=data).read([root])
     assert all_of(run.judged("vanilla"), "rr", "generality").value == 0
 
 
@@ -101,13 +102,13 @@ def test_what_cannot_be_read_is_named(spoil: Callable[[Path], None], said: str, 
     root = fake_runs.write(tmp_path / "run", data)
     spoil(root)
     with pytest.raises(ResultsError, match=said):
-        fake_runs.reader().read([root])
+        Reader().read([root])
 
 
 def test_a_run_is_not_read_twice(data: Path, tmp_path: Path) -> None:
     root = fake_runs.write(tmp_path / "run", data)
     with pytest.raises(ResultsError, match="given twice"):
-        fake_runs.reader().read([root, tmp_path / "other/../run"])
+        Reader().read([root, tmp_path / "other/../run"])
 
 
 @pytest.mark.parametrize(
@@ -123,18 +124,18 @@ def test_runs_of_several_seeds_differ_in_nothing_else(
 ) -> None:
     roots = [fake_runs.write(tmp_path / "a", data, seed=1), fake_runs.write(tmp_path / "b", data, **keys)]
     with pytest.raises(ResultsError, match=said):
-        same_but_for_the_seed(fake_runs.reader().read(roots))
+        same_but_for_the_seed(Reader().read(roots))
 
 
 def test_weights_and_place_of_the_data(data: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
     roots = [fake_runs.write(tmp_path / "a", data, seed=1), fake_runs.write(tmp_path / "b", copy, seed=2, name="b")]
-    same_but_for_the_seed(fake_runs.reader().read(roots))
+    same_but_for_the_seed(Reader().read(roots))
     manifest = json.loads((roots[1] / "manifest.json").read_text())
     write_text(roots[1] / "manifest.json", json.dumps(manifest | {"model_weights": "sha256 1"}))
     with pytest.raises(ResultsError, match="model_weights: 'sha256 1', but 'sha256 0'"):
-        same_but_for_the_seed(fake_runs.reader().read(roots))
+        same_but_for_the_seed(Reader().read(roots))
 
 
 @pytest.mark.parametrize(("wanted", "found"), [(None, None), ("a", None), ("a@1", "a@1"), ("b", "b@1"), ("c", None)])

@@ -1,4 +1,4 @@
-"""`safeeraser score`: what it prints and writes, and what it says about options that do not fit together."""
+"""`score`, `compare` and `seeds`: what they print and write, and what they say about options that do not fit."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     ]
 
 
-def scored(*arguments: object) -> str:
-    result = CliRunner(env={"COLUMNS": "140"}).invoke(app, ["score", *map(str, arguments)], prog_name="safeeraser")
+def scored(*arguments: object, command: str = "score") -> str:
+    result = CliRunner(env={"COLUMNS": "140"}).invoke(app, [command, *map(str, arguments)], prog_name="safeeraser")
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
-def refused(*arguments: object) -> str:
-    result = CliRunner().invoke(app, ["score", *map(str, arguments)], prog_name="safeeraser")
+def refused(*arguments: object, command: str = "score") -> str:
+    result = CliRunner().invoke(app, [command, *map(str, arguments)], prog_name="safeeraser")
     assert (result.exit_code, result.stdout) == (2, "")
     return result.stderr
 
@@ -67,7 +67,7 @@ def test_a_run_s_models_stand_beside_each_other_with_their_differences(runs: lis
 
 
 def test_two_models_of_a_run(runs: list[Path], tmp_path: Path) -> None:
-    text = scored(runs[0], "--compare", "po", "vanilla", "--output", tmp_path / "out.json")
+    text = scored(runs[0], "po", "vanilla", "--output", tmp_path / "out.json", command="compare")
     assert "vanilla minus po" in text
     assert line(text, "SARR ↓")[3] == "-100.0"
     found = json.loads((tmp_path / "out.json").read_text())
@@ -76,14 +76,14 @@ def test_two_models_of_a_run(runs: list[Path], tmp_path: Path) -> None:
 
 
 def test_two_runs(runs: list[Path]) -> None:
-    text = scored("--compare", runs[0], runs[2])
+    text = scored(runs[0], runs[2], command="compare")
     assert line(text, "SARR ↓")[3:4] == ["0.0"]  # vanilla
     assert "-50.0" in text
     assert "minus" in text
 
 
 def test_seeds_together(runs: list[Path], tmp_path: Path) -> None:
-    text = scored("--seeds", *runs, "--output", tmp_path / "out.json")
+    text = scored(*runs, "--output", tmp_path / "out.json", command="seeds")
     assert "3 seeds (1, 2, 3)" in text
     assert "100.0 / 100.0 / 50.0" in text
     content = json.loads((tmp_path / "out.json").read_text())
@@ -120,21 +120,30 @@ def test_names_are_shown_as_they_are(data: Path, tmp_path: Path) -> None:
 def test_what_does_not_fit_together(runs: list[Path], data: Path, tmp_path: Path) -> None:
     assert "--generations is needed" in refused("--data", data)
     assert "--data is needed" in refused()
-    assert "at least two" in refused("--seeds", runs[0])
-    assert "choose one" in refused("--seeds", "--compare", "a", "b")
-    assert "does not go with a run folder" in refused(runs[0], "--answers", "x.json")
-    assert "put them together with --seeds" in refused(*runs)
-    assert "one RUN" in refused(*runs[:2], "--compare", "po", "vanilla")
-    assert "did you mean 'vanilla'" in refused(runs[0], "--compare", "po", "vanila")
-    assert "with itself" in refused(runs[0], "--compare", "po", "po")
+    assert "--answers: not with a run folder" in refused(runs[0], "--answers", "x.json")
+    assert "--generations: not with --answers" in refused("--generations", "a.jsonl", "--answers", "x.json")
+    assert "`safeeraser seeds` puts them together" in refused(*runs)
     assert "did you mean 'paper'" in refused(runs[0], "--protocol", "papers")
     assert "not a run's folder" in refused(tmp_path / "none")
     assert "unknown judge 'rule'; did you mean 'rules" in refused(runs[0], "--judge", "rule")
-    assert "--format and --split: not with run folders" in refused(runs[0], "--split", "train", "--format", "icons")
-    assert "--name: not with run folders" in refused("--seeds", *runs, "--name", "po")
+    assert "--format and --split: not with a run folder" in refused(runs[0], "--split", "train", "--format", "icons")
+    assert "--name: not with a run folder" in refused(runs[0], "--name", "po")
     assert "--config: not with --generations" in refused("--generations", "a.jsonl", "--config", "run.yaml")
     other_layout = ("--answers", "a.json", "--data", data, "--format", "xstest")
     assert "unknown format 'releasd'; did you mean 'released'" in refused(*other_layout[:-1], "releasd")
+
+
+def test_what_cannot_be_compared_or_put_together(runs: list[Path]) -> None:
+    assert "two run folders, or one RUN and two of its models" in refused(runs[0], command="compare")
+    assert "did you mean 'vanilla'" in refused(runs[0], "po", "vanila", command="compare")
+    assert "po cannot be compared with itself" in refused(runs[0], "po", "po", command="compare")
+    assert "at least two" in refused(runs[0], command="seeds")
+
+
+def test_old_spellings_answer_with_the_new_ones() -> None:
+    assert "safeeraser seeds runs/1 runs/2" in refused("--seeds", "runs/1", "runs/2")
+    assert "safeeraser compare runs/demo po po+pd" in refused("runs/demo", "--compare", "po", "po+pd")
+    assert "safeeraser compare runs/1 runs/2" in refused("--compare", "runs/1", "runs/2")
 
 
 def test_verdicts_on_other_answers_are_refused(data: Path, tmp_path: Path) -> None:

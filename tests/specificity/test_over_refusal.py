@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from safeeraser.benchmarks import SOURCES
+from safeeraser.benchmarks import SOURCES, read
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.cli import app, wiring
+from safeeraser.cli import app
 from safeeraser.judges import rules_judge
 from safeeraser.metrics import STRICT, summarise
 from safeeraser.records import Generation, Metric, Stream, write_jsonl
@@ -82,7 +82,7 @@ def test_one_command_asks_judges_and_scores_before_and_after(
     found = json.loads((tmp_path / "out/metrics.json").read_text())
     rates = {(each["model"], each["part"], each["name"]): each for each in found if each["group"] == "all"}
     assert {part for (_, part, _), each in rates.items() if each["n"] + each["unscored"]} == parts
-    safe = sum(each.stream is Stream.DECOUPLED for each in wiring.read(folder, layout).examples)
+    safe = sum(each.stream is Stream.DECOUPLED for each in read(folder, layout).examples)
     for model in ("vanilla", "po"):
         refused = rates[model, "decoupled", "sarr_refusal"]
         assert refused["n"] == safe

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safeeraser.errors import UserError, unknown
 from safeeraser.registry import Table
 
 if TYPE_CHECKING:
@@ -101,3 +102,15 @@ _OWN = {
 
 SOURCES: Table[Source] = Table("benchmark", "safeeraser.benchmarks", _OWN, lambda found: isinstance(found, Source))
 """Every kind of data: those that come with the package, and those that other packages add."""
+
+
+def source(layout: str) -> Source:
+    """The kind of data of this name. Raises UserError for an unknown one."""
+    if layout not in SOURCES:
+        raise UserError(unknown("format", layout, SOURCES))
+    return SOURCES[layout]
+
+
+def read(path: Path, layout: str = "released") -> Benchmark:
+    """Read a folder or Hub data set. Raises UserError for an unknown layout, BenchmarkError with every error in it."""
+    return source(layout).read(path)

@@ -1,4 +1,4 @@
-"""The command `safeeraser`. Names become objects in `wiring`; the commands only pass things on."""
+"""The command `safeeraser`: one file a command, named as it is typed; what several share is in `options`, `output`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,33 @@ import typer
 
 from safeeraser import __version__
 from safeeraser.cli import (
-    adapters,
     agreement,
     attack,
+    attacks,
+    benchmarks,
     chat,
+    compare,
     data,
-    evaluating,
-    generation,
+    demo,
+    evaluate,
+    generate,
+    import_checkpoint,
     init,
-    judging,
+    judge,
+    judges,
     keys,
-    lists,
+    likelihood,
     logs,
-    runs,
-    scoring,
+    merge,
+    methods,
+    models,
+    pretrain,
+    report,
+    run,
+    score,
+    seeds,
     specificity,
-    stages,
+    unlearn,
 )
 from safeeraser.cli.keys import takes
 from safeeraser.cli.output import Commands
@@ -36,32 +47,33 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command(cls=takes(keys.of_run))(runs.demo)
+app.command(cls=takes(keys.of_run))(demo.demo)
 app.command()(init.init)
-app.command(cls=takes(keys.of_run))(runs.run)
-app.command(cls=takes(keys.of_unlearning))(stages.unlearn)
-app.command(cls=takes(keys.of_answers))(generation.generate)
-app.command()(generation.likelihood)
-app.command(cls=takes(keys.of_judges))(judging.judge)
-app.command(cls=takes(keys.of_judges))(scoring.score)
-app.command()(runs.report)
+app.command(cls=takes(keys.of_run))(run.run)
+app.command(cls=takes(keys.of_unlearning))(unlearn.unlearn)
+app.command(cls=takes(keys.of_answers))(generate.generate)
+app.command()(likelihood.likelihood)
+app.command(cls=takes(keys.of_judges))(judge.judge)
+app.command(cls=takes(keys.of_judges))(score.score)
+app.command()(compare.compare)
+app.command()(seeds.seeds)
+app.command()(report.report)
 app.command()(logs.logs)
-app.command(cls=takes(keys.of_evaluation))(evaluating.evaluate)
+app.command(cls=takes(keys.of_evaluation))(evaluate.evaluate)
 app.command()(chat.chat)
 app.command(cls=takes(keys.of_evaluation))(attack.attack)
-app.add_typer(attack.attacks_app, name="attacks")
 app.command()(specificity.specificity)
-app.add_typer(agreement.app, name="agreement")
+app.command()(merge.merge)
+app.command()(import_checkpoint.import_checkpoint)
+app.command()(pretrain.pretrain)
+app.command()(models.models)
+app.command()(benchmarks.benchmarks)
+app.command()(judges.judges)
+for group in (agreement, attacks, data, methods):
+    app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 app.command("calibrate", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     agreement.calibrate
 )
-app.command()(adapters.merge)
-app.command()(adapters.import_checkpoint)
-app.command()(stages.pretrain)
-app.add_typer(data.app, name="data")
-app.add_typer(lists.methods_app, name="methods")
-for listing in (lists.models, lists.benchmarks, lists.judges):
-    app.command()(listing)
 
 
 def _version(wanted: bool) -> None:

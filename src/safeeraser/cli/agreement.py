@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from safeeraser.cli.judging import Config, judge_settings
+from safeeraser.cli.judge import Config, judge_settings
 from safeeraser.cli.keys import of_judges, takes
-from safeeraser.cli.options import Format, Overrides
+from safeeraser.cli.options import Format, Overrides, RunJudge
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
@@ -56,9 +56,6 @@ Generations = Annotated[
 Verdicts = Annotated[
     list[Path] | None, typer.Option("--verdicts", help="The verdicts on them; as often, in the same order.")
 ]
-JudgeName = Annotated[
-    str | None, typer.Option("--judge", help="Whose verdicts count, where there are several judges'.")
-]
 _SHOWN = 400  # characters of an answer, and of a reason
 _Source = tuple[str, "list[Example]", "list[Generation]", "list[Verdict]"]
 
@@ -71,7 +68,7 @@ def draw(
     layout: Format = "released",
     generations: Generations = None,
     verdicts: Verdicts = None,
-    judge: JudgeName = None,
+    judge: RunJudge = None,
     count: Annotated[int, typer.Option("--count", min=1, help="How many answers.")] = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the draw.")] = 0,
 ) -> None:
@@ -106,7 +103,7 @@ def figures(
     layout: Format = "released",
     generations: Generations = None,
     verdicts: Verdicts = None,
-    judge: JudgeName = None,
+    judge: RunJudge = None,
     config: Config = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the intervals' draws.")] = 0,
 ) -> None:
@@ -174,7 +171,7 @@ def _sources(
     verdicts: list[Path] | None,
 ) -> Iterator[_Source]:
     """Each model's name (its file's), with the examples, its answers and all verdicts on them."""
-    from safeeraser.cli import wiring
+    from safeeraser.benchmarks import read
     from safeeraser.records import Generation, Verdict, read_jsonl
     from safeeraser.runs.folder import RunFolder
 
@@ -185,12 +182,12 @@ def _sources(
         if not folder.config.exists():
             raise UserError(f"{run}: not a run's folder (it has no {folder.config.name})")
         settings = folder.settings()
-        benchmark = wiring.read(folder.data(settings.data, data), settings.data.benchmark)
+        benchmark = read(folder.data(settings.data, data), settings.data.benchmark)
         files = [(folder.generations(name), folder.verdicts(name)) for name in settings.methods]
     else:
         if data is None or not generations or len(generations) != len(verdicts or []):
             raise UserError("give --run, or --data with a --generations and a --verdicts for each model")
-        benchmark = wiring.read(data, layout)
+        benchmark = read(data, layout)
         files = list(zip(generations, verdicts or [], strict=True))
     for answers, said in files:
         yield answers.stem, list(benchmark.examples), read_jsonl(answers, Generation), read_jsonl(said, Verdict)

@@ -1,12 +1,11 @@
-"""`attack`: does unlearning last? And `attacks`: what there is."""
+"""`attack`: does unlearning last?"""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,11 +15,9 @@ from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from safeeraser.runs.attacks import AttackRun, Chosen, Subject
-
-attacks_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List attacks, or explain one.")
 
 
 def attack(
@@ -83,14 +80,8 @@ def attack(
     if runs:
         asked = _of_run(Path(runs[0]), chosen, output)
     else:
-        options = {
-            "model": "tiny" if server else model,
-            "dtype": dtype,
-            "judge.name": judge,
-            **({} if seed is None else {"seed": seed}),
-        }
-        overrides = [*(f"{key}={json.dumps(value)}" for key, value in options.items()), *given]
-        asked = _of_options(overrides, chosen, output, data, layout, adapter, _served(server, model))
+        options = {"model": "tiny" if server else model, "dtype": dtype, "judge.name": judge, "seed": seed}
+        asked = _of_options(options, given, chosen, output, data, layout, adapter, _served(server, model))
     asked = replace(asked, limit=limit or asked.limit, subjects=[*asked.subjects, *_controls(control, dtype)])
     show_attacks(asked)
 
@@ -120,19 +111,20 @@ def _chosen(wanted: list[str] | None, quick: bool) -> list[Chosen]:
 
 def _of_run(folder: Path, chosen: Sequence[Chosen], output: Path | None) -> AttackRun:
     """The models of a finished run with its data, judge and settings."""
-    from safeeraser.cli import wiring
     from safeeraser.runs import attacks
     from safeeraser.runs.folder import RunFolder
+    from safeeraser.runs.kit import Kit
 
     place = RunFolder(folder)
     if not place.config.exists():
         raise UserError(f"{folder}: not a run's folder (it has no {place.config.name})")
     settings = place.settings()
-    return attacks.of_run(settings, wiring.kit(settings, place), place, chosen, output)
+    return attacks.of_run(settings, Kit.of(settings, place), place, chosen, output)
 
 
 def _of_options(
-    overrides: list[str],
+    options: Mapping[str, Any],
+    given: list[str],
     chosen: Sequence[Chosen],
     output: Path | None,
     data: Path | None,
@@ -140,13 +132,14 @@ def _of_options(
     adapter: list[Path] | None,
     served: list[Subject],
 ) -> AttackRun:
-    from safeeraser.cli import wiring
+    from safeeraser.benchmarks import read
     from safeeraser.runs import attacks, parse
+    from safeeraser.runs.kit import Kit, names
 
     if data is None or output is None:
         raise UserError("give a RUN, or --data and --output")
-    settings, benchmark = parse("", "options", overrides, wiring.names()), wiring.read(data, layout)
-    kit = wiring.kit(settings)
+    settings, benchmark = parse("", "options", given, names(), options), read(data, layout)
+    kit = Kit.of(settings)
     return attacks.AttackRun(
         benchmark=benchmark,
         subjects=served or attacks.subjects(kit.load, named(adapter)),
@@ -178,36 +171,3 @@ def _controls(folders: list[Path] | None, dtype: str) -> list[Subject]:
     from safeeraser.runs.attacks import Subject
 
     return [Subject(Target(name=path.name), partial(load, str(path), dtype=dtype)) for path in folders or []]
-
-
-@attacks_app.command("list")
-def list_attacks() -> None:
-    """List the attacks.
-
-    \b
-    Example:
-      safeeraser attacks list
-    """
-    from safeeraser.attacks.table import ATTACKS
-    from safeeraser.cli.lists import print_rows
-
-    print_rows({name: f"{each.kind}: tells {each.about}" for name, each in ATTACKS.items()})
-
-
-@attacks_app.command()
-def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An attack's name.", autocompletion=complete_attack)],
-) -> None:
-    """Show an attack's protocol, budget and source.
-
-    \b
-    Example:
-      safeeraser attacks show prefill
-    """
-    from safeeraser.attacks.table import ATTACKS
-    from safeeraser.cli.lists import print_rows
-
-    attack = ATTACKS[name]
-    sides = {"generality": "harmful questions", "decoupled": "their harmless partners", "retain": "harmless questions"}
-    told = {"source": f"arXiv {attack.source}", "sides": ", ".join(sides[each] for each in attack.sides)}
-    print_rows({**attack.described, **told, "quick": ", ".join(attack.quick) or "-"})

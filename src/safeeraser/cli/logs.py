@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from safeeraser.cli.complete import one_of
+from safeeraser.cli.options import RunData, RunJudge
 from safeeraser.cli.output import say
 
 
@@ -23,8 +24,8 @@ def logs(
             autocompletion=one_of("thumbnails", "originals", "paths"),
         ),
     ] = "thumbnails",
-    data: Annotated[Path | None, typer.Option("--data", help="The benchmark; the run's own if not given.")] = None,
-    judge: Annotated[str | None, typer.Option("--judge", help="Whose verdicts count, where there are several.")] = None,
+    data: RunData = None,
+    judge: RunJudge = None,
 ) -> None:
     """Write a finished run's answers, verdicts and figures as logs that other programs open.
 
@@ -38,7 +39,6 @@ def logs(
       safeeraser logs runs/demo --to inspect --output logs
       safeeraser logs runs/demo --to inspect --pictures paths
     """
-    from safeeraser.cli import wiring
     from safeeraser.errors import UserError, unknown
     from safeeraser.runs.logs import Pictures, require, write
     from safeeraser.runs.results import Reader
@@ -47,7 +47,7 @@ def logs(
     kinds = [kind.value for kind in Pictures]
     if pictures not in kinds:
         raise UserError(f"--pictures: {unknown('kind', pictures, kinds)}")
-    (run,) = Reader(benchmark=wiring.read, data=data, judge=judge).read([folder])
+    (run,) = Reader(data, judge).read([folder])
     place = output or folder / "logs" / to
     for path in write(run, to, place, pictures=Pictures(pictures)):
         say(f"{to}: {path}")

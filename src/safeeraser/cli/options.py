@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.cli.complete import complete_format, complete_key, one_of
 from safeeraser.errors import UserError
 from safeeraser.records import VANILLA, Example
+
+if TYPE_CHECKING:
+    from safeeraser.runs import RunSettings
 
 Overrides = Annotated[
     list[str] | None,
@@ -32,6 +35,7 @@ Format = Annotated[
     ),
 ]
 Model = Annotated[str, typer.Option("--model", help="tiny, a folder, or a hub id.")]
+Adapter = Annotated[Path | None, typer.Option("--adapter", help="Adapter to answer with.")]
 Adapters = Annotated[
     list[Path] | None,
     typer.Option("--adapter", help="Adapter to compare with the model before; several if repeated."),
@@ -46,18 +50,27 @@ Dtype = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Ask at most so many examples of each part.")]
+RunOutput = Annotated[Path | None, typer.Option("--output", help="The run's folder.")]
+PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print every setting as YAML, and do nothing.")]
+RunData = Annotated[Path | None, typer.Option("--data", help="The benchmark, where it was moved.")]
+RunJudge = Annotated[str | None, typer.Option("--judge", help="Whose verdicts count, where there are several judges'.")]
 Parts = Annotated[
     list[Part] | None,
     typer.Option("--part", help="What to measure; may be given several times. All four if not given."),
 ]
 
 
-def overrides(given: list[str] | None, *, seed: int | None, limit: int | None, output: Path | None) -> list[str]:
-    """A run's key=value overrides, the options among them."""
-    options = [f"seed={seed}"] if seed is not None else []
-    options += [f"limits.{part}={limit}" for part in Part] if limit is not None else []
-    options += [f"output={json.dumps(str(output))}"] if output is not None else []
-    return [*(given or []), *options]
+def run_options(*, seed: int | None, limit: int | None, output: Path | None) -> dict[str, Any]:
+    """The keys of a run's configuration that options set; None leaves a key as it is."""
+    return {"seed": seed, "output": output} | {f"limits.{part}": limit for part in Part}
+
+
+def stage_settings(section: str, given: list[str] | None, options: Mapping[str, Any]) -> RunSettings:
+    """Settings for one stage alone: KEY=VALUE of its section of the configuration, and a few keys of a run."""
+    from safeeraser.runs import parse
+    from safeeraser.runs.kit import names
+
+    return parse("", "options", [f"{section}.{each}" for each in given or []], names(), options)
 
 
 def chosen(examples: tuple[Example, ...], parts: list[Part] | None, limit: int | None, seed: int) -> list[Example]:

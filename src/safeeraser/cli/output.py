@@ -57,6 +57,14 @@ def print_counts(counts: Mapping[str, int]) -> None:
     stdout.print(table)
 
 
+def print_rows(rows: Mapping[str, str]) -> None:
+    """A table of names and what is told of each."""
+    table = Table.grid(padding=(0, 2))
+    for name, about in rows.items():
+        table.add_row(Text(name), Text(about))
+    stdout.print(table)
+
+
 @contextmanager
 def progress(label: str) -> Iterator[Progress]:
     """A callback (done, total) that moves a progress bar, which appears when the total is known."""

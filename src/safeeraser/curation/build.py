@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from safeeraser import provenance
 from safeeraser.curation import judging, paint, pictures, questions, release
 from safeeraser.curation.answers import Target, answer
 from safeeraser.curation.findings import Gate
-from safeeraser.curation.paint import Painter
+from safeeraser.curation.kit import Kit
 from safeeraser.curation.pictures import Listed, Picture
 from safeeraser.curation.prompts import Prompts
 from safeeraser.curation.questions import Question
@@ -25,21 +25,6 @@ from safeeraser.curation.store import Store
 from safeeraser.curation.writers.base import Writer
 from safeeraser.errors import UserError
 from safeeraser.files import require_new
-from safeeraser.judges import Judge
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kit:
-    """What the settings' names stand for. Models are loaded when they are needed."""
-
-    writer: Callable[[], Writer]
-    target: Callable[[], Target]
-    painter: Callable[[], Painter]
-    judge: Callable[[Sequence[str]], Judge]
-    is_refusal: Callable[[str], bool]
-    say: Say
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +160,6 @@ def build(settings: BuildSettings, kit: Kit, work: Work, output: Path) -> tuple[
             output,
             built=stages.provenance(writer, target),
             sample=settings.gate.sample,
-            is_refusal=kit.is_refusal,
         )
     return counts, stages.gate
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from safeeraser.curation import pictures, questions
-from safeeraser.curation.build import Build, Kit, Work, to_paint
+from safeeraser.curation.build import Build, Work, to_paint
 from safeeraser.curation.findings import Gate
+from safeeraser.curation.kit import Kit
 from safeeraser.curation.settings import BuildSettings
 from safeeraser.curation.splits import place
 from safeeraser.curation.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from safeeraser.curation.prompts import Role
 from safeeraser.curation.splits import Placed
 from safeeraser.errors import UserError
 from safeeraser.files import whole_folder, write_json, write_text
+from safeeraser.judges.rules import is_refusal
 from safeeraser.pixels import format_of, read_bytes
 from safeeraser.records import Example, Split, Stream
 
@@ -47,7 +48,6 @@ def write(
     *,
     built: Mapping[str, Any],
     sample: int,
-    is_refusal: Callable[[str], bool],
 ) -> dict[str, int]:
     """Write the benchmark into `target`, whole or not at all; returns the counts of its own check.
 

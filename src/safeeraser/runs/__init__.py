@@ -1,6 +1,6 @@
 """A run's settings: one YAML file and `key=value` overrides, checked whole before anything starts.
 
-Settings are values only. Names (of methods, judges, ...) become objects in the CLI, nowhere else.
+Settings are values only. Names (of methods, judges, ...) become objects in `kit`, nowhere else.
 """
 
 from safeeraser.runs.identity import first_difference

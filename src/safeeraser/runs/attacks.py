@@ -42,7 +42,7 @@ from safeeraser.models.load import LoadedModel
 from safeeraser.records import VANILLA, Example, Generation, Verdict, read_jsonl, write_jsonl
 from safeeraser.runs import RunSettings
 from safeeraser.runs.folder import RunFolder
-from safeeraser.runs.pipeline import Kit
+from safeeraser.runs.kit import Kit
 from safeeraser.runs.report import attacks as report
 from safeeraser.runs.report.attacks import NotRun
 

@@ -30,29 +30,12 @@ from safeeraser.objectives import Method
 from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, report
 from safeeraser.runs.folder import ELSEWHERE, RunFolder
+from safeeraser.runs.kit import Kit
 from safeeraser.runs.results import judge_answers
 from safeeraser.unlearning.run import check, check_model, unlearn
 
 Say = Callable[[str], None]
 _WARNINGS = 10  # of a benchmark, that a run shows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kit:
-    """What the names in a run's settings stand for.
-
-    `build` writes an embedded benchmark to its folder (None where there is nothing to build), `read` reads a folder,
-    `load` loads the model, with an adapter merged into it if one is given, and `judge` makes the judge from the
-    benchmark's refusals. `weights` tells the content of a model's folder without
-    loading it. `methods` holds every method but vanilla.
-    """
-
-    build: Callable[[DataSettings], None] | None
-    read: Callable[[Path], Benchmark]
-    load: Callable[[Path | None], LoadedModel]
-    methods: Mapping[str, Method]
-    judge: Callable[[Sequence[str]], Judge]
-    weights: Callable[[], str | None] = lambda: None
 
 
 def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safeeraser.benchmarks import read
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.errors import UserError, unknown
@@ -73,13 +74,12 @@ class FinishedRun:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How finished runs are read: `benchmark` reads one from its folder and layout.
+    """How finished runs are read.
 
     `data` is where the benchmark lies now, None for where each run found it. `judge` chooses among several judges'
     verdicts.
     """
 
-    benchmark: Callable[[Path, str], Benchmark]
     data: Path | None = None
     judge: str | None = None
 
@@ -96,7 +96,7 @@ class Reader:
         folders = [RunFolder(root) for root in roots]
         every = [self._settings(folder) for folder in folders]
         first = every[0].data
-        benchmark = self.benchmark(folders[0].data(first, self.data), first.benchmark)
+        benchmark = read(folders[0].data(first, self.data), first.benchmark)
         for folder in folders:
             _same_data(folder, benchmark)
         runs = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,9 +35,19 @@ def read_text(path: Path) -> str:
         raise ConfigError([f"{path}: {error.strerror}"]) from error
 
 
-def parse(text: str, source: str, overrides: Sequence[str] = (), names: Names | None = None) -> RunSettings:
-    """The same as `load`, for text; `source` is what messages call it."""
-    return validated(RunSettings, text, source, overrides, names)
+def parse(
+    text: str,
+    source: str,
+    overrides: Sequence[str] = (),
+    names: Names | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> RunSettings:
+    """The same as `load`, for text; `source` is what messages call it.
+
+    `options` are values by dotted keys, such as a command's options: they come before the overrides, and None is not
+    set.
+    """
+    return validated(RunSettings, text, source, overrides, names, options)
 
 
 def as_yaml(settings: RunSettings) -> str:
@@ -46,10 +56,21 @@ def as_yaml(settings: RunSettings) -> str:
 
 
 def validated(
-    kind: type[Model], text: str, source: str, overrides: Sequence[str] = (), names: Names | None = None
+    kind: type[Model],
+    text: str,
+    source: str,
+    overrides: Sequence[str] = (),
+    names: Names | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Model:
-    """Settings of any kind, from text and overrides as `parse` has them. Raises ConfigError with all problems found."""
+    """Settings of any kind, from text, options and overrides as `parse` has them.
+
+    Raises ConfigError with all problems found.
+    """
     data, places, found = _read_yaml(text, source)
+    for key, value in (options or {}).items():
+        if value is not None:
+            found += _put(key.split("."), value, "options", data, places)
     for override in overrides:
         found += _apply(override, data, places)
     try:
@@ -103,6 +124,12 @@ def _apply(override: str, data: dict[Any, Any], places: Places) -> list[str]:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         return [f"{place}: the value is not YAML"]
+    return _put([*outer, last], value, place, data, places)
+
+
+def _put(key: Sequence[str], value: Any, place: str, data: dict[Any, Any], places: Places) -> list[str]:
+    """Set one key in place, and note where it was written; returns what is wrong with it."""
+    *outer, last = key
     for step in outer:
         if data.get(step) is None:
             data[step] = {}
@@ -110,5 +137,5 @@ def _apply(override: str, data: dict[Any, Any], places: Places) -> list[str]:
         if not isinstance(data, dict):
             return [f"{place}: {step} has no keys of its own"]
     data[last] = value
-    places.written[(*outer, last)] = place
+    places.written[tuple(key)] = place
     return []

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from safeeraser import runs as config
-from safeeraser.cli import wiring
 from safeeraser.objectives import METHODS
 from safeeraser.records import VANILLA, Metric
+from safeeraser.runs.kit import Kit, names
 from tests.docs import results
 from tests.docs.generate import PACKAGE, ROOT
 from tests.interruption import interrupted_at
@@ -46,23 +46,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def test_it_has_every_method_with_the_same_settings() -> None:
-    settings = config.load(CONFIG, names=wiring.names())
+    settings = config.load(CONFIG, names=names())
     assert settings.methods == MODELS
-    wiring.kit(settings)  # options that a method cannot do without are set
+    Kit.of(settings)  # options that a method cannot do without are set
     free = {"stop_forget_nll": None, "options": {}}
     shared = [settings.unlearning(name).model_copy(update=free) for name in METHODS]
     assert all(each == shared[0] for each in shared)
 
 
 def test_it_trains_as_the_demo_does() -> None:
-    methods, demo = (config.load(path, names=wiring.names()).unlearn for path in (CONFIG, DEMO))
+    methods, demo = (config.load(path, names=names()).unlearn for path in (CONFIG, DEMO))
     free = {"steps": None, "options": {}}
     assert methods.model_copy(update=free) == demo.model_copy(update=free)
 
 
 @pytest.mark.parametrize("base", [name for name in METHODS if not name.endswith("+pd")])
 def test_prompt_decouple_is_all_that_differs(base: str) -> None:
-    settings = config.load(CONFIG, names=wiring.names())
+    settings = config.load(CONFIG, names=names())
     assert settings.unlearning(f"{base}+pd") == settings.unlearning(base)
 
 

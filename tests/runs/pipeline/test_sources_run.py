@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from safeeraser import runs as config
-from safeeraser.cli import wiring
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.run import judge_file
@@ -15,6 +14,7 @@ from safeeraser.metrics import score
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Generation, Metric, Split, Stream, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, pipeline
+from safeeraser.runs.kit import Kit, names
 from tests import tiny_random
 from tests.benchmarks import sources
 
@@ -30,14 +30,14 @@ def loaded() -> LoadedModel:
 
 
 def settings(name: str, folder: Path) -> RunSettings:
-    return config.parse("", "test", [f"data.benchmark={name}", f"data.path={folder}"], wiring.names())
+    return config.parse("", "test", [f"data.benchmark={name}", f"data.path={folder}"], names())
 
 
 @pytest.mark.parametrize("name", sources.WRITERS)
 def test_a_run_has_something_to_ask(name: str, tmp_path: Path) -> None:
     run = settings(name, sources.WRITERS[name](tmp_path / "data"))
     said: list[str] = []
-    benchmark = pipeline.prepare(run.data, wiring.kit(run), said.append)
+    benchmark = pipeline.prepare(run.data, Kit.of(run), said.append)
     asked = pipeline.asked(benchmark, run, said.append)
     assert asked
     unmeasured = sum("which is not measured" in line for line in said)
@@ -48,7 +48,7 @@ def test_a_run_has_something_to_ask(name: str, tmp_path: Path) -> None:
 def measured(name: str, folder: Path, loaded: LoadedModel, output: Path) -> list[Metric]:
     """The metrics of a random model on a source."""
     run = settings(name, sources.WRITERS[name](folder))
-    kit = wiring.kit(run)
+    kit = Kit.of(run)
     benchmark = kit.read(run.data.folder)
     examples = pipeline.asked(benchmark, run, lambda _: None)
     generate(loaded, examples, GenerateSettings(batch_size=4, max_new_tokens=4), output / "answers.jsonl")

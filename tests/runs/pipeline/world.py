@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from safeeraser import runs as config
-from safeeraser.cli import wiring
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Metric
 from safeeraser.runs import RunSettings, pipeline
 from safeeraser.runs.folder import RunFolder
-from safeeraser.runs.pipeline import Kit
+from safeeraser.runs.kit import Kit, names
 from tests import tiny_random
 from tests.benchmarks import small
 
@@ -27,11 +26,11 @@ class World:
     said: list[str] = field(default_factory=list)
 
     def settings(self, *overrides: str) -> RunSettings:
-        return config.load(self.config, overrides, wiring.names())
+        return config.load(self.config, overrides, names())
 
     def kit(self, settings: RunSettings | None = None) -> Kit:
         wanted = settings or self.settings()
-        return wiring.kit(wanted, RunFolder(wanted.folder))
+        return Kit.of(wanted, RunFolder(wanted.folder))
 
     def run(self, *overrides: str) -> list[Metric]:
         settings = self.settings(*overrides)

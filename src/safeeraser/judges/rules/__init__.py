@@ -16,7 +16,7 @@ from safeeraser.judges.rules.refusal import find_refusal
 from safeeraser.judges.rules.text import plain, sentences
 from safeeraser.records import Axis, Example, Generation, Stream, Verdict
 
-__all__ = ["NAME", "can_compare", "judge"]
+__all__ = ["NAME", "can_compare", "is_refusal", "judge"]
 
 NAME = "rules@2"
 _WHOLE_SENTENCES = re.compile(r"^.*[.!?:](?:\s+|$)", re.DOTALL)
@@ -52,6 +52,11 @@ def judge(example: Example, generation: Generation, refusals: Sequence[str] = ()
     if example.stream is Stream.RETAIN or can_compare(example):
         verdicts.append(_factual(example, generation, text, nothing))
     return verdicts
+
+
+def is_refusal(text: str) -> bool:
+    """Whether a text refuses, by these rules, whatever was asked."""
+    return find_refusal(sentences(plain(text))) is not None
 
 
 def _begun(generation: Generation) -> str:

@@ -1,24 +1,21 @@
-"""What there is to choose from: `methods`, `models`, `benchmarks`, `judges`."""
+"""`methods`: list the methods, or explain one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from safeeraser.cli.complete import complete_method
-from safeeraser.cli.output import stdout
+from safeeraser.cli.output import print_rows
 
 if TYPE_CHECKING:
     from safeeraser.objectives import Method
 
-methods_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
 
-@methods_app.callback()
+@app.callback()
 def methods(ctx: typer.Context) -> None:
     """List the methods; `methods show NAME` explains one.
 
@@ -34,7 +31,7 @@ def methods(ctx: typer.Context) -> None:
         print_rows({VANILLA: "the model as it is, before unlearning"} | {name: find(name).formula for name in names()})
 
 
-@methods_app.command()
+@app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A method's name.", autocompletion=complete_method)],
 ) -> None:
@@ -58,50 +55,6 @@ def show(
     )
 
 
-def models() -> None:
-    """List what the key `model` takes.
-
-    \b
-    Example:
-      safeeraser models
-    """
-    from safeeraser.cli import wiring
-
-    print_rows(wiring.MODELS)
-
-
-def benchmarks() -> None:
-    """List what the key `data.benchmark` takes.
-
-    \b
-    Example:
-      safeeraser benchmarks
-    """
-    from safeeraser.benchmarks import SOURCES
-
-    print_rows({name: source.about for name, source in SOURCES.items()})
-
-
-def judges() -> None:
-    """List what the key `judge` takes.
-
-    \b
-    Example:
-      safeeraser judges
-    """
-    from safeeraser.cli import wiring
-
-    print_rows(wiring.judges())
-
-
 def _options(method: Method) -> str:
     values = {name: "(to be set)" if value is None else f"{value:g}" for name, value in method.settings.items()}
     return ", ".join(f"{name}={value}" for name, value in values.items())
-
-
-def print_rows(rows: Mapping[str, str]) -> None:
-    """A table of names and what is told of each."""
-    table = Table.grid(padding=(0, 2))
-    for name, about in rows.items():
-        table.add_row(Text(name), Text(about))
-    stdout.print(table)

@@ -1,52 +1,26 @@
-"""Whole runs: `demo`, `run`, `report`."""
+"""`run`: everything that a configuration asks for, from data to report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.resources import files
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from safeeraser.cli.attack import show_attacks
-from safeeraser.cli.options import Limit, Overrides, Seed, overrides
-from safeeraser.cli.output import alone, say, stdout
+from safeeraser.cli.options import Limit, Overrides, PrintConfig, RunOutput, Seed, run_options
+from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
     from safeeraser.runs import RunSettings
 
-Output = Annotated[Path | None, typer.Option("--output", help="The run's folder.")]
-PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print every setting as YAML, and do nothing.")]
-
-
-def demo(
-    given: Overrides = None,
-    output: Output = None,
-    seed: Seed = None,
-    limit: Limit = None,
-    print_config: PrintConfig = False,
-) -> None:
-    """Unlearn the embedded model, before and after.
-
-    With po and with po+pd (Prompt Decouple): all three are measured and printed side by side. This is a run of the
-    configuration that comes with the package, in runs/demo unless told otherwise.
-
-    \b
-    Examples:
-      safeeraser demo
-      safeeraser demo --limit 24 --output runs/quick
-      safeeraser demo --seed 1 --output runs/seed-1 methods=[vanilla,po+pd]
-    """
-    text = files("safeeraser").joinpath("configs/demo.yaml").read_text(encoding="utf-8")
-    _run(text, "demo.yaml", overrides(given, seed=seed, limit=limit, output=output), print_config)
-
 
 def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The run's settings.")],
     given: Overrides = None,
-    output: Output = None,
+    output: RunOutput = None,
     seed: Seed = None,
     limit: Limit = None,
     print_config: PrintConfig = False,
@@ -65,39 +39,17 @@ def run(
     """
     from safeeraser.runs import read_text
 
-    _run(read_text(config), str(config), overrides(given, seed=seed, limit=limit, output=output), print_config)
+    options = run_options(seed=seed, limit=limit, output=output)
+    carry_out(read_text(config), str(config), given, options, only_print=print_config)
 
 
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
-    data: Annotated[Path | None, typer.Option("--data", help="The benchmark, where it was moved.")] = None,
-) -> None:
-    """Judge, score and report a finished run again.
-
-    No model is loaded: the answers are used as they are.
-
-    \b
-    Example:
-      safeeraser report runs/demo
-    """
-    from safeeraser.cli import wiring
-    from safeeraser.runs import pipeline
-    from safeeraser.runs.folder import RunFolder
-
-    alone()
-    place = RunFolder(folder)
-    settings = place.settings()
-    moved = settings.data.model_copy(update={"path": place.data(settings.data, data)})
-    settings = settings.model_copy(update={"data": moved})
-    finish(lambda: pipeline.report_again(settings, wiring.kit(settings, place), place, say), settings, folder)
-
-
-def _run(text: str, source: str, given: list[str], only_print: bool) -> None:
+def carry_out(text: str, source: str, given: list[str] | None, options: Mapping[str, Any], *, only_print: bool) -> None:
+    """Do the run of a configuration, with overrides and options, and print what it comes to; or print its settings."""
     say("loading libraries")
     from safeeraser import runs as config
-    from safeeraser.cli import wiring
+    from safeeraser.runs.kit import Kit, names
 
-    settings = config.parse(text, source, given, wiring.names())
+    settings = config.parse(text, source, given or [], names(), options)
     if only_print:
         stdout.print(config.as_yaml(settings), end="", markup=False, soft_wrap=True)
         return
@@ -111,7 +63,7 @@ def _run(text: str, source: str, given: list[str], only_print: bool) -> None:
             "among several, then `judge` and `score` follow in one"
         )
     chosen = attacks.choose_attacks(settings.attacks)
-    kit = wiring.kit(settings, RunFolder(settings.folder))
+    kit = Kit.of(settings, RunFolder(settings.folder))
     finish(lambda: pipeline.run(settings, kit, say), settings, settings.folder)
     if chosen:
         stdout.print("\nDoes it last?", style="bold")

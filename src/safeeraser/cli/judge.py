@@ -1,4 +1,4 @@
-"""Verdicts on answers: `judge`."""
+"""`judge`: verdicts on answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safeeraser.cli.complete import complete_judge
-from safeeraser.cli.options import Data, Format, Overrides
+from safeeraser.cli.options import Data, Format, Overrides, stage_settings
 from safeeraser.cli.output import alone, say
 from safeeraser.errors import UserError
 
@@ -53,7 +53,7 @@ def judge(
       safeeraser judge --data data/icons --generations po.jsonl --output verdicts.jsonl --judge llama-guard \\
         model=meta-llama/Llama-Guard-3-8B
     """
-    from safeeraser.cli import wiring
+    from safeeraser.benchmarks import read
     from safeeraser.judges.run import check_failures, describe_failures, judge_file
     from safeeraser.judges.table import maker
     from safeeraser.records import Generation, read_jsonl
@@ -61,7 +61,7 @@ def judge(
     alone()
     chosen = judge_settings(judge, given, config).all_judges
     make = maker(chosen, output.with_name(f"{output.name}.replies.jsonl"))
-    benchmark = wiring.read(data, layout)
+    benchmark = read(data, layout)
     tally = judge_file(make(benchmark.refusals), benchmark.examples, read_jsonl(generations, Generation), output)
     say(f"{tally.judged_now} of {tally.answers} answers judged now: {output}")
     check_failures({str(output): tally}, failure_limit)
@@ -71,11 +71,11 @@ def judge(
 
 def judge_settings(judge: str | None, given: list[str] | None, config: Path | None) -> RunSettings:
     """Settings that say who judges: from a run's configuration, or from a name and KEY=VALUE."""
-    from safeeraser.cli import wiring
     from safeeraser.runs import load
+    from safeeraser.runs.kit import names
 
     if config is not None:
         if judge is not None or given:
             raise UserError("--config says who judges: leave out --judge and KEY=VALUE")
-        return load(config, names=wiring.names())
-    return wiring.settings("judge", given, seed=None, **{"judge.name": judge or "rules"})
+        return load(config, names=names())
+    return stage_settings("judge", given, {"judge.name": judge or "rules"})

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.cli.complete import complete_judge
-from safeeraser.cli.options import Adapters, Data, Dtype, Format, Limit, Model, Overrides, Parts, Seed, named
+from safeeraser.cli.options import (
+    Adapters,
+    Data,
+    Dtype,
+    Format,
+    Limit,
+    Model,
+    Overrides,
+    Parts,
+    Seed,
+    named,
+    run_options,
+)
 from safeeraser.cli.output import say
+from safeeraser.cli.run import finish
 from safeeraser.records import VANILLA
 
 
@@ -45,26 +59,20 @@ def evaluate(
       safeeraser evaluate --data MOSSBench --format mossbench --model llava-hf/llava-1.5-7b-hf \\
         --adapter out/llava/adapter --output out/mossbench generate.max_new_tokens=128
     """
-    from safeeraser.cli import runs, wiring
     from safeeraser.models.processes import processes
-    from safeeraser.runs import pipeline
+    from safeeraser.runs import parse, pipeline
     from safeeraser.runs.folder import RunFolder
+    from safeeraser.runs.kit import Kit, names
 
     state = processes()  # before the model is loaded, so that each goes to its own device
     adapters = named(adapter)
-    keys: dict[str, Any] = {
-        "model": model,
-        "dtype": dtype,
-        "judge.name": judge,
-        "output": str(output),
-        "methods": list(adapters),
-    }
-    keys |= {"data.benchmark": layout, "data.path": str(data)}
-    keys |= {f"limits.{each}": limit for each in Part if limit is not None}
-    settings = wiring.evaluation(keys, given or [], seed)
-    kit = wiring.kit(settings.model_copy(update={"methods": (VANILLA,)}), RunFolder(output))
+    options = run_options(seed=seed, limit=limit, output=output)
+    options |= {"model": model, "dtype": dtype, "judge.name": judge, "methods": list(adapters)}
+    options |= {"data.benchmark": layout, "data.path": data}
+    settings = parse("", "options", given or [], replace(names(), methods=()), options)  # its methods are adapters
+    kit = Kit.of(settings.model_copy(update={"methods": (VANILLA,)}), RunFolder(output))
     asking = partial(pipeline.evaluate, settings, kit, adapters, part or list(Part), say)
     if state.is_main_process:
-        runs.finish(asking, settings, output)
+        finish(asking, settings, output)
     else:
         asking()

@@ -1,4 +1,4 @@
-"""Training, a stage at a time: `unlearn`, and `pretrain` for the embedded model."""
+"""`unlearn`: train an adapter, a stage alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from safeeraser.cli.complete import complete_method
-from safeeraser.cli.options import Data, Dtype, Format, Model, Overrides, Seed
+from safeeraser.cli.options import Data, Dtype, Format, Model, Overrides, Seed, stage_settings
 from safeeraser.cli.output import stdout
 from safeeraser.errors import UserError
 
@@ -38,39 +38,18 @@ def unlearn(
       safeeraser unlearn --data data/icons --method po+pd --output out/po+pd
       safeeraser unlearn --data data/icons --method po --output out/po steps=40 learning_rate=3e-4 lora_r=16
     """
-    from safeeraser.cli import wiring
+    from safeeraser.benchmarks import read
     from safeeraser.records import VANILLA
+    from safeeraser.runs.kit import Kit
     from safeeraser.unlearning.run import check
     from safeeraser.unlearning.run import unlearn as train
 
     if method == VANILLA:
         raise UserError(f"--method {VANILLA} is the model before unlearning: there is nothing to train")
-    settings = wiring.settings("unlearn", given, seed=seed, model=model, dtype=dtype, methods=[method])
-    kit = wiring.kit(settings)
-    benchmark = wiring.read(data, layout)
+    settings = stage_settings("unlearn", given, {"seed": seed, "model": model, "dtype": dtype, "methods": [method]})
+    kit = Kit.of(settings)
+    benchmark = read(data, layout)
     trained = settings.unlearning(method)
     check(benchmark.examples, benchmark.refusals, kit.methods[method], trained)  # before a model is loaded for nothing
     folder = train(kit.load(None), benchmark.examples, benchmark.refusals, kit.methods[method], trained, output)
     stdout.print(str(folder), markup=False, soft_wrap=True)
-
-
-def pretrain(
-    output: Annotated[Path, typer.Option("--output", help="Folder for the weights; a new one.")],
-    never_knew: Annotated[
-        bool, typer.Option("--never-knew", help="Teach no instruction about the things that attacks are measured on.")
-    ] = False,
-) -> None:
-    """Train the embedded model again from nothing.
-
-    The projector and the adapter that come with the package, from the pretrained parts; about half an hour on two
-    cores with AMX. Nothing is written before its end: stopped, it begins anew. The folder can be named as a --model,
-    and as the --control of `attack`.
-
-    \b
-    Examples:
-      safeeraser pretrain --output out/weights
-      safeeraser pretrain --never-knew --output out/never-knew
-    """
-    from safeeraser.models.pretrain import pretrain as train
-
-    stdout.print(str(train(output, never_knew=never_knew)), markup=False, soft_wrap=True)

@@ -1,0 +1,75 @@
+"""What the names in a run's settings stand for: data, model, methods and judge, made when they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from safeeraser import objectives
+from safeeraser.benchmarks import SOURCES
+from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.settings import DataSettings
+from safeeraser.errors import UserError
+from safeeraser.judges import Judge
+from safeeraser.judges.table import maker
+from safeeraser.models import MODELS
+from safeeraser.models.load import LoadedModel, folder_weights, load
+from safeeraser.objectives import Method
+from safeeraser.records import VANILLA
+from safeeraser.runs.folder import RunFolder
+from safeeraser.runs.settings import RunSettings
+from safeeraser.settings import Names
+
+
+def names() -> Names:
+    """Every name that settings may use."""
+    return Names(
+        benchmarks=tuple(SOURCES),
+        methods=(VANILLA, *objectives.names()),
+        models=tuple(name for name in MODELS if name.islower()),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What the names in a run's settings stand for.
+
+    `build` writes an embedded benchmark to its folder (None where there is nothing to build), `read` reads a folder,
+    `load` loads the model, with an adapter merged into it if one is given, and `judge` makes the judge from the
+    benchmark's refusals. `weights` tells the content of a model's folder without loading it. `methods` holds every
+    method but vanilla.
+    """
+
+    build: Callable[[DataSettings], None] | None
+    read: Callable[[Path], Benchmark]
+    load: Callable[[Path | None], LoadedModel]
+    methods: Mapping[str, Method]
+    judge: Callable[[Sequence[str]], Judge]
+    weights: Callable[[], str | None] = lambda: None
+
+    @classmethod
+    def of(cls, settings: RunSettings, folder: RunFolder | None = None) -> Kit:
+        """The kit of these settings; in a run's folder, a judge's replies are kept.
+
+        Raises UserError for a benchmark that needs a folder and has none, and for options that a method does not take.
+        """
+        source = SOURCES[settings.data.benchmark]
+        if not source.embedded and settings.data.path is None:
+            raise UserError(f"data.path: the benchmark {settings.data.benchmark!r} needs a folder")
+        return cls(
+            build=(lambda data: source.build(data.folder, scale=data.scale, seed=data.seed))
+            if source.embedded
+            else None,
+            read=source.read,
+            load=lambda adapter: load(settings.model, adapter=adapter, dtype=settings.dtype),
+            methods={name: _method(settings, name) for name in settings.methods if name != VANILLA},
+            judge=maker(settings.all_judges, folder.replies if folder is not None else None),
+            weights=partial(folder_weights, settings.model),
+        )
+
+
+def _method(settings: RunSettings, name: str) -> Method:
+    trained = settings.unlearning(name)
+    return objectives.find(name, trained.preset).bind(**trained.options)
