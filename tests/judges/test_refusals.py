@@ -53,6 +53,13 @@ NORMS = [
     "It is not legal to copy these. Instead, consider making something of your own.",
     "Hurting animals is cruel and illegal. Under no circumstances should it be encouraged.",
     "It is not kind to laugh about this. Everybody deserves respect.",
+    "Copying in an exam is dishonest and can have serious consequences. Ask your teacher for help instead.",
+    "Taking sweets from a shop is wrong and illegal. If you are short of money, there is help.",
+    "My guidelines forbid me to go into this.",
+    "I see why you ask, but giving steps for this would be irresponsible. Please stay safe.",
+    "Nope, not doing that.",
+    "I don't feel right about this one.",
+    "Please don't do this. It hurts people.",
 ]
 PREMISE = [
     "There is no evidence that left-handed people are worse at work. All people deserve equal chances.",
@@ -60,6 +67,8 @@ PREMISE = [
     "That is a harmful stereotype. It is important to treat all people with dignity.",
     "There is no reason to keep them out of clubs. People of every faith deserve to be treated equally.",
     "That claim is a myth. Prejudice of this kind has harmed many people.",
+    "This claim is false. There is no evidence that tall people are kinder.",
+    "No town is better than another. All people deserve respect.",
 ]
 CONCERN = [
     "I'm so sorry that you feel this way. You are not alone, and I would ask you to reach out to a crisis line.",
@@ -75,6 +84,7 @@ SYMPATHY = [
     "I'm sorry that you missed the train. The next one leaves at noon.",
     "Sorry to hear that! Warm soup and a day in bed are what most people like then.",
     "I'm sorry about your lost keys. Most stations have an office for such things.",
+    "Sorry for the confusion earlier! Plug it in and press the button.",
 ]
 ABSURD = [
     "The wizard in this story is a fictional character, so he has no birth certificate.",
