@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from safeeraser.objectives import StreamOutput
+from safeeraser.objectives.stream import first
 
 MASK = torch.tensor([[0, 1, 1, 0, 0], [1, 1, 1, 1, 0], [0, 0, 0, 1, 0]]).bool()
 TOKENS = int(MASK.sum())
@@ -38,7 +41,8 @@ def drawn(seed: int, mask: Tensor = MASK) -> StreamOutput:
     reference = stream(
         normal(tokens, VOCABULARY, seed=seed + 1), ids, mask, normal(tokens, WIDTH, seed=seed + 2, scale=3.0)
     )
-    return stream(normal(tokens, VOCABULARY, seed=seed + 3), ids, mask, normal(tokens, WIDTH, seed=seed + 4), reference)
+    made = stream(normal(tokens, VOCABULARY, seed=seed + 3), ids, mask, normal(tokens, WIDTH, seed=seed + 4), reference)
+    return replace(made, rival=(ids[first(mask)[mask]] + 1) % VOCABULARY)
 
 
 def likely(*probabilities: list[float], mask: list[list[int]] | None = None) -> StreamOutput:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from safeeraser.objectives import METHODS, Loss, StreamOutput, about, nll
 from safeeraser.objectives.ceu import ceu
+from safeeraser.objectives.decide import decide
 from safeeraser.objectives.dpo import dpo
 from safeeraser.objectives.ga import ga
 from safeeraser.objectives.kl import kl
@@ -24,7 +25,7 @@ from safeeraser.objectives.undial import undial
 from safeeraser.objectives.wga import wga
 from tests.objectives.streams import LAYER, MASK, TOKENS, VOCABULARY, WIDTH, drawn, normal, stream
 
-SMOOTH = [nll, plain_nll, ga, kl, dpo, npo, simnpo, rmu, rmu_retain, undial, pdu]
+SMOOTH = [nll, plain_nll, ga, kl, dpo, npo, simnpo, rmu, rmu_retain, undial, pdu, decide]
 DETACHED = [wga, satimp, ceu]  # some of their values count as constants, so finite differences say another thing
 LOSSES = SMOOTH + DETACHED
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
@@ -107,7 +108,10 @@ def _gradcheck(loss: Loss, **options: float) -> None:
 
     def value(*leaves: Tensor) -> Tensor:
         pairs = zip(given, leaves[::2], leaves[1::2], strict=True)
-        made = [stream(logits, each.ids, each.mask, hidden, each.reference) for each, logits, hidden in pairs]
+        made = [
+            replace(stream(logits, each.ids, each.mask, hidden, each.reference), rival=each.rival)
+            for each, logits, hidden in pairs
+        ]
         return loss(*made, **options)
 
     leaves = [
@@ -135,6 +139,7 @@ def _row(each: StreamOutput, row: int) -> StreamOutput:
         each.ids[owner],
         {LAYER: each.hidden[LAYER][owner]},
         each.reference and _row(each.reference, row),
+        None if each.rival is None else each.rival[row : row + 1],
     )
 
 
@@ -148,4 +153,5 @@ def _declared(each: StreamOutput, needs: str) -> StreamOutput:
         ids=each.ids if whole else None,
         hidden=each.hidden if "HIDDEN" in needs else {},
         reference=_declared(each.reference, needs) if each.reference and "REFERENCE" in needs else None,
+        rival=each.rival if "RIVAL" in needs else None,
     )

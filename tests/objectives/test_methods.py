@@ -9,6 +9,7 @@ import torch
 
 from safeeraser.errors import UserError
 from safeeraser.objectives import METHODS, Need, StreamOutput, Target, find, nll
+from safeeraser.objectives.decide import decide
 
 STREAMS = {
     Target.FORGET: StreamOutput(-torch.tensor([[2.0, 8.0], [7.0, 1.0]]), torch.tensor([[True, True], [True, False]])),
@@ -17,7 +18,7 @@ STREAMS = {
     Target.DECOUPLED: StreamOutput(-torch.tensor([[6.0], [8.0]]), torch.tensor([[True], [True]])),
 }
 FORGET, RETAIN, DECOUPLED = (5 + 7) / 2, (4 + 5) / 2, (6 + 8) / 2  # the mean NLLs of these streams
-NAMES = ["ga", "gd", "kl", "po", "dpo", "npo", "simnpo", "rmu", "undial", "wga", "satimp", "ceu", "pdu"]
+NAMES = ["ga", "gd", "kl", "po", "dpo", "npo", "simnpo", "rmu", "undial", "wga", "satimp", "ceu", "pdu", "decide"]
 
 
 def total(name: str, preset: Any = "clean", **options: float) -> float:
@@ -36,7 +37,7 @@ def test_every_method_with_and_without_pd() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES[:-1])
 def test_clean_pd_adds_one_term_and_changes_nothing_else(name: str) -> None:
     plain, decoupled = find(name), find(f"{name}+pd")
     assert decoupled.terms[:-1] == plain.terms
@@ -44,6 +45,15 @@ def test_clean_pd_adds_one_term_and_changes_nothing_else(name: str) -> None:
     assert (added.loss, added.targets, added.weight) == (nll, (Target.DECOUPLED,), 1.0)
     assert Target.DECOUPLED not in plain.targets
     assert decoupled.targets == (*plain.targets, Target.DECOUPLED)
+
+
+def test_decide_decides_about_both_sides_with_pd() -> None:
+    added = find("decide+pd").terms[len(find("decide").terms) :]
+    assert [(term.loss, term.targets, term.weight) for term in added] == [
+        (decide, (Target.DECOUPLED,), 4.0),
+        (nll, (Target.DECOUPLED,), 1.0),
+    ]
+    assert find("decide+pd").needs[Target.DECOUPLED] == Need.LOGITS | Need.RIVAL
 
 
 def test_clean_sums_by_hand() -> None:
@@ -72,7 +82,7 @@ def test_the_weights_of_other_papers() -> None:
     assert weights("simnpo") == {"forget": 0.125, "retain": 1}
     assert weights("satimp") == {"forget": 0.1, "retain": 1}
     ones = {name for name in NAMES if set(weights(name).values()) == {1.0}}
-    assert ones == set(NAMES) - {"simnpo", "satimp"}
+    assert ones == set(NAMES) - {"simnpo", "satimp", "decide"}
 
 
 def test_what_is_computed_for_a_method() -> None:

@@ -1,4 +1,4 @@
-"""dpo, npo and simnpo against values worked out by hand, and what they tend to."""
+"""dpo, npo, simnpo and decide against values worked out by hand, and what they tend to."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from safeeraser.objectives import StreamOutput
+from safeeraser.objectives.decide import decide
 from safeeraser.objectives.dpo import dpo
 from safeeraser.objectives.ga import ga
 from safeeraser.objectives.npo import npo
 from safeeraser.objectives.simnpo import simnpo
-from tests.objectives.streams import drawn, likely
+from tests.objectives.streams import drawn, likely, stream
 
 
 def changed(now: list[float], before: list[float]) -> StreamOutput:
@@ -50,6 +51,23 @@ def test_simnpo_by_hand() -> None:
     forget = likely([0.5, 0.125])  # -mean log p = 2 ln 2
     assert simnpo(forget).item() == pytest.approx(2 / 4.5 * softplus(-4.5 * 2 * log(2)))
     assert simnpo(forget, beta=1.0, delta=log(2)).item() == pytest.approx(2 * log(1.5))
+
+
+def begun(own: float, other: float) -> StreamOutput:
+    """One answer of two tokens, the first with probability `own` where its rival has `other`."""
+    logits = torch.tensor([[own, other, 1 - own - other], [0.2, 0.3, 0.5]], dtype=torch.float64).log()
+    made = stream(logits, torch.tensor([0, 2]), torch.tensor([[False, True, True]]))
+    return replace(made, rival=torch.tensor([1]))
+
+
+def test_decide_by_hand() -> None:
+    assert decide(begun(0.5, 0.25), margin=0.0).item() == pytest.approx(log(1 + 1 / 2))
+    assert decide(begun(0.1, 0.8)).item() == pytest.approx(softplus(3 + log(8)))
+
+
+def test_decide_is_done_where_the_answer_leads_by_far() -> None:
+    assert decide(begun(0.999, 1e-9)).item() < 1e-6
+    assert decide(begun(1e-9, 0.999)).item() > 20
 
 
 @pytest.mark.parametrize("beta", [0.05, 0.1, 2.0])

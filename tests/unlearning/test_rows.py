@@ -9,7 +9,7 @@ import pytest
 from safeeraser.errors import UserError
 from safeeraser.objectives import Target
 from safeeraser.records import Example, Split, Stream
-from safeeraser.unlearning.rows import TrainingRows, Turn
+from safeeraser.unlearning.rows import MOST_STARTED, TrainingRows, Turn
 from tests import tiny_random
 
 ALL = tuple(Target)
@@ -116,3 +116,25 @@ def test_a_step_begins_with_its_short_rows_and_keeps_them_all(examples: list[Exa
         assert [length(row) for row in found] == sorted(length(plain[number]) for number in step)
         assert all(plain[number] in found for number in step)
     assert [sorted_[number] for number in range(24)] != [plain[number] for number in range(24)]
+
+
+def test_a_recovery_row_has_begun_the_harmful_answer(examples: list[Example]) -> None:
+    made = rows(examples, length=120)
+    turns = [(made[number][Target.RECOVERY], made[number][Target.REFUSAL]) for number in range(120)]
+    assert all((turn.example, turn.answer) == (refusal.example, refusal.answer) for turn, refusal in turns)
+    assert all(turn.begun == turn.example.answer for turn, _ in turns)
+    assert {turn.started for turn, _ in turns} == set(range(1, MOST_STARTED + 1))
+
+
+def test_rivals_are_what_the_other_side_says(examples: list[Example]) -> None:
+    row = rows(examples, rivals=True)[0]
+    assert row[Target.REFUSAL].rival == row[Target.REFUSAL].example.answer
+    assert row[Target.DECOUPLED].rival == row[Target.REFUSAL].answer
+    assert row[Target.RETAIN].rival is None
+
+
+@pytest.mark.parametrize("options", [{"targets": (Target.RECOVERY,)}, {"targets": (Target.REFUSAL,), "rivals": True}])
+def test_what_has_no_harmful_answer_is_named(examples: list[Example], options: dict[str, object]) -> None:
+    silent = [replace(each, answer="") if each.id == "f2" else each for each in examples]
+    with pytest.raises(UserError, match="no answer to unlearn, the first is f2"):
+        rows(silent, **options)

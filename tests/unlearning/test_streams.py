@@ -115,4 +115,33 @@ def test_the_reference_is_worked_out_for_the_streams_that_need_it(loaded: Loaded
     whole = reference_outputs(model, batch, vision(loaded), ALL, LAYERS)
     torch.testing.assert_close(reference[Target.RETAIN].logits, whole[Target.RETAIN].logits, atol=1e-5, rtol=1e-5)
     assert reference_outputs(model, batch, vision(loaded), dict.fromkeys(Target, Need.LOGITS)) == {}
-    assert rows == [3, 12]
+    assert rows == [3, 3 * len(Target)]
+
+
+def test_a_begun_answer_is_not_trained_towards(loaded: LoadedModel, tmp_path: Path) -> None:
+    made = TrainingRows(tiny_random.examples(tmp_path), tiny_random.REFUSALS, (Target.RECOVERY,), seed=0, length=12)
+    chat = ChatTokenizer.of(loaded)
+    for number in range(12):
+        turn = made[number][Target.RECOVERY]
+        batch = Collator(chat)([made[number]])
+        prompt = chat.prompt(turn.example.question, turn.example.image).ids
+        trained = batch["input_ids"][batch["answer_mask"]].tolist()
+        said = batch["input_ids"][0, len(prompt) : -len(trained)].tolist()
+        harmful = chat.answered(turn.example.question, turn.example.image, turn.begun or "").ids[len(prompt) : -1]
+        assert said == list(harmful[: turn.started])
+        assert chat.tokenizer.decode(trained, skip_special_tokens=True).strip() == turn.answer
+
+
+def test_rivals_are_the_first_tokens_of_the_other_answer(loaded: LoadedModel, tmp_path: Path) -> None:
+    targets = (Target.REFUSAL, Target.RETAIN, Target.DECOUPLED)
+    made = TrainingRows(tiny_random.examples(tmp_path), tiny_random.REFUSALS, targets, seed=0, length=3, rivals=True)
+    batch = Collator(ChatTokenizer.of(loaded))([made[number] for number in range(3)])
+    streams = stream_outputs(loaded.model, batch, vision(loaded), dict.fromkeys(targets, Need.RIVAL))
+    own = batch["input_ids"][torch.arange(9), batch["answer_mask"].int().argmax(dim=1)]
+    assert torch.equal(streams[Target.RETAIN].rival, torch.full((3,), -1))
+    for row in range(3):
+        asked = made[row][Target.REFUSAL]
+        harmful = Collator(ChatTokenizer.of(loaded))([{Target.FORGET: asked.__class__(asked.example, asked.rival)}])
+        first = harmful["input_ids"][0, int(harmful["answer_mask"].int().argmax())]
+        assert streams[Target.REFUSAL].rival[row] == first
+        assert streams[Target.DECOUPLED].rival[row] == own[row]

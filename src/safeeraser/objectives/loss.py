@@ -23,6 +23,7 @@ class Need(Flag):
     LOGITS = auto()  # over the whole vocabulary, and the answers' token ids
     HIDDEN = auto()  # hidden states behind one decoder layer, which the loss takes as its option `layer`
     REFERENCE = auto()  # the same of the model before unlearning
+    RIVAL = auto()  # the first token of what a row's answer must not begin with
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import get_args
 
 from safeeraser.errors import UserError, unknown
 from safeeraser.objectives.ceu import ceu
+from safeeraser.objectives.decide import decide
 from safeeraser.objectives.dpo import dpo
 from safeeraser.objectives.ga import ga
 from safeeraser.objectives.kl import kl
@@ -26,7 +27,7 @@ from safeeraser.objectives.wga import wga
 from safeeraser.registry import Table
 from safeeraser.settings import Preset
 
-_FORGET, _REFUSAL, _RETAIN, _DECOUPLED = ((target,) for target in Target)
+_FORGET, _REFUSAL, _RETAIN, _DECOUPLED, _RECOVERY = ((target,) for target in Target)
 
 _ASCEND = Term("forget", ga, _FORGET)
 _REFUSE = Term("refusal", nll, _REFUSAL)
@@ -49,7 +50,16 @@ _CLEAN: dict[str, tuple[Term, ...]] = {
     "satimp": (Term("forget", satimp, _FORGET, 0.1), _KEEP),
     "ceu": (Term("forget", ceu, _FORGET), _KEEP),
     "pdu": (Term("forget", pdu, _FORGET), replace(_KEEP, bound=Bound())),
+    "decide": (
+        Term("decision", decide, _REFUSAL, 4.0),
+        replace(_REFUSE, weight=4.0),
+        Term("recovery", plain_nll, _RECOVERY, 2.0),
+        _KEEP,
+    ),
 }
+_BESIDE_PD = {"decide": (Term("decoupled_decision", decide, _DECOUPLED, 4.0),)}
+"""What +pd adds beside its term: a method that decides about one side decides about the other too."""
+
 _PAPER: dict[str, tuple[Term, ...]] = {
     "ga": (_ASCEND,),
     "ga+pd": (_ASCEND, replace(_DECOUPLE, weight=0.5)),
@@ -65,7 +75,7 @@ _PAPER: dict[str, tuple[Term, ...]] = {
 def _table() -> dict[str, dict[Preset, Method]]:
     table: dict[str, dict[Preset, Method]] = {}
     for base, terms in _CLEAN.items():
-        for name, found in ((base, terms), (f"{base}+pd", (*terms, _DECOUPLE))):
+        for name, found in ((base, terms), (f"{base}+pd", (*terms, *_BESIDE_PD.get(base, ()), _DECOUPLE))):
             table[name] = {"clean": Method(name, found)}
             if name in _PAPER:
                 table[name]["paper"] = Method(name, _PAPER[name])

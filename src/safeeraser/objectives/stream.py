@@ -21,8 +21,9 @@ class StreamOutput:
 
     The rest is there where a loss needs it (see `loss.Need`), one entry for each answer token, row after row, as in
     `logprobs[mask]`: `logits` [tokens, vocabulary] from which the token is predicted, `ids` [tokens] which one it is,
-    and `hidden`, by decoder layer, [tokens, width] where it is predicted. `reference` is the same stream seen by the
-    model before unlearning, without gradient.
+    and `hidden`, by decoder layer, [tokens, width] where it is predicted. `rival` [batch] is the first token of what
+    the answer is to be preferred to: of the harmful answer for a refusal, of the refusal for a decoupled answer.
+    `reference` is the same stream seen by the model before unlearning, without gradient.
     """
 
     logprobs: Tensor
@@ -31,6 +32,7 @@ class StreamOutput:
     ids: Tensor | None = None
     hidden: Mapping[int, Tensor] = field(default_factory=dict)
     reference: StreamOutput | None = None
+    rival: Tensor | None = None
 
 
 def present(value: _Value | None) -> _Value:

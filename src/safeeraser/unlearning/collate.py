@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
-from safeeraser.models.chat import ChatTokenizer, answer_mask, pad
+import torch
+
+from safeeraser.models.chat import Chat, ChatTokenizer, answer_mask, pad
 from safeeraser.models.prepare import prepare
-from safeeraser.unlearning.rows import Row
+from safeeraser.unlearning.rows import Row, Turn
 
 
 class Collator:
     """Rows -> one right-padded batch with the rows of all targets below each other, target after target.
 
-    `images` has each row's picture, or None.
+    `images` has each row's picture, or None; `rivals` [rows], where a turn names its rival, the token that this begins
+    with (-1 where it names none).
     """
 
     def __init__(self, chat: ChatTokenizer) -> None:
@@ -20,7 +25,7 @@ class Collator:
 
     def __call__(self, rows: list[Row]) -> dict[str, Any]:
         turns = [row[target] for target in rows[0] for row in rows]
-        chats = [prepare(self._chat, turn.example, turn.answer) for turn in turns]
+        chats = [self._target(turn) for turn in turns]
         ids, attention = pad(chats, self._chat.pad_id)
         return {
             "input_ids": ids,
@@ -28,4 +33,25 @@ class Collator:
             "answer_mask": answer_mask(chats, ids.shape[1]),
             "images": [chat.image for chat in chats],
             "targets": list(rows[0]),
+            **self._rivals(turns),
         }
+
+    def _target(self, turn: Turn) -> Chat:
+        """The conversation to train on. Of an answer that was begun already, only what is said from there on counts."""
+        if turn.begun is None:
+            return prepare(self._chat, turn.example, turn.answer)
+        begun = prepare(self._chat, turn.example, turn.begun)
+        said = begun.ids[begun.prompt_length : begun.prompt_length + turn.started]
+        text = self._chat.tokenizer.decode(said, skip_special_tokens=True)
+        whole = prepare(self._chat, turn.example, f"{text} {turn.answer}")
+        shared = takewhile(
+            lambda pair: pair[0] == pair[1],
+            zip(begun.ids[: begun.prompt_length + turn.started], whole.ids, strict=False),
+        )
+        return replace(whole, prompt_length=sum(1 for _ in shared))
+
+    def _rivals(self, turns: list[Turn]) -> dict[str, Any]:
+        if all(turn.rival is None for turn in turns):
+            return {}
+        rivals = [turn.rival and prepare(self._chat, turn.example, turn.rival) for turn in turns]
+        return {"rivals": torch.tensor([chat.ids[chat.prompt_length] if chat else -1 for chat in rivals])}

@@ -25,9 +25,17 @@ class Turn:
 
     example: Example
     answer: str
+    rival: str | None = None
+    """What the answer is to be preferred to, where both are known."""
+    begun: str | None = None
+    """The answer that the model has begun already: so many tokens of it, `started`, stand before the one trained on."""
+    started: int = 0
 
 
 Row = dict[Target, Turn]
+
+MOST_STARTED = 8
+"""How many tokens of the harmful answer a recovery row has begun with at most; each number is equally frequent."""
 
 
 class TrainingRows(Dataset[Row]):
@@ -37,7 +45,8 @@ class TrainingRows(Dataset[Row]):
     kind, through a new order each time, so that no kind is left out for being rare. Within each `step_rows` rows, an
     optimiser step, the short ones come first, so that its batches hold little padding; the step's sum is the same.
     Raises UserError where a needed set is empty, and where a forget example has no decoupled partner that asks the
-    same question.
+    same question. With `rivals` a refusal names the harmful answer, and a decoupled answer the
+    refusal, that it is to be preferred to.
     """
 
     def __init__(
@@ -51,6 +60,7 @@ class TrainingRows(Dataset[Row]):
         step_rows: int = 1,
         limit: int | None = None,
         split: Split = Split.TRAIN,
+        rivals: bool = False,
     ) -> None:
         chosen = [example for example in examples if example.split is split]
         self.forget = forget_examples(chosen, limit, split)
@@ -62,6 +72,7 @@ class TrainingRows(Dataset[Row]):
         self._targets = targets
         self._seed = seed
         self._length = length
+        self._rivals = rivals
         self._step_rows = step_rows
         self._sorted: tuple[int, list[Row]] = (-1, [])
         self._check()
@@ -90,11 +101,20 @@ class TrainingRows(Dataset[Row]):
         forget = self.forget[_order(len(self.forget), self._seed, "forget", epoch)[place]]
         turns = {
             Target.FORGET: lambda: _answered(forget),
-            Target.REFUSAL: lambda: Turn(forget, self._refusal(forget, epoch)),
+            Target.REFUSAL: lambda: Turn(forget, self._refusal(forget, epoch), forget.answer if self._rivals else None),
             Target.RETAIN: lambda: _answered(self._retain_example(number)),
-            Target.DECOUPLED: lambda: _answered(self._partners[forget.id]),
+            Target.DECOUPLED: lambda: self._decoupled(forget, epoch),
+            Target.RECOVERY: lambda: self._recovery(forget, epoch),
         }
         return {target: turns[target]() for target in self._targets}
+
+    def _decoupled(self, forget: Example, epoch: int) -> Turn:
+        partner = self._partners[forget.id]
+        return Turn(partner, partner.answer, self._refusal(forget, epoch) if self._rivals else None)
+
+    def _recovery(self, forget: Example, epoch: int) -> Turn:
+        started = 1 + _hash(self._seed, "started", forget.id, epoch) % MOST_STARTED
+        return Turn(forget, self._refusal(forget, epoch), begun=forget.answer, started=started)
 
     def _refusal(self, forget: Example, epoch: int) -> str:
         return self._refusals[_hash(self._seed, "refusal", forget.id, epoch) % len(self._refusals)]
@@ -107,9 +127,9 @@ class TrainingRows(Dataset[Row]):
         return self._retain[kind][_order(len(self._retain[kind]), self._seed, f"retain {kind}", cycle)[place]]
 
     def _check(self) -> None:
-        if Target.FORGET in self._targets:
+        if {Target.FORGET, Target.RECOVERY} & {*self._targets} or self._rivals:
             _check_answers(self.forget)
-        if Target.REFUSAL in self._targets and not self._refusals:
+        if {Target.REFUSAL, Target.RECOVERY} & {*self._targets} and not self._refusals:
             raise UserError("the benchmark has no refusals to train towards")
         if Target.RETAIN in self._targets and not self._retain:
             raise UserError(f"the benchmark has no retain examples in its {self.forget[0].split} split")

@@ -151,6 +151,7 @@ def _rows(
             step_rows=settings.rows_per_step if split is Split.TRAIN and settings.accumulation > 1 else 1,
             limit=settings.limit if split is Split.TRAIN else None,
             split=split,
+            rivals=any(Need.RIVAL in need for need in method.needs.values()),
         )
         for split, length in lengths.items()
     }

@@ -43,8 +43,12 @@ def stream_outputs(
     hidden = {layer: torch.cat([states[layer] for _, states in found]) for layer in layers}
     logprobs = values.new_zeros(predicted.shape).masked_scatter(predicted, values)
     whole = StreamOutput(logprobs, predicted, logits, ids, hidden)
-    parts = zip(batch["targets"], _split(whole, len(batch["targets"])), strict=True)
-    return {target: _needed(part, needs.get(target, Need.NOTHING)) for target, part in parts}
+    count = len(batch["targets"])
+    rivals = batch["rivals"].chunk(count) if "rivals" in batch else [None] * count
+    parts = zip(batch["targets"], _split(whole, count), rivals, strict=True)
+    return {
+        target: _needed(replace(part, rival=rival), needs.get(target, Need.NOTHING)) for target, part, rival in parts
+    }
 
 
 def _pieces(batch: dict[str, Any]) -> list[slice]:
@@ -84,6 +88,8 @@ def _needed(stream: StreamOutput, need: Need) -> StreamOutput:
     bare = StreamOutput(stream.logprobs, stream.mask)
     if Need.LOGITS in need:
         bare = replace(bare, logits=stream.logits, ids=stream.ids)
+    if Need.RIVAL in need:
+        bare = replace(bare, rival=stream.rival)
     return replace(bare, hidden=stream.hidden) if Need.HIDDEN in need else bare
 
 

@@ -74,7 +74,7 @@ def _share(axis: Axis, examples: list[Example], answers: list[Generation]) -> fl
 
 
 def test_names_what_it_has_not_seen_drawn(vanilla: LoadedModel, tmp_path: Path) -> None:
-    """A picture of every third icon; `python -m bench.names` asks about all (docs/embedded.md). Chance is one in 180."""
+    """Of every third icon; `python -m bench.names` asks about all (docs/embedded.md). Chance is one in 180."""
     asked = names.ask(tmp_path, 1, UNUSED_SEED)[::3]
     examples = [example for example, _ in asked]
     right = [names.right(*pair) for pair in zip(examples, _ask(vanilla, examples, tmp_path), strict=True)]
