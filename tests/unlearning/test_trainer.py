@@ -14,7 +14,6 @@ from safeeraser.unlearning.rows import Row, TrainingRows
 from safeeraser.unlearning.streams import stream_outputs
 from tests import tiny_random
 
-
 WHOLE = tuple(
     target for target in Target if target is not Target.RECOVERY
 )  # what is trained on from the first token on
