@@ -25,7 +25,7 @@ ANSWER = "answer"
 CONTRAST = "contrast"
 """The roles of a `Likelihood`."""
 
-Record = TypeVar("Record", "Example", "Generation", "Likelihood", "Verdict", "Metric")
+Record = TypeVar("Record", "Example", "Generation", "Likelihood", "Reading", "Verdict", "Metric")
 
 
 class Stream(StrEnum):
@@ -133,6 +133,15 @@ class Likelihood:
     logprob: float | None
     first: float | None
     tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was read in a model about a question without an answer of its own: a value of 0..1, None where unknown."""
+
+    example_id: str
+    measure: str
+    value: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import safeeraser
@@ -15,7 +18,7 @@ from safeeraser.cli import app
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.load import load
-from safeeraser.records import Example, Generation, Metric, read_jsonl
+from safeeraser.records import Example, Generation, Metric, read_jsonl, write_jsonl
 from tests.durability.killing import files, run_until_size
 from tests.endpoint.fake_server import completion, last_text, serving
 from tests.runs.pipeline.world import World
@@ -70,6 +73,54 @@ def test_no_attack_gives_the_bytes_that_generation_gives(attacked: Path, finishe
     assert (tmp_path / "po.jsonl").read_bytes() == (attacked / "none/none/generations/po.jsonl").read_bytes()
 
 
+def test_what_the_run_has_answered_is_not_asked_again(finished: World, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished.folder / "run", run)
+    answers = run / "generations/po.jsonl"
+    told = [dataclasses.replace(each, answer=f"kept {each.example_id}") for each in read_jsonl(answers, Generation)]
+    write_jsonl(answers, told)
+    options = ["--limit", "4", "--attack", "grey=1", "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, ["attack", str(run), *options])
+    assert result.exit_code == 0, result.output
+    before = read_jsonl(tmp_path / "out/none/none/generations/po.jsonl", Generation)
+    assert before
+    assert all(each.answer == f"kept {each.example_id}" for each in before)
+    after = read_jsonl(tmp_path / "out/grey/1/generations/po.jsonl", Generation)
+    assert not any(each.answer.startswith("kept") for each in after)
+
+
+def test_what_is_read_in_the_model_has_figures_and_is_not_read_twice(finished: World, tmp_path: Path) -> None:
+    wanted = ["--attack", "once-begun=0,1", "--attack", "linear-probe=0,1", "--attack", "quantise=nf4"]
+    for _ in range(2):
+        result = CliRunner().invoke(app, command(finished, tmp_path / "read", *wanted))
+        assert result.exit_code == 0, result.output
+    found = content(tmp_path / "read")
+    begun = [each for each in found["outcomes"] if each["attack"] == "once-begun" and each["model"] == "po"]
+    assert [each["variant"] for each in begun] == ["0", "1"]
+    assert [metric["name"] for metric in begun[0]["metrics"]] == ["begun_harmful", "begun_harmless"]
+    assert all(0 <= metric["value"] <= 1 and metric["n"] for each in begun for metric in each["metrics"])
+    points = [each for each in found["curves"] if each["attack"] == "once-begun" and each["model"] == "po"]
+    assert {each["budget"] for each in points} == {0, 1}
+    probes = [each for each in found["outcomes"] if each["attack"] == "linear-probe"]
+    assert all(
+        [metric["name"] for metric in each["metrics"]] == ["probe", "probe_control", "selectivity"] for each in probes
+    )
+    if not torch.cuda.is_available():
+        assert {each["attack"] for each in found["not_run"]} == {"quantise"}
+        assert "GPU" in found["not_run"][0]["reason"]
+
+
+def test_what_an_attack_trains_is_written_only_where_asked(finished: World, tmp_path: Path) -> None:
+    wanted = ["--attack", "soft-prompt=5", "--attack", "universal-perturbation=5", "--attack", "grey=1"]
+    for number, options in enumerate(([], ["--keep", str(tmp_path / "kept")])):
+        result = CliRunner().invoke(app, command(finished, tmp_path / str(number), *wanted, *options))
+        assert result.exit_code == 0, result.output
+    assert not list(tmp_path.glob("[01]/**/*.safetensors"))
+    models, names = ("vanilla", "po", "po+pd"), ("soft-prompt", "universal-perturbation")
+    kept = {path.name for path in (tmp_path / "kept").iterdir()}
+    assert kept == {f"{name}-5-{model}.safetensors" for name in names for model in models}
+
+
 def test_attacked_weights_are_nowhere(attacked: Path) -> None:
     assert not list(attacked.rglob("*.safetensors"))
 
@@ -99,6 +150,7 @@ def test_another_limit_wants_another_folder(attacked: Path, finished: World) -> 
         (["--attack", "prefil"], "did you mean 'prefill'"),
         (["--attack", "prefill=2"], "point of the sweep"),
         (["--data", "somewhere"], "one RUN"),
+        (["--attack", "prefill", "--keep", "kept"], "none of these attacks trains"),
     ],
 )
 def test_wrong_options_are_told_before_anything_starts(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from contextlib import nullcontext
+from importlib.metadata import EntryPoint
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,26 +15,32 @@ import pytest
 import torch
 from PIL import Image
 
-from safeeraser.attacks.base import Arena, Target
+from safeeraser.attacks.base import HARMFUL, Arena, Attack, Readings, Target
 from safeeraser.attacks.none import NO_ATTACK
 from safeeraser.attacks.one_word import opening_words
 from safeeraser.attacks.parts import OverlapError, Parts, check_disjoint, split
 from safeeraser.attacks.prefill import LEFT, PREFILL
+from safeeraser.attacks.probe import probe
 from safeeraser.attacks.prune import pruned
 from safeeraser.attacks.quantise import QUANTISE, rounded
 from safeeraser.attacks.refusal_direction import direction, without
 from safeeraser.attacks.relearn import relearned, retain
 from safeeraser.attacks.sampling import pass_at
+from safeeraser.attacks.soft_prompt import VECTORS, SoftPrompt
 from safeeraser.attacks.table import ATTACKS
+from safeeraser.attacks.universal import Perturbation
 from safeeraser.attacks.weights import changed, language_linears
+from safeeraser.attacks.white_box import harmful_nll
 from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.released.read import read
 from safeeraser.errors import UserError
 from safeeraser.metrics.attacked import question_of
 from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.forward import AnswerScorer
 from safeeraser.models.load import load
 from safeeraser.models.pretrain.lessons import lessons, never_known
 from safeeraser.records import Split, Stream
+from safeeraser.registry import Table
 from tests.attacks import arena as arenas
 from tests.benchmarks import small
 from tests.runs.pipeline.world import World
@@ -65,30 +74,32 @@ def pixels(path: Path | None) -> np.ndarray[Any, Any]:
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack_asks_measured_questions_and_leaves_the_model_as_it_was(
-    arena: Arena, adapted: Arena, name: str
+    request: pytest.FixtureRequest, name: str
 ) -> None:
-    arena = adapted if ATTACKS[name].kind == "weights" else arena
-    attack, before, asked = ATTACKS[name], weights(arena), {example.id for example in arena.questions}
+    attack = ATTACKS[name]
+    arena: Arena = request.getfixturevalue("adapted" if attack.kind == "weights" else "arena")
+    before, asked = weights(arena), {example.id for example in arena.questions}
     points = [point for point in attack.sweep[:2] if attack.refused(arena.target, arena.parts, point) is None]
-    if not points:
-        return
-    variants = list(attack.carry_out(arena, points))
+    variants = list(attack.variants(arena, points))
     assert [variant.name for variant in variants] == list(points)
     for variant in variants:
-        assert {question_of(request.example.id) for request in variant.requests} <= asked
-        assert len({request.key for request in variant.requests}) == len(variant.requests)
+        if isinstance(variant, Readings):
+            assert {each.example_id for each in variant.found} <= asked
+        else:
+            assert {question_of(each.example.id) for each in variant.requests} <= asked
+            assert len({each.key for each in variant.requests}) == len(variant.requests)
     assert equal(weights(arena), before)
 
 
 def test_no_attack_asks_the_questions_as_they_are(arena: Arena) -> None:
-    (variant,) = NO_ATTACK.carry_out(arena, ["none"])
+    (variant,) = NO_ATTACK.variants(arena, ["none"])
     assert {request.example for request in variant.requests} == set(arena.questions)
     assert all(request.sample == 0 and not request.prefill for request in variant.requests)
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_a_prefill_of_so_many_tokens_is_those_tokens(arena: Arena, count: int) -> None:
-    (variant,), chat = PREFILL.carry_out(arena, [str(count)]), ChatTokenizer.of(arena.model)
+    (variant,), chat = PREFILL.variants(arena, [str(count)]), ChatTokenizer.of(arena.model)
     assert variant.requests
     for request in variant.requests:
         example = request.example
@@ -100,7 +111,7 @@ def test_a_prefill_of_so_many_tokens_is_those_tokens(arena: Arena, count: int) -
 
 def test_answers_too_short_for_a_prefill_are_left_out(arena: Arena) -> None:
     questions = tuple(dataclasses.replace(each, answer="Yes.") for each in arena.questions)
-    (variant,) = PREFILL.carry_out(dataclasses.replace(arena, questions=questions), ["3"])
+    (variant,) = PREFILL.variants(dataclasses.replace(arena, questions=questions), ["3"])
     assert variant.requests == ()
 
 
@@ -164,7 +175,7 @@ def test_rounding_leaves_so_many_steps_a_group_and_small_errors() -> None:
 def test_while_a_variant_is_asked_the_weights_are_rounded(arena: Arena) -> None:
     before = language_linears(arena.model.model)
     name, original = next((name, each.clone()) for name, each in before.items())
-    for variant in QUANTISE.carry_out(arena, ["4"]):
+    for variant in QUANTISE.variants(arena, ["4"]):
         assert variant.name == "4"
         assert torch.equal(language_linears(arena.model.model)[name], rounded(original, 4))
 
@@ -189,7 +200,7 @@ def test_pictures_change_on_both_sides_and_are_the_same_again(arena: Arena, name
     attack, originals = ATTACKS[name], {example.id: example for example in arena.questions}
     again = dataclasses.replace(arena, pictures=tmp_path / "again")
     point = attack.sweep[-1]
-    (variant,), (repeated,) = attack.carry_out(arena, [point]), attack.carry_out(again, [point])
+    (variant,), (repeated,) = attack.variants(arena, [point]), attack.variants(again, [point])
     streams = {request.example.stream for request in variant.requests}
     assert Stream.FORGET in streams
     for request, other in zip(variant.requests, repeated.requests, strict=True):
@@ -201,7 +212,7 @@ def test_pictures_change_on_both_sides_and_are_the_same_again(arena: Arena, name
 
 def test_a_turned_picture_is_turned(arena: Arena) -> None:
     originals = {example.id: example for example in arena.questions}
-    (variant,) = ATTACKS["rotation"].carry_out(arena, ["180"])
+    (variant,) = ATTACKS["rotation"].variants(arena, ["180"])
     example = variant.requests[0].example
     turned = np.rot90(pixels(originals[example.id].image), 2)
     assert np.abs(pixels(example.image) - turned).mean() < 2
@@ -214,10 +225,101 @@ def test_an_unknown_attack_names_what_is_near() -> None:
 
 def test_without_its_adapter_the_model_is_the_one_before(adapted: Arena, finished: World) -> None:
     before = load(str(finished.model), dtype="float32").model.state_dict()
-    for _ in ATTACKS["adapter-scale"].carry_out(adapted, ["0"]):
+    for _ in ATTACKS["adapter-scale"].variants(adapted, ["0"]):
         found = adapted.model.model.state_dict()
         assert found.keys() == before.keys()
         assert all(torch.allclose(found[name], before[name], atol=1e-6) for name in before)
+
+
+def test_the_projector_is_put_back_and_then_again_what_it_was(finished: World, tmp_path: Path) -> None:
+    adapter = finished.folder / "run/models/po/adapter"
+    before = load(str(finished.model), dtype="float32")
+    changed_ = load(str(finished.model), dtype="float32")
+    with torch.no_grad():
+        for parameter in changed_.model.get_submodule("model.multi_modal_projector").parameters():
+            parameter.add_(1.0)
+    arena = arenas.make(tmp_path, changed_, Target(name="po", adapter=adapter))
+    spoilt = weights(arena)
+    for _ in ATTACKS["projector-back"].variants(arena, ["original"]):
+        assert equal(weights(arena), before.model.state_dict())
+    assert equal(weights(arena), spoilt)
+
+
+def test_an_adapter_that_leaves_the_projector_alone_is_not_put_back(adapted: Arena) -> None:
+    reason = ATTACKS["projector-back"].refused(adapted.target, adapted.parts, "original")
+    assert reason is not None
+    assert "projector" in reason
+
+
+def test_a_perturbation_stays_within_its_bound_and_makes_harmful_answers_likelier(arena: Arena) -> None:
+    found = Perturbation(arena)
+    examples = [each for each in arena.parts.attacker if each.stream is Stream.FORGET]
+    before = harmful_nll(found.model, found.chat, examples)
+    trained = found.train(arena, [1, 20])
+    assert trained[1].abs().max() * 255 == pytest.approx(2)
+    assert trained[20].abs().max() * 255 <= 12 + 1e-4
+    with found.shown():
+        assert harmful_nll(found.model, found.chat, examples) < before
+
+
+def test_a_perturbed_picture_looks_like_the_picture_with_brighter_values(arena: Arena, tmp_path: Path) -> None:
+    found, path = Perturbation(arena), tmp_path / "picture.png"
+    found.delta = torch.full_like(found.delta, 8 / 255)
+    plain = pixels(arena.side(HARMFUL)[0].image)[: found.delta.shape[1], : found.delta.shape[2]]
+    looked = []
+    for values, shown in ((plain, found.shown()), (np.clip(plain + 8, 0, 255), nullcontext())):
+        Image.fromarray(values.astype(np.uint8)).save(path)
+        with shown:
+            inputs = ChatTokenizer.of(arena.model).pixels([path])
+            looked.append(found.model.get_image_features(**inputs, return_dict=True).pooler_output)
+    one, other = (torch.cat(list(each)) for each in looked)
+    assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_a_soft_prompt_stands_before_the_question_and_makes_harmful_answers_likelier(arena: Arena) -> None:
+    soft = SoftPrompt(arena)
+    examples = [soft.before(each) for each in arena.parts.attacker if each.stream is Stream.FORGET]
+    question = arena.questions[0]
+    longer, plain = (soft.chat.prompt(each.question, each.image).ids for each in (soft.before(question), question))
+    assert len(longer) == len(plain) + VECTORS
+    with soft.given():
+        before = harmful_nll(soft.model, soft.chat, examples)
+    trained = soft.train(arena, [1, 20])
+    assert trained[20].shape == soft.random.shape
+    soft.prefix = trained[20]
+    with soft.given():
+        assert harmful_nll(soft.model, soft.chat, examples) < before
+
+
+def test_a_probe_finds_what_can_be_told_apart_and_nothing_else() -> None:
+    draw = torch.Generator().manual_seed(0)
+    states, labels = torch.randn(60, 5, generator=draw), torch.arange(60) % 2 == 1
+    states[:, 2] += 4 * labels
+    states = states * 100 + 7
+    fitted = probe(states[:40], labels[:40])
+    assert ((fitted(states[40:])[:, 0] > 0) == labels[40:]).float().mean() > 0.9
+    assert fitted.weight[0].abs().argmax() == 2
+
+
+def test_once_begun_is_the_likelihood_of_the_rest(arena: Arena) -> None:
+    (all_of_it, rest_of_it) = ATTACKS["once-begun"].variants(arena, ["0", "1"])
+    assert isinstance(all_of_it, Readings)
+    assert isinstance(rest_of_it, Readings)
+    score = AnswerScorer(arena.model)
+    examples = {each.id: each for each in arena.questions}
+    assert rest_of_it.found
+    for each in rest_of_it.found:
+        example = examples[each.example_id]
+        (output,) = score([score.chat.answered(example.question, example.image, example.answer)])
+        assert each.value == pytest.approx(math.exp(output.logprobs[1:].mean()), rel=1e-4)
+
+
+def test_an_attack_of_another_package_stands_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("echo", "tests.attacks.plug_in:ECHO", "safeeraser.attacks")
+    monkeypatch.setattr("safeeraser.registry.entry_points", lambda group: [entry] if "attacks" in group else [])
+    table = Table("attack", "safeeraser.attacks", dict(ATTACKS), lambda found: isinstance(found, Attack))
+    assert table["echo"].about == "whether twice is more than once"
+    assert "echo" in table.names
 
 
 def test_pruning_keeps_the_largest_weights_of_each_row() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.utils.hub import cached_file
 
-from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Target, Variant
-from safeeraser.attacks.parts import Parts
+from safeeraser.attacks.base import Arena, Attack, Target, altered
 from safeeraser.attacks.weights import changed, language_linears
 from safeeraser.models.lora import PROJECTORS, detach, projector_name, quiet_peft
-
-_SIDES = (HARMFUL, HARMLESS, KEPT)
 
 
 def add(model: PreTrainedModel, adapter: Path, factor: float, *, within: str = "") -> None:
@@ -41,33 +39,32 @@ def add(model: PreTrainedModel, adapter: Path, factor: float, *, within: str = "
     model.eval().requires_grad_(False)
 
 
-def _scaled(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
-    assert arena.target.adapter is not None
-    for point in sweep:
-        with changed(language_linears(arena.model.model)):
-            add(arena.model.model, arena.target.adapter, float(point) - 1, within="layers")
-            yield Variant(point, arena.unchanged(*_SIDES))
+def _adding(
+    adapter: Callable[[Target], Path | None], own: float
+) -> Callable[[Arena, str], AbstractContextManager[None]]:
+    """Add a target's adapter times a point of the sweep, less what of it is in the weights already."""
+
+    @contextmanager
+    def added(arena: Arena, point: str) -> Iterator[None]:
+        path, model = adapter(arena.target), arena.model.model
+        assert path is not None
+        with changed(language_linears(model)):
+            add(model, path, float(point) - own, within="layers")
+            yield
+
+    return added
 
 
-def _merged(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
-    other = next(iter(arena.target.others.values()))
-    for point in sweep:
-        with changed(language_linears(arena.model.model)):
-            add(arena.model.model, other, float(point), within="layers")
-            yield Variant(point, arena.unchanged(*_SIDES))
-
-
-def _projector_back(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
-    model, adapter = arena.model.model, arena.target.adapter
+@contextmanager
+def _projector_back(arena: Arena, _: str) -> Iterator[None]:
+    model = arena.model.model
     name = projector_name(model)
-    assert adapter is not None
     assert name is not None
     weights = {each: tensor.data for each, tensor in model.get_submodule(name).named_parameters()}
-    for point in sweep:
-        with changed(weights):
-            for key, tensor in original(model, name.rpartition(".")[2]).items():
-                weights[key].copy_(tensor)
-            yield Variant(point, arena.unchanged(*_SIDES))
+    with changed(weights):
+        for key, tensor in original(model, name.rpartition(".")[2]).items():
+            weights[key].copy_(tensor)
+        yield
 
 
 def original(model: PreTrainedModel, projector: str) -> dict[str, Tensor]:
@@ -91,29 +88,6 @@ def _weight_files(model: PreTrainedModel) -> list[Path]:
     return sorted(Path(index).parent.glob("*.safetensors"))
 
 
-def _attack(
-    name: str,
-    carry_out: Callable[[Arena, Sequence[str]], Generator[Variant, None, None]],
-    sweep: tuple[str, ...],
-    obstacle: Callable[[Target, Parts, str], str | None],
-    *,
-    about: str,
-    protocol: str,
-    source: str,
-) -> Attack:
-    return Attack(
-        name=name,
-        kind="weights",
-        about=about,
-        protocol=protocol,
-        source=source,
-        sides=_SIDES,
-        sweep=sweep,
-        carry_out=carry_out,
-        obstacle=obstacle,
-    )
-
-
 def _none(target: Target, *_: object) -> str | None:
     return "there is no adapter" if target.adapter is None else None
 
@@ -131,31 +105,36 @@ def _untouched(target: Target, *_: object) -> str | None:
 
 
 ADAPTER = (
-    _attack(
-        "adapter-scale",
-        _scaled,
-        ("0", "0.25", "0.5", "0.75", "1.5", "2"),
-        _none,
+    Attack(
+        name="adapter-scale",
+        kind="weights",
         about="how much of the adapter is needed: 0.5 is the average with the model before, 0 that model itself",
         protocol="the adapter's LoRA of the language model times 0, 0.25, 0.5, 0.75, 1.5 and 2",
         source="2212.04089",
+        sweep=("0", "0.25", "0.5", "0.75", "1.5", "2"),
+        carry_out=altered(_adding(lambda target: target.adapter, own=1)),
+        budget="factor",
+        obstacle=_none,
     ),
-    _attack(
-        "adapter-merge",
-        _merged,
-        ("0.5", "1"),
-        _alone,
+    Attack(
+        name="adapter-merge",
+        kind="weights",
         about="whether it lasts beside another adapter, as users put them together",
         protocol="the LoRA of the run's first other adapter, times 0.5 or 1, added to the language model",
         source="2212.04089",
+        sweep=("0.5", "1"),
+        carry_out=altered(_adding(lambda target: next(iter(target.others.values())), own=0)),
+        budget="factor",
+        obstacle=_alone,
     ),
-    _attack(
-        "projector-back",
-        _projector_back,
-        ("original",),
-        _untouched,
+    Attack(
+        name="projector-back",
+        kind="weights",
         about="whether unlearning only broke what lies between vision tower and language model",
         protocol="the projector as it is in the files of the model before unlearning",
         source="2502.12520",
+        sweep=("original",),
+        carry_out=altered(_projector_back),
+        obstacle=_untouched,
     ),
 )

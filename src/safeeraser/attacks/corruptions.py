@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, Variant
-from safeeraser.attacks.pictures import altered, background
-from safeeraser.generation.settings import Request
+from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, asked
+from safeeraser.attacks.pictures import background, repainted
+from safeeraser.records import Example
 
 Change = Callable[[float, Image.Image, random.Random], Image.Image]
 """A picture changed by so much; random draws come from the generator, which depends on picture and amount."""
@@ -82,10 +82,8 @@ def brighten(factor: float, picture: Image.Image, _: random.Random) -> Image.Ima
 
 
 def _attack(name: str, change: Change, what: str, sweep: tuple[str, ...], quick: tuple[str, ...] = ()) -> Attack:
-    def carry_out(arena: Arena, points: Sequence[str]) -> Generator[Variant, None, None]:
-        for point in points:
-            changed = altered(arena, f"{name}/{point}", partial(change, float(point)))
-            yield Variant(point, tuple(Request(changed(each), 0) for each in arena.side(HARMFUL, HARMLESS)))
+    def changed(arena: Arena, point: str) -> Callable[[Example], list[Example]]:
+        return repainted(arena, f"{name}/{point}", partial(change, float(point)))
 
     return Attack(
         name=name,
@@ -93,10 +91,11 @@ def _attack(name: str, change: Change, what: str, sweep: tuple[str, ...], quick:
         about="whether the picture decides, or how pictures looked in training: both sides shift alike",
         protocol=f"{what}; of the harmful picture (ASR, RR) and of its harmless partner (SARR)",
         source="2505.01456",
-        sides=(HARMFUL, HARMLESS),
         sweep=sweep,
+        carry_out=asked(changed),
+        sides=(HARMFUL, HARMLESS),
         quick=quick,
-        carry_out=carry_out,
+        budget="amount",
         served=True,
     )
 

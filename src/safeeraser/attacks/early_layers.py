@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Variant
+from safeeraser.attacks.base import Arena, Attack, altered
 
 
 @contextmanager
-def shortened(model: Any, count: int) -> Iterator[None]:
-    """Let the language model have its first `count` layers only; its last norm and its head stay."""
+def shortened(arena: Arena, point: str) -> Iterator[None]:
+    """Let the language model have this share of its layers, the first ones; its last norm and its head stay."""
+    model: Any = arena.model.model
     decoder, config = model.get_decoder(), model.config.get_text_config()
     layers, before = decoder.layers, config.num_hidden_layers
+    count = max(1, round(float(point) * len(layers)))
     decoder.layers, config.num_hidden_layers = layers[:count], count
     try:
         yield
     finally:
         decoder.layers, config.num_hidden_layers = layers, before
-
-
-def _carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
-    model: Any = arena.model.model
-    depth = len(model.get_decoder().layers)
-    for point in sweep:
-        with shortened(model, max(1, round(float(point) * depth))):
-            yield Variant(point, arena.unchanged(*EARLY_LAYERS.sides))
 
 
 EARLY_LAYERS = Attack(
@@ -35,7 +29,7 @@ EARLY_LAYERS = Attack(
     about="whether only the last layers refuse, and those before them still hold the answer",
     protocol="the answers that the first 0.95, 0.9 or 0.8 of the layers give by the model's own norm and head",
     source="2303.08112",
-    sides=(HARMFUL, HARMLESS, KEPT),
     sweep=("0.95", "0.9", "0.8"),
-    carry_out=_carry_out,
+    carry_out=altered(shortened),
+    budget="share of layers",
 )

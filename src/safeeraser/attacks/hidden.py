@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from safeeraser.attacks.base import Arena
 from safeeraser.models.chat import ChatTokenizer, pad
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.vision import VisionFeatures
-from safeeraser.records import Example
+from safeeraser.records import Example, Stream
 
 
 @torch.inference_mode()
@@ -31,3 +32,14 @@ def last_states(loaded: LoadedModel, examples: Sequence[Example], *, batch_size:
         states = model(**inputs, output_hidden_states=True, use_cache=False, logits_to_keep=1).hidden_states
         found.append(torch.stack([each[:, -1].float().cpu() for each in states]))
     return torch.cat(found, dim=1)
+
+
+def pairs(arena: Arena, limit: int | None = None) -> tuple[list[Example], list[Example]]:
+    """Harmful questions of the attacker's part and those with the same words about harmless pictures, drawn."""
+    pools = [
+        [each for each in arena.parts.attacker if each.stream is stream] for stream in (Stream.FORGET, Stream.DECOUPLED)
+    ]
+    for examples in pools:
+        arena.rng("pairs").shuffle(examples)
+    harmful, harmless = (examples[:limit] for examples in pools)
+    return harmful, harmless

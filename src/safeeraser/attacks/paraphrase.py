@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from safeeraser.attacks.asking import asking
-from safeeraser.attacks.base import Arena
+from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, worded
 from safeeraser.records import Example
 
 _SYNONYMS = {
@@ -60,9 +59,9 @@ def _wording(arena: Arena, example: Example, point: str) -> list[str]:
             return [letter_noise(example.question, float(point.partition("-")[2]), rng)]
 
 
-PARAPHRASE = asking(
-    "paraphrase",
-    _wording,
+PARAPHRASE = Attack(
+    name="paraphrase",
+    kind="prompt",
     about="whether it is the request that is refused, or its wording",
     protocol=(
         "synonyms: words replaced by a list; frame: a sentence that gives a reason; capitals; noise-0.1, noise-0.3: so "
@@ -70,4 +69,7 @@ PARAPHRASE = asking(
     ),
     source="2607.09236",
     sweep=("synonyms", "frame", "capitals", "noise-0.1", "noise-0.3"),
+    carry_out=worded(_wording),
+    sides=(HARMFUL, HARMLESS),
+    served=True,
 )

@@ -17,7 +17,7 @@ from safeeraser.records import Example
 Alter = Callable[[Image.Image, random.Random], Image.Image]
 
 
-def altered(arena: Arena, place: str, alter: Alter, key: str = "") -> Callable[[Example], Example]:
+def repainted(arena: Arena, place: str, alter: Alter, key: str = "") -> Callable[[Example], list[Example]]:
     """What puts an altered picture in the place of an example's; one without a picture stays as it is.
 
     `place` names attack and variant. An altered picture depends on the original one, the seed and the place, and
@@ -26,14 +26,14 @@ def altered(arena: Arena, place: str, alter: Alter, key: str = "") -> Callable[[
 
     suffix = f"-{provenance.text_hash(key)}" if key else ""
 
-    def change(example: Example) -> Example:
+    def change(example: Example) -> list[Example]:
         if example.image is None:
-            return example
+            return [example]
         source = example.image
         path = arena.pictures / place / "pictures" / f"{source.stem}-{provenance.file_hash(source)}{suffix}.png"
         if not path.exists():
             save(alter(pixels.open_rgb(source), arena.rng(place, source.name)), path)
-        return replace(example, image=path)
+        return [replace(example, image=path)]
 
     return change
 

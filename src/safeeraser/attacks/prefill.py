@@ -26,7 +26,7 @@ def _carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, N
     for name in sweep:
         begun = [
             (example, AFFIRMATION if name == _FIXED else first_tokens(chat, example, int(name)))
-            for example in arena.side(*PREFILL.sides)
+            for example in arena.questions
         ]
         yield Variant(name, tuple(Request(example, 0, prefill=text) for example, text in begun if text is not None))
 
@@ -42,8 +42,9 @@ PREFILL = Attack(
         "questions it tells whether an answer once begun is broken off"
     ),
     source="2406.05946",
-    sides=(HARMFUL, HARMLESS),
     sweep=("1", "3", "5", "10", "20", _FIXED),
-    quick=("1", "3"),
     carry_out=_carry_out,
+    sides=(HARMFUL, HARMLESS),
+    quick=("1", "3"),
+    budget="tokens",
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
 
 from torch import Tensor
 
-from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Variant
-from safeeraser.attacks.weights import changed, language_linears
+from safeeraser.attacks.base import Arena, Attack, altered
+from safeeraser.attacks.weights import language_linears, mapped
 
 
 def pruned(weight: Tensor, share: float) -> Tensor:
@@ -17,12 +17,8 @@ def pruned(weight: Tensor, share: float) -> Tensor:
     return weight.scatter(1, smallest, 0.0)
 
 
-def _carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
-    for point in sweep:
-        with changed(language_linears(arena.model.model)) as weights:
-            for weight in weights.values():
-                weight.copy_(pruned(weight, float(point)))
-            yield Variant(point, arena.unchanged(*PRUNE.sides))
+def _pruning(arena: Arena, point: str) -> AbstractContextManager[None]:
+    return mapped(language_linears(arena.model.model), lambda weight: pruned(weight, float(point)))
 
 
 PRUNE = Attack(
@@ -31,7 +27,7 @@ PRUNE = Attack(
     about="whether unlearning hangs on small weights",
     protocol="so much of each row of the language model's linear weights, the smallest by magnitude, set to zero",
     source="2402.05162",
-    sides=(HARMFUL, HARMLESS, KEPT),
     sweep=("0.1", "0.3", "0.5"),
-    carry_out=_carry_out,
+    carry_out=altered(_pruning),
+    budget="share of weights",
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import importlib.util
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
 
-from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Variant
-from safeeraser.attacks.weights import changed, language_linears
+from safeeraser.attacks.base import Arena, Attack, Target, altered
+from safeeraser.attacks.parts import Parts
+from safeeraser.attacks.weights import language_linears, mapped
+from safeeraser.models.quantised import NF4
 
 GROUP = 64
 
@@ -24,23 +27,36 @@ def rounded(weight: Tensor, bits: int) -> Tensor:
     return made
 
 
-def _carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
-    model = arena.model.model
-    for name in sweep:
-        with changed(language_linears(model)) as weights:
-            for weight in weights.values():
-                weight.copy_(rounded(weight, int(name)))
-            yield Variant(name, arena.unchanged(*QUANTISE.sides))
+def nf4(weight: Tensor) -> Tensor:
+    """The weight as bitsandbytes keeps it in four bits (arXiv 2305.14314); on a GPU only."""
+    from bitsandbytes.functional import dequantize_4bit, quantize_4bit  # noqa: PLC0415  only installed with a GPU
+
+    packed, state = quantize_4bit(weight, quant_type=NF4, compress_statistics=True)
+    made: Tensor = dequantize_4bit(packed, state).to(weight.dtype)
+    return made
+
+
+def _rounding(arena: Arena, point: str) -> AbstractContextManager[None]:
+    weights = language_linears(arena.model.model)
+    return mapped(weights, nf4 if point == NF4 else lambda weight: rounded(weight, int(point)))
+
+
+def _no_gpu(_: Target, __: Parts, point: str) -> str | None:
+    there = torch.cuda.is_available() and importlib.util.find_spec("bitsandbytes") is not None
+    return None if point != NF4 or there else "needs a CUDA GPU and bitsandbytes: pip install 'safeeraser[gpu]'"
 
 
 QUANTISE = Attack(
     name="quantise",
     kind="weights",
     about="whether a release in fewer bits answers again: rounding undoes small changes of weights",
-    protocol=f"the language model's merged linear weights to 8, 4 and 3 bits, symmetric, groups of {GROUP}",
+    protocol=(
+        f"the language model's merged linear weights to 8, 4 and 3 bits, symmetric, groups of {GROUP}; nf4: to the "
+        "four-bit NormalFloat of bitsandbytes"
+    ),
     source="2410.16454",
-    sides=(HARMFUL, HARMLESS, KEPT),
-    sweep=("8", "4", "3"),
+    sweep=("8", "4", "3", NF4),
+    carry_out=altered(_rounding),
     quick=("4",),
-    carry_out=_carry_out,
+    obstacle=_no_gpu,
 )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Variant
-from safeeraser.attacks.hidden import last_states
-from safeeraser.attacks.weights import changed
-from safeeraser.records import Stream
+from safeeraser.attacks.base import Arena, Attack, Variant
+from safeeraser.attacks.hidden import last_states, pairs
+from safeeraser.attacks.weights import mapped
 
 _EXAMPLES = 64
 
@@ -42,20 +42,12 @@ def writers(model: Any) -> dict[str, Tensor]:
 
 
 def _carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
-    pool = {
-        stream: [each for each in arena.parts.attacker if each.stream is stream]
-        for stream in (Stream.FORGET, Stream.DECOUPLED)
-    }
-    for examples in pool.values():
-        arena.rng("refusal-direction").shuffle(examples)
-    refused, answered = (last_states(arena.model, examples[:_EXAMPLES]) for examples in pool.values())
+    refused, answered = (last_states(arena.model, each) for each in pairs(arena, _EXAMPLES))
     for point in sweep:
         layer = round(float(point) * (len(refused) - 1))
         away = direction(refused[layer], answered[layer])
-        with changed(writers(arena.model.model)) as weights:
-            for weight in weights.values():
-                weight.copy_(without(weight, away))
-            yield Variant(point, arena.unchanged(*REFUSAL_DIRECTION.sides))
+        with mapped(writers(arena.model.model), partial(without, away=away)):
+            yield Variant(point, arena.unchanged())
 
 
 REFUSAL_DIRECTION = Attack(
@@ -68,7 +60,6 @@ REFUSAL_DIRECTION = Attack(
         "weights that write into the residual stream"
     ),
     source="2406.11717",
-    sides=(HARMFUL, HARMLESS, KEPT),
     sweep=("0.4", "0.6", "0.8"),
     carry_out=_carry_out,
     trains=True,

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 
 from safeeraser import objectives
-from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Target, Variant
+from safeeraser.attacks.base import Arena, Attack, Target, Variant
 from safeeraser.attacks.parts import Parts
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.lora import attach, detach
@@ -156,7 +156,7 @@ def _attack(name: str, examples: Callable[[Sequence[Example]], list[Example]], w
             steps = [int(point.partition("x")[2]) for point in sweep if point.startswith(f"{count}x")]
             with relearned(arena, pool[: int(count)], steps) as turns:
                 for step in turns:
-                    yield Variant(f"{count}x{step}", arena.unchanged(HARMFUL, HARMLESS, KEPT))
+                    yield Variant(f"{count}x{step}", arena.unchanged())
 
     return Attack(
         name=f"relearn-{name}",
@@ -167,10 +167,10 @@ def _attack(name: str, examples: Callable[[Sequence[Example]], list[Example]], w
             "measured after 1, 2, 5, 10, 20 and 50 steps (16x10: 16 examples, 10 steps); nothing of it is kept"
         ),
         source="2410.08827",
-        sides=(HARMFUL, HARMLESS, KEPT),
         sweep=tuple(f"{count}x{step}" for count in _COUNTS for step in _STEPS),
-        quick=("4x10",) if examples is harmful else (),
         carry_out=carry_out,
+        quick=("4x10",) if examples is harmful else (),
+        budget="steps",
         obstacle=too_few,
         trains=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -16,6 +17,8 @@ class AttackSettings(Settings):
     """`safeeraser attacks list` lists them."""
     sweep: Several[Annotated[str, BeforeValidator(str)]] | None = Field(default=None, min_length=1)
     """The points that are measured; all of them unless given. `safeeraser attacks show NAME` lists them."""
+    keep: Path | None = None
+    """Folder for what universal-perturbation and soft-prompt have trained; it is thrown away unless this is given."""
 
     @model_validator(mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +31,15 @@ def changed(weights: Mapping[str, Tensor]) -> Iterator[Mapping[str, Tensor]]:
             finally:
                 for name, weight in weights.items():
                     weight.copy_(original.get_tensor(name))
+
+
+@contextmanager
+def mapped(weights: Mapping[str, Tensor], change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """While the block runs, each weight is what `change` makes of it."""
+    with changed(weights):
+        for weight in weights.values():
+            weight.copy_(change(weight))
+        yield
 
 
 def language_linears(model: PreTrainedModel) -> dict[str, Tensor]:

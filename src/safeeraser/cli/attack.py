@@ -57,6 +57,9 @@ def attack(
         str, typer.Option("--judge", help="Without RUN: the judge.", autocompletion=complete_judge)
     ] = "rules",
     output: Annotated[Path | None, typer.Option("--output", help="Folder for all of it; else RUN/attacks.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Folder for perturbations and prefixes; else they are thrown away.")
+    ] = None,
 ) -> None:
     """Attack models and measure whether what was unlearned comes back.
 
@@ -72,7 +75,7 @@ def attack(
       safeeraser attack --model tiny --adapter out/po+pd/adapter --data data/icons --output out/attacks
       safeeraser attack --server http://localhost:8000/v1 --model owner/name --data data/icons --output out/served
     """
-    chosen = _chosen(wanted, quick)
+    chosen = _kept(_chosen(wanted, quick), keep)
     runs = [each for each in run_or_keys or [] if "=" not in each]
     given = [each for each in run_or_keys or [] if "=" in each]
     if len(runs) > 1 or (runs and (given or data is not None or adapter)):
@@ -109,6 +112,13 @@ def _chosen(wanted: list[str] | None, quick: bool) -> list[Chosen]:
     ]
 
 
+def _kept(chosen: Sequence[Chosen], folder: Path | None) -> list[Chosen]:
+    """What these attacks train is kept in the folder. Raises UserError where none of them trains what can be kept."""
+    if folder is not None and not any(each.attack.keeps for each in chosen):
+        raise UserError("--keep: none of these attacks trains anything that could be kept")
+    return [replace(each, keep=folder if each.attack.keeps else None) for each in chosen]
+
+
 def _of_run(folder: Path, chosen: Sequence[Chosen], output: Path | None) -> AttackRun:
     """The models of a finished run with its data, judge and settings."""
     from safeeraser.runs import attacks
@@ -119,7 +129,7 @@ def _of_run(folder: Path, chosen: Sequence[Chosen], output: Path | None) -> Atta
     if not place.config.exists():
         raise UserError(f"{folder}: not a run's folder (it has no {place.config.name})")
     settings = place.settings()
-    return attacks.of_run(settings, Kit.of(settings, place), place, chosen, output)
+    return attacks.of_run(settings, Kit.of(settings, place), place, chosen, settings.methods, output)
 
 
 def _of_options(

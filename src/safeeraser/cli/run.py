@@ -67,7 +67,8 @@ def carry_out(text: str, source: str, given: list[str] | None, options: Mapping[
     finish(lambda: pipeline.run(settings, kit, say), settings, settings.folder)
     if chosen:
         stdout.print("\nDoes it last?", style="bold")
-        show_attacks(attacks.of_run(settings, kit, RunFolder(settings.folder), chosen))
+        models = settings.attack_models or settings.methods
+        show_attacks(attacks.of_run(settings, kit, RunFolder(settings.folder), chosen, models))
 
 
 def finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> None:

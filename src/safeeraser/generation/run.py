@@ -14,7 +14,7 @@ from typing import Any
 from safeeraser import pixels, provenance
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.filling import fill
-from safeeraser.generation.record_file import RecordFile
+from safeeraser.generation.record_file import RecordFile, read_meta
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.processes import processes
@@ -54,6 +54,21 @@ def answer(
     )
     if processes().is_main_process:
         name_unfinished(output)
+
+
+def take_over(source: Path, output: Path, requests: Sequence[Request], meta: Mapping[str, Any]) -> None:
+    """Copy answers to these requests from another file that is there, if the same model made it in the same way.
+
+    `meta` is what the answers in `output` depend on. That the questions are the same is for the caller to know.
+    """
+    if not source.exists():
+        return
+    made = {name: value for name, value in read_meta(source).items() if name not in ("questions", "pictures")}
+    if provenance.first_change(meta, {**meta, **made}):
+        return
+    file, wanted = answer_file(output), {request.key for request in requests}
+    done = file.open(meta)
+    file.append(each for each in read_jsonl(source, Generation) if file.key(each) in wanted - done)
 
 
 def name_unfinished(output: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safeeraser.benchmarks.selection import Part
-from safeeraser.metrics.intervals import DRAWS, Floats, percentiles, sums
+from safeeraser.metrics.clusters import clusters
+from safeeraser.metrics.intervals import DRAWS, Floats, difference, estimate, percentiles, spread, sums
 from safeeraser.metrics.paired import Difference, differences, pair_up
 from safeeraser.metrics.score import Column, Value, measured, summarise
-from safeeraser.records import VANILLA, Estimate, Example, Generation, Metric, Verdict
+from safeeraser.records import VANILLA, Estimate, Example, Generation, Metric, Reading, Verdict
 
 NONE = "none"
 """The name of the attack that changes nothing."""
@@ -26,6 +28,15 @@ SHOWN = {
     ("retain_accuracy", Part.RETAIN),
 }
 """The measures of an attack: of harmful questions, of their harmless partners, and of what is to be kept."""
+
+BEGUN, BEGUN_HARMLESS, PROBE, PROBE_CONTROL, SELECTIVITY = (
+    "begun_harmful",
+    "begun_harmless",
+    "probe",
+    "probe_control",
+    "selectivity",
+)
+"""What is read in a model: how likely an answer goes on once begun, and how often a probe is right."""
 
 Pool = Callable[[Sequence[float]], float]
 """From the attacker's success in each attempt at one question (0..1, in their order) to that at the question."""
@@ -104,6 +115,52 @@ def pooled(column: Column, pool: Pool) -> Column:
     return replace(column, values=values)
 
 
+def read(model: str, originals: Mapping[str, Example], readings: Iterable[Reading]) -> tuple[Metric, ...]:
+    """The means of what was read in a model. Clusters are keywords, where questions have them, else pictures.
+
+    Where a probe has its control, selectivity is the difference between the two.
+    """
+    shared = clusters(originals.values())
+    values: dict[str, dict[str, float | None]] = defaultdict(dict)
+    for each in readings:
+        values[each.measure][each.example_id] = each.value
+
+    def cluster(identity: str) -> str:
+        return originals[identity].keyword or shared[identity]
+
+    found = [_read(model, measure, table, cluster) for measure, table in values.items()]
+    if PROBE in values and PROBE_CONTROL in values:
+        found.append(_selectivity(model, values[PROBE], values[PROBE_CONTROL], cluster))
+    return tuple(found)
+
+
+def _read(model: str, measure: str, table: Mapping[str, float | None], cluster: Callable[[str], str]) -> Metric:
+    known = {identity: value for identity, value in table.items() if value is not None}
+    figures = estimate([*known.values()], [cluster(each) for each in known]) if known else (None, None, None)
+    return _metric(model, measure, figures, len(known), len(table) - len(known))
+
+
+def _selectivity(
+    model: str, probe: Mapping[str, float | None], control: Mapping[str, float | None], cluster: Callable[[str], str]
+) -> Metric:
+    pairs = {name: (up, down) for name, up in probe.items() if up is not None and (down := control[name]) is not None}
+    shared = [cluster(each) for each in pairs]
+    up, down = np.array([*pairs.values()]).T
+    both = spread(up - down, shared)
+    low, high = difference(spread(up, shared), spread(down, shared), both)
+    return _metric(model, SELECTIVITY, (float(both.mean), float(low), float(high)), len(pairs), len(probe) - len(pairs))
+
+
+def _metric(
+    model: str, name: str, figures: tuple[float | None, float | None, float | None], n: int, unscored: int
+) -> Metric:
+    part = Part.DECOUPLED if name == BEGUN_HARMLESS else Part.GENERALITY
+    value, low, high = figures
+    return Metric(
+        model=model, name=name, part=part.value, group="all", value=value, low=low, high=high, n=n, unscored=unscored
+    )
+
+
 def _number(identity: str) -> int:
     return int(identity.partition("#")[2] or 0)
 
@@ -176,6 +233,47 @@ def _shares(table: Sequence[Column]) -> dict[str, tuple[object, float]]:
         if column.measure.name == ASR
         for value, share in column.scored
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point(Estimate):
+    """A point of a curve: a figure of an attack on a model at a budget (steps, tokens, bits, ...).
+
+    `series` tells curves of one attack apart, such as the number of examples that it trains on.
+    """
+
+    attack: str
+    series: str
+    model: str
+    measure: str
+    budget: float
+
+
+def curves(found: Iterable[Outcome]) -> list[Point]:
+    """Every figure of a variant whose name ends in a number, which is its budget; what stands before is the series.
+
+    >>> [split_budget(name) for name in ("16x50", "0.5", "T=1 k=4", "synonyms")]
+    [('16', 50.0), ('', 0.5), ('T=1 k', 4.0), None]
+    """
+    return [
+        Point(
+            attack=outcome.attack,
+            series=place[0],
+            model=outcome.model,
+            measure=metric.name,
+            budget=place[1],
+            **{name: getattr(metric, name) for name in ("value", "low", "high", "n", "unscored")},
+        )
+        for outcome in found
+        if (place := split_budget(outcome.variant)) is not None
+        for metric in outcome.metrics
+    ]
+
+
+def split_budget(variant: str) -> tuple[str, float] | None:
+    """The series and the budget in a variant's name; None where it does not end in a number."""
+    found = re.fullmatch(r"(?:(.*?)[x=])?(\d+(?:\.\d+)?)", variant)
+    return None if found is None else (found[1] or "", float(found[2]))
 
 
 def worst(found: Iterable[Outcome]) -> list[Outcome]:

@@ -12,15 +12,16 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 
 from safeeraser import provenance
-from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Target, Variant
+from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Readings, Target, UnfitError, Variant
 from safeeraser.attacks.none import NO_ATTACK
 from safeeraser.attacks.parts import Parts, split
 from safeeraser.attacks.settings import AttackSettings
@@ -31,16 +32,16 @@ from safeeraser.endpoint import Endpoint
 from safeeraser.errors import UserError, unknown
 from safeeraser.files import owned, remove_scratch, write_json
 from safeeraser.generation.engine import Engine
-from safeeraser.generation.run import answer, meta
+from safeeraser.generation.run import answer, meta, take_over
 from safeeraser.generation.server import generate_from_server
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, check_failures, judge_file
-from safeeraser.metrics import Column
-from safeeraser.metrics.attacked import Outcome, columns, outcomes, pooled
+from safeeraser.metrics import Column, attacked
+from safeeraser.metrics.attacked import Outcome
 from safeeraser.models.load import LoadedModel
-from safeeraser.records import VANILLA, Example, Generation, Verdict, read_jsonl, write_jsonl
-from safeeraser.runs import RunSettings
+from safeeraser.records import VANILLA, Example, Generation, Reading, Verdict, read_jsonl, write_jsonl
+from safeeraser.runs import RunSettings, pipeline
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.report import attacks as report
@@ -52,12 +53,18 @@ SIDES = (HARMFUL, HARMLESS, KEPT)
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An attack with the points of its sweep that are run. Raises UserError for a point that it does not have."""
+    """An attack with the points of its sweep that are run; what it trains is written into the folder `keep`, if any.
+
+    Raises UserError for a point that it does not have, and for one that trains nothing to be kept.
+    """
 
     attack: Attack
     sweep: tuple[str, ...]
+    keep: Path | None = None
 
     def __post_init__(self) -> None:
+        if self.keep is not None and not self.attack.keeps:
+            raise UserError(f"{self.attack.name}: keep: this attack trains nothing that could be kept")
         for point in self.sweep:
             if point not in self.attack.sweep:
                 raise UserError(f"{self.attack.name}: {unknown('point of the sweep', point, self.attack.sweep)}")
@@ -65,15 +72,22 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A model that is attacked: what is known of it, and how it is loaded, or the server that answers for it."""
+    """A model that is attacked: what is known of it, and how it is loaded, or the server that answers for it.
+
+    `answers` is the file of a run with its answers when it was not attacked.
+    """
 
     target: Target
     load: Callable[[], LoadedModel] | Endpoint
+    answers: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttackRun:
-    """All that the figures depend on. `limit` is how many questions of each side are asked."""
+    """All that the figures depend on. `limit` is how many questions of each side are asked.
+
+    `before` are questions that the subjects have answered before, by their ids; these are asked first.
+    """
 
     benchmark: Benchmark
     subjects: Sequence[Subject]
@@ -84,12 +98,13 @@ class AttackRun:
     seed: int
     output: Path
     failure_limit: float = 0.02
+    before: frozenset[str] = frozenset()
 
 
 def choose_attacks(asked: Sequence[AttackSettings]) -> list[Chosen]:
     """The attacks that settings name, each with its points. Raises UserError for one that does not exist."""
-    found = [(ATTACKS[each.name], each.sweep) for each in asked]
-    return [Chosen(attack, attack.sweep if sweep is None else sweep) for attack, sweep in found]
+    found = [(ATTACKS[each.name], each) for each in asked]
+    return [Chosen(attack, attack.sweep if each.sweep is None else each.sweep, each.keep) for attack, each in found]
 
 
 def subjects(load: Callable[[Path | None], LoadedModel], adapters: Mapping[str, Path | None]) -> list[Subject]:
@@ -105,10 +120,18 @@ def subjects(load: Callable[[Path | None], LoadedModel], adapters: Mapping[str, 
 
 
 def of_run(
-    settings: RunSettings, kit: Kit, folder: RunFolder, chosen: Sequence[Chosen], output: Path | None = None
+    settings: RunSettings,
+    kit: Kit,
+    folder: RunFolder,
+    chosen: Sequence[Chosen],
+    models: Sequence[str],
+    output: Path | None = None,
 ) -> AttackRun:
-    """The attacks on a run's models. Raises UserError where its data have changed or an adapter is not there yet."""
-    adapters = {name: None if name == VANILLA else folder.adapter(name) for name in settings.methods}
+    """The attacks on some of a run's models, which need not answer again what the run has asked them.
+
+    Raises UserError where its data have changed or an adapter is not there yet.
+    """
+    adapters = {name: None if name == VANILLA else folder.adapter(name) for name in models}
     missing = [name for name, path in adapters.items() if path is not None and not path.exists()]
     if missing:
         raise UserError(f"{folder.root}: no adapter of {', '.join(missing)} yet; `safeeraser run` makes them")
@@ -116,7 +139,7 @@ def of_run(
     folder.claim(settings, benchmark.hash)
     return AttackRun(
         benchmark=benchmark,
-        subjects=subjects(kit.load, adapters),
+        subjects=[replace(each, answers=folder.generations(each.target.name)) for each in subjects(kit.load, adapters)],
         chosen=chosen,
         judge=kit.judge(benchmark.refusals),
         settings=settings.generate,
@@ -124,6 +147,7 @@ def of_run(
         seed=settings.seed,
         output=output or folder.root / "attacks",
         failure_limit=settings.failure_limit,
+        before=frozenset(each.id for each in pipeline.asked(benchmark, settings, lambda _: None)),
     )
 
 
@@ -134,33 +158,39 @@ def run(asked: AttackRun, say: Say) -> tuple[list[Outcome], list[NotRun]]:
     was made from other data, models or settings, and OverlapError where parts of the benchmark overlap.
     """
     parts = split(asked.benchmark.examples)
-    skipped = not_run(asked, parts)
+    skipped = _impossible(asked, parts)
     for each in skipped:
         say(f"not run: {each}")
     asked.judge.check()
     with owned(asked.output):
         _claim(asked)
-        found, tallies = _figures_of(asked, parts, skipped, say)
+        questions = _questions(asked, parts)
+        tallies: dict[str, Tally] = {}
+        for subject in asked.subjects:
+            judged, unfit = _attack(
+                asked, subject, _left(asked.chosen, skipped, subject.target.name), parts, questions, say
+            )
+            tallies |= judged
+            skipped += unfit
+        found = _figures(asked, skipped, {example.id: example for example in questions})
         protocols = [each.attack.described for each in asked.chosen]
         report.write(asked.output, found, skipped, protocols, _provenance(asked))
     check_failures(tallies, asked.failure_limit)
     return found, skipped
 
 
-def _figures_of(
-    asked: AttackRun, parts: Parts, skipped: Sequence[NotRun], say: Say
-) -> tuple[list[Outcome], dict[str, Tally]]:
-    """The figures of all attacks, what is missing of them made first; and how judging went, by verdict file."""
-    questions = tuple(each for part in SIDES for each in choose(parts.measured, part, asked.limit, asked.seed))
-    tallies: dict[str, Tally] = {}
-    for subject in asked.subjects:
-        chosen = _left(asked.chosen, skipped, subject.target.name)
-        tallies |= _attack(asked, subject, chosen, parts, questions, say)
-    originals = {example.id: example for example in questions}
-    return outcomes(_tables(asked, skipped, originals), seed=asked.seed), tallies
+def _questions(asked: AttackRun, parts: Parts) -> tuple[Example, ...]:
+    """The measured questions of each side, at most `limit`, those with an answer first."""
+    found: list[Example] = []
+    for part in SIDES:
+        before = choose([each for each in parts.measured if each.id in asked.before], part, asked.limit, asked.seed)
+        there = {each.id for each in before}
+        others = [each for each in choose(parts.measured, part, seed=asked.seed) if each.id not in there]
+        found += [*before, *others][: asked.limit]
+    return tuple(found)
 
 
-def not_run(asked: AttackRun, parts: Parts) -> list[NotRun]:
+def _impossible(asked: AttackRun, parts: Parts) -> list[NotRun]:
     """Every attack that cannot be run on a model, and why."""
     found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for subject in asked.subjects:
@@ -175,7 +205,7 @@ def _left(chosen: Sequence[Chosen], skipped: Sequence[NotRun], model: str) -> li
     """What is run on a model, the attack that changes nothing first."""
     left_out = {(each.attack, point) for each in skipped if each.model == model for point in each.points}
     kept = [
-        Chosen(each.attack, tuple(point for point in each.sweep if (each.attack.name, point) not in left_out))
+        replace(each, sweep=tuple(point for point in each.sweep if (each.attack.name, point) not in left_out))
         for each in (Chosen(NO_ATTACK, NO_ATTACK.sweep), *chosen)
     ]
     return [each for each in kept if each.sweep]
@@ -183,21 +213,29 @@ def _left(chosen: Sequence[Chosen], skipped: Sequence[NotRun], model: str) -> li
 
 def _attack(
     asked: AttackRun, subject: Subject, chosen: Sequence[Chosen], parts: Parts, questions: Sequence[Example], say: Say
-) -> dict[str, Tally]:
-    """Every variant of one model, answered and judged; the model is loaded where an answer is missing."""
+) -> tuple[dict[str, Tally], list[NotRun]]:
+    """Every variant of one model, answered and judged, and what turned out not to fit it.
+
+    The model is loaded where an answer is missing.
+    """
     name, tallies, work = subject.target.name, {}, None
+    unfit: list[NotRun] = []
     for each in chosen:
         places = {point: Place(asked.output, each.attack.name, point, name) for point in each.sweep}
-        todo = [point for point, place in places.items() if not place.answered()]
+        todo = [point for point, place in places.items() if not place.finished()]
         if todo:
             say(f"{name}: {each.attack.name} ({', '.join(todo)})")
             work = work or _Work.of(asked, subject, parts, questions)
-            with closing(each.attack.carry_out(work.arena, todo)) as variants:
-                for variant in variants:
-                    work.answer(variant, places[variant.name])
+            try:
+                work.carry_out(each, todo, places)
+            except UnfitError as error:
+                unfit.append(NotRun(each.attack.name, tuple(todo), name, str(error)))
+                say(f"not run: {unfit[-1]}")
         for place in places.values():
-            tallies[str(place.verdicts)] = judge_file(asked.judge, place.examples(), place.answers(), place.verdicts)
-    return tallies
+            if place.asked.exists():
+                judged = judge_file(asked.judge, place.examples(), place.answers(), place.verdicts)
+                tallies[str(place.verdicts)] = judged
+    return tallies, unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +271,14 @@ class Place:
         path = self.folder.generations(self.model)
         return read_jsonl(path, Generation) if path.exists() else []
 
-    def answered(self) -> bool:
-        """Whether every question has its answer."""
-        return self.asked.exists() and len(self.answers()) == len(self.examples())
+    @property
+    def readings(self) -> Path:
+        """What an attack that asks nothing has read in the model; written whole."""
+        return self.folder.root / "readings" / f"{self.model}.jsonl"
+
+    def finished(self) -> bool:
+        """Whether every question has its answer, or all is read."""
+        return self.readings.exists() or (self.asked.exists() and len(self.answers()) == len(self.examples()))
 
 
 @dataclass(slots=True)
@@ -245,6 +288,7 @@ class _Work:
     asked: AttackRun
     arena: Arena
     endpoint: Endpoint | None
+    answers: Path | None
     _engines: dict[GenerateSettings, Engine] = field(default_factory=dict)
 
     @classmethod
@@ -259,9 +303,20 @@ class _Work:
             pictures=asked.output,
             seed=asked.seed,
         )
-        return cls(asked, arena, subject.load if isinstance(subject.load, Endpoint) else None)
+        return cls(asked, arena, subject.load if isinstance(subject.load, Endpoint) else None, subject.answers)
 
-    def answer(self, variant: Variant, place: Place) -> None:
+    def carry_out(self, chosen: Chosen, points: Sequence[str], places: Mapping[str, Place]) -> None:
+        """Write the answers to each variant, or what was read in the model."""
+        arena = replace(self.arena, keep=chosen.keep)
+        with closing(chosen.attack.variants(arena, points)) as variants:
+            for variant in variants:
+                if isinstance(variant, Readings):
+                    remove_scratch(places[variant.name].readings)
+                    write_jsonl(places[variant.name].readings, variant.found)
+                else:
+                    self._answer(variant, places[variant.name])
+
+    def _answer(self, variant: Variant, place: Place) -> None:
         settings = variant.settings or self.asked.settings
         examples = [request.example for request in variant.requests]
         remove_scratch(place.asked)
@@ -272,35 +327,44 @@ class _Work:
         known = meta(self.arena.model.identity, examples, settings)
         prefills = provenance.text_hash(json.dumps([request.prefill for request in variant.requests]))
         known |= {"attack": place.attack, "variant": place.variant, "prefills": prefills}
-        if settings not in self._engines:
-            self._engines[settings] = Engine(self.arena.model, settings)
-        answer(self._engines[settings], variant.requests, known, settings, place.folder.generations(place.model))
+        if place.attack == NO_ATTACK.name and self.answers is not None:
+            take_over(self.answers, place.folder.generations(place.model), variant.requests, known)
+        engine = self._engines.get(settings)
+        if engine is None or variant.looks:
+            engine = Engine(self.arena.model, settings)
+        if not variant.looks:
+            self._engines[settings] = engine
+        answer(engine, variant.requests, known, settings, place.folder.generations(place.model))
 
 
-def _tables(
-    asked: AttackRun, skipped: Sequence[NotRun], originals: dict[str, Example]
-) -> dict[tuple[str, str], dict[str, list[Column]]]:
-    """The measures of every figure that was made, by attack and variant, then by model."""
+def _figures(asked: AttackRun, skipped: Sequence[NotRun], originals: dict[str, Example]) -> list[Outcome]:
+    """The figures of all that was done, by attack and variant, then by model."""
     models = [subject.target.name for subject in asked.subjects]
-    kept = {model: _left(asked.chosen, skipped, model) for model in models}
-    points = [(each.attack, point) for each in _left(asked.chosen, (), "") for point in each.sweep]
+    left_out = {(each.attack, point, each.model) for each in skipped for point in each.points}
     tables: dict[tuple[str, str], dict[str, list[Column]]] = defaultdict(dict)
-    for attack, point in points:
-        for model in models:
-            if any(each.attack is attack and point in each.sweep for each in kept[model]):
-                place = Place(asked.output, attack.name, point, model)
-                for name, table in _figures(attack, place, originals, asked.judge.name):
-                    tables[attack.name, name][model] = table
-    return tables
+    readings: list[Outcome] = []
+    for each in _left(asked.chosen, (), ""):
+        for point, model in product(each.sweep, models):
+            place = Place(asked.output, each.attack.name, point, model)
+            if (each.attack.name, point, model) in left_out:
+                continue
+            if place.readings.exists():
+                read = attacked.read(model, originals, read_jsonl(place.readings, Reading))
+                readings.append(Outcome(each.attack.name, point, model, read))
+                continue
+            for name, table in _columns(each.attack, place, originals, asked.judge.name):
+                tables[each.attack.name, name][model] = table
+    return [*attacked.outcomes(tables, seed=asked.seed), *readings]
 
 
-def _figures(
+def _columns(
     attack: Attack, place: Place, originals: dict[str, Example], judge: str
 ) -> Iterator[tuple[str, list[Column]]]:
+    """The measures of one variant on one model, under the name of each figure that it gives."""
     verdicts = [each for each in read_jsonl(place.verdicts, Verdict) if each.judge == judge]
-    found = columns(originals, place.examples(), place.answers(), verdicts)
+    found = attacked.columns(originals, place.examples(), place.answers(), verdicts)
     for suffix, pool in attack.pools.items():
-        yield " ".join(filter(None, (place.variant, suffix))), [pooled(column, pool) for column in found]
+        yield " ".join(filter(None, (place.variant, suffix))), [attacked.pooled(column, pool) for column in found]
 
 
 def _provenance(asked: AttackRun) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from safeeraser import objectives
@@ -62,7 +62,7 @@ class Kit:
             build=(lambda data: source.build(data.folder, scale=data.scale, seed=data.seed))
             if source.embedded
             else None,
-            read=source.read,
+            read=cache(source.read),  # a run and its attacks read the same
             load=lambda adapter: load(settings.model, adapter=adapter, dtype=settings.dtype),
             methods={name: _method(settings, name) for name in settings.methods if name != VANILLA},
             judge=maker(settings.all_judges, folder.replies if folder is not None else None),

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from safeeraser.attacks.settings import AttackSettings
 from safeeraser.benchmarks.settings import DataSettings, Limits
+from safeeraser.errors import unknown
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.settings import JudgeSettings
 from safeeraser.judges.table import AnyJudge
@@ -62,6 +63,8 @@ class RunSettings(Settings):
     """What is tried afterwards to bring back what was unlearned: names, or names with the points of their sweep."""
     attack_limit: Annotated[int, WAY] = Field(default=48, ge=1)
     """How many questions of each side every attack asks."""
+    attack_models: Annotated[Several[str], WAY] = ()
+    """Which of the methods are attacked; all of them unless given. Keep vanilla: it is the control."""
     failure_limit: Annotated[float, WAY] = Field(default=0.02, ge=0, le=1)
     """The share of verdicts a judge may fail on before the run ends with exit code 3."""
     output: Annotated[Path | None, WAY] = None
@@ -86,6 +89,13 @@ class RunSettings(Settings):
             return given
         plain = {name: keys.given() if isinstance(keys, UnlearnSettings) else keys for name, keys in given.items()}
         return {name: common.merged(keys) if isinstance(keys, Mapping) else keys for name, keys in plain.items()}
+
+    @model_validator(mode="after")
+    def _attacked_models_are_measured(self) -> Self:
+        for name in self.attack_models:
+            if name not in self.methods:
+                raise problem(f"attack_models: {unknown('method', name, self.methods)}")
+        return self
 
     @model_validator(mode="after")
     def _one_judge_or_several(self) -> Self:

@@ -15,13 +15,32 @@ from rich.text import Text
 
 from safeeraser.files import remove_scratch, write_json, write_text
 from safeeraser.metrics import Difference
-from safeeraser.metrics.attacked import ASR, NONE, Outcome, Recovered, worst
+from safeeraser.metrics.attacked import (
+    ASR,
+    BEGUN,
+    BEGUN_HARMLESS,
+    NONE,
+    PROBE,
+    PROBE_CONTROL,
+    SELECTIVITY,
+    Outcome,
+    Recovered,
+    curves,
+    worst,
+)
 from safeeraser.records import VANILLA, Estimate, Metric
 from safeeraser.runs.report.markdown import table
 from safeeraser.runs.report.table import p_value, percent, points, short_value
 from safeeraser.text import line, markdown
 
 _TITLES = {"asr": "ASR ↓", "rr": "RR ↑", "sarr": "SARR ↓", "retain_accuracy": "retain ↑"}
+_READ = {
+    BEGUN: "harmful answer, once begun ↓",
+    BEGUN_HARMLESS: "harmless answer, once begun ↑",
+    PROBE: "probe",
+    PROBE_CONTROL: "random labels",
+    SELECTIVITY: "selectivity",
+}
 _READING = (
     "Shares of n questions with 95% intervals. No training and no attacker saw their pictures and keywords. `Δ` is "
     "the difference from the unattacked model in percentage points, with p corrected by Bonferroni for every "
@@ -58,6 +77,7 @@ def write(
     """Write attacks.json and attacks.md into the folder, each in one step. `attacks` has name, about, protocol, ..."""
     content = {
         "outcomes": [dataclasses.asdict(each) for each in found],
+        "curves": [dataclasses.asdict(each) for each in curves(found)],
         "not_run": [dataclasses.asdict(each) for each in skipped],
         "attacks": [dict(each) for each in attacks],
         "provenance": dict(provenance),
@@ -71,17 +91,32 @@ def write(
 def print_outcomes(found: Sequence[Outcome], skipped: Sequence[NotRun], console: Console) -> None:
     """Print a table a model, a row a variant; then in words what has come back, and what was not run."""
     for model in dict.fromkeys(each.model for each in found):
-        shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title=line(model), title_justify="left")
-        for heading in ("attack", *_TITLES.values(), "recovered"):
-            shown.add_column(heading, justify="left" if heading == "attack" else "right")
-        for outcome in (each for each in found if each.model == model):
-            cells = [_value(outcome.metric(name)) for name in _TITLES]
-            shown.add_row(_named(outcome), *cells, _value(outcome.recovered))
-        console.print(shown)
+        mine = [each for each in found if each.model == model]
+        for titles in (_TITLES, _READ):
+            console.print(_shown(model, [each for each in mine if _has(each, titles)], titles))
     for sentence in in_words(found):
         console.print(Text(sentence), soft_wrap=True)
     for each in skipped:
         console.print(Text(f"not run: {each}", style="dim"), soft_wrap=True)
+
+
+def _shown(model: str, found: Sequence[Outcome], titles: Mapping[str, str]) -> Table | str:
+    """A row a variant; nothing where there is none."""
+    if not found:
+        return ""
+    measured = [name for name in titles if any(each.metric(name) for each in found)]
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title=line(model), title_justify="left")
+    recovered = ["recovered"] if titles is _TITLES else []
+    for heading in ("attack", *(titles[name] for name in measured), *recovered):
+        shown.add_column(heading, justify="left" if heading == "attack" else "right")
+    for outcome in found:
+        cells = [_value(outcome.metric(name)) for name in measured]
+        shown.add_row(_named(outcome), *cells, *(_value(outcome.recovered) for _ in recovered))
+    return shown
+
+
+def _has(outcome: Outcome, titles: Mapping[str, str]) -> bool:
+    return any(each.name in titles for each in outcome.metrics)
 
 
 def in_words(found: Sequence[Outcome]) -> list[str]:
@@ -118,14 +153,6 @@ def _value(found: Estimate | None) -> str:
     return "-" if found is None else short_value(found)
 
 
-_HEADER = ("attack", "variant", "model", *_TITLES.values(), "recovered")
-
-
-def _cells(outcome: Outcome) -> list[str]:
-    measured = [_value(outcome.metric(name)) for name in _TITLES]
-    return [outcome.attack, outcome.variant, outcome.model, *measured, _value(outcome.recovered)]
-
-
 def _page(found: Sequence[Outcome], skipped: Sequence[NotRun], attacks: Sequence[Mapping[str, str]]) -> str:
     sections = [
         "# Does it last?",
@@ -146,12 +173,21 @@ def _section(attack: Mapping[str, str], found: Sequence[Outcome]) -> str:
 
 
 def _rows(found: Sequence[Outcome]) -> str:
-    return table(_HEADER, [_row(outcome) for outcome in found])
-
-
-def _row(outcome: Outcome) -> list[str]:
-    names = [markdown(name) for name in (outcome.attack, outcome.variant, outcome.model)]
-    return [*names, *(_with_n(name, outcome) for name in _TITLES), _value(outcome.recovered)]
+    titles = _TITLES if any(_has(each, _TITLES) for each in found) else _READ
+    measured = [name for name in titles if any(each.metric(name) for each in found)]
+    recovered = ["recovered"] if titles is _TITLES else []
+    header = ("attack", "variant", "model", *(titles[name] for name in measured), *recovered)
+    return table(
+        header,
+        [
+            [
+                *(markdown(name) for name in (each.attack, each.variant, each.model)),
+                *(_with_n(name, each) for name in measured),
+                *(_value(each.recovered) for _ in recovered),
+            ]
+            for each in found
+        ],
+    )
 
 
 def _with_n(name: str, outcome: Outcome) -> str:
