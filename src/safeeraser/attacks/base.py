@@ -138,6 +138,11 @@ class Attack:
     served: bool = False
     keeps: bool = False
 
+    @property
+    def asks(self) -> bool:
+        """Whether it puts questions to the model as it is, so that its variants can wait and be answered together."""
+        return self.kind in ("control", "prompt", "picture")
+
     def variants(self, arena: Arena, points: Sequence[str]) -> Generator[Variant | Readings, None, None]:
         """Carry it out at some points, on the questions of its sides. Raises UnfitError where the model does not do."""
         return self.carry_out(replace(arena, questions=tuple(arena.side(*self.sides))), points)

@@ -82,14 +82,14 @@ class Engine:
         # An index, not a count: a slice of the hidden states makes torch copy the head's weights for every row.
         self._last = torch.tensor([-1], device=loaded.model.device)
 
+    def length(self, example: Example) -> tuple[bool, int]:
+        """What to sort by, so that prompts of like length are together."""
+        return example.image is None, self._chat.text_length(example.question)
+
     def sort(self, requests: Sequence[Request]) -> list[Request]:
         """The requests, those of like length together; the same order for the same requests."""
-        examples = {request.example.id: request.example for request in requests}
-        lengths = {
-            example.id: (example.image is None, self._chat.text_length(example.question))
-            for example in examples.values()
-        }
-        return sorted(requests, key=lambda request: lengths[request.example.id])
+        lengths = {example: self.length(example) for example in {request.example for request in requests}}
+        return sorted(requests, key=lambda request: lengths[request.example])
 
     def check(self, requests: Sequence[Request]) -> None:
         """Raises UserError naming every example that cannot be asked."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather_object
 
 from safeeraser.generation.memory import Fitting
-from safeeraser.generation.record_file import RecordFile
 from safeeraser.models.processes import owned_by_main
 from safeeraser.progress import ProgressBar
-from safeeraser.records import Record
 
 
 class Keyed(Protocol):
@@ -25,12 +24,32 @@ class Keyed(Protocol):
 
 
 Item = TypeVar("Item", bound=Keyed)
+Made = TypeVar("Made")
+
+
+class Filled(Protocol[Made]):
+    """What is filled: a `RecordFile`, or several that are filled together."""
+
+    path: Path
+
+    @property
+    def key(self) -> Callable[[Made], Hashable]:
+        """What tells a record from all others."""
+
+    def open(self, meta: Mapping[str, Any]) -> set[Hashable]:
+        """The keys of the records that are there already."""
+
+    def append(self, records: list[Made]) -> None:
+        """Add records; they are on the disk when this returns."""
+
+    def finish(self, keys: list[Hashable]) -> None:
+        """Put the records in the order of these keys."""
 
 
 def fill(
-    file: RecordFile[Record],
+    file: Filled[Made],
     items: Sequence[Item],
-    make: Callable[[Sequence[Item]], list[Record]],
+    make: Callable[[Sequence[Item]], list[Made]],
     *,
     meta: Mapping[str, Any],
     batch_size: int,
@@ -54,7 +73,7 @@ def fill(
             for start in range(0, len(todo), state.num_processes):
                 turn = todo[start : start + state.num_processes]
                 mine = turn[state.process_index] if state.process_index < len(turn) else []
-                made: list[Record] = gather_object(make_fitting(mine))
+                made: list[Made] = gather_object(make_fitting(mine))
                 if bar is not None:
                     missing = [record for record in made if file.key(record) not in done]
                     file.append(missing)
@@ -64,7 +83,7 @@ def fill(
     state.wait_for_everyone()
 
 
-def _done(file: RecordFile[Record], meta: Mapping[str, Any], state: PartialState) -> set[Hashable]:
+def _done(file: Filled[Made], meta: Mapping[str, Any], state: PartialState) -> set[Hashable]:
     """The keys that are there, as the main process finds them: others may not see its disk."""
     found: list[Any] = [file.open(meta) if state.is_main_process else None]
     keys: set[Hashable] = broadcast_object_list(found)[0]

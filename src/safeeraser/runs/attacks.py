@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 
 from safeeraser import provenance
-from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Readings, Target, UnfitError, Variant
+from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Target, UnfitError
 from safeeraser.attacks.none import NO_ATTACK
 from safeeraser.attacks.parts import Parts, split
 from safeeraser.attacks.settings import AttackSettings
@@ -31,17 +30,15 @@ from safeeraser.benchmarks.selection import choose
 from safeeraser.endpoint import Endpoint
 from safeeraser.errors import UserError, unknown
 from safeeraser.files import owned, remove_scratch, write_json
-from safeeraser.generation.engine import Engine
-from safeeraser.generation.run import answer, meta, take_over
-from safeeraser.generation.server import generate_from_server
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, check_failures, judge_file
 from safeeraser.metrics import Column, attacked
 from safeeraser.metrics.attacked import Outcome
 from safeeraser.models.load import LoadedModel
-from safeeraser.records import VANILLA, Example, Generation, Reading, Verdict, read_jsonl, write_jsonl
+from safeeraser.records import VANILLA, Example, Reading, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, pipeline
+from safeeraser.runs.attack_work import Place, Work
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.report import attacks as report
@@ -218,123 +215,44 @@ def _attack(
 
     The model is loaded where an answer is missing.
     """
-    name, tallies, work = subject.target.name, {}, None
-    unfit: list[NotRun] = []
+    name, unfit, work = subject.target.name, [], None
+    places = {
+        (each.attack.name, point): Place(asked.output, each.attack.name, point, name)
+        for each in chosen
+        for point in each.sweep
+    }
     for each in chosen:
-        places = {point: Place(asked.output, each.attack.name, point, name) for point in each.sweep}
-        todo = [point for point, place in places.items() if not place.finished()]
-        if todo:
-            say(f"{name}: {each.attack.name} ({', '.join(todo)})")
-            work = work or _Work.of(asked, subject, parts, questions)
-            try:
-                work.carry_out(each, todo, places)
-            except UnfitError as error:
-                unfit.append(NotRun(each.attack.name, tuple(todo), name, str(error)))
-                say(f"not run: {unfit[-1]}")
-        for place in places.values():
-            if place.asked.exists():
-                judged = judge_file(asked.judge, place.examples(), place.answers(), place.verdicts)
-                tallies[str(place.verdicts)] = judged
-    return tallies, unfit
+        todo = [point for point in each.sweep if not places[each.attack.name, point].finished()]
+        if not todo:
+            continue
+        say(f"{name}: {each.attack.name} ({', '.join(todo)})")
+        work = work or _work(asked, subject, parts, questions)
+        try:
+            work.carry_out(each.attack, todo, places, each.keep)
+        except UnfitError as error:
+            unfit.append(NotRun(each.attack.name, tuple(todo), name, str(error)))
+            say(f"not run: {unfit[-1]}")
+    if work is not None:
+        work.answer_waiting()
+    answered = [place for place in places.values() if place.asked.exists()]
+    return {
+        str(place.verdicts): judge_file(asked.judge, place.examples(), place.answers(), place.verdicts)
+        for place in answered
+    }, unfit
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the records of one variant on one model are."""
-
-    root: Path
-    attack: str
-    variant: str
-    model: str
-
-    @property
-    def folder(self) -> RunFolder:
-        """The variant's folder, which has answers and verdicts where a run's folder has them."""
-        return RunFolder(self.root / self.attack / self.variant)
-
-    @property
-    def verdicts(self) -> Path:
-        """The judge's verdicts on the answers."""
-        return self.folder.verdicts(self.model)
-
-    @property
-    def asked(self) -> Path:
-        """The questions as the attack put them; written whole before the first answer."""
-        return self.folder.root / "examples" / f"{self.model}.jsonl"
-
-    def examples(self) -> list[Example]:
-        """The questions as the attack put them."""
-        return read_jsonl(self.asked, Example)
-
-    def answers(self) -> list[Generation]:
-        """The answers that are there."""
-        path = self.folder.generations(self.model)
-        return read_jsonl(path, Generation) if path.exists() else []
-
-    @property
-    def readings(self) -> Path:
-        """What an attack that asks nothing has read in the model; written whole."""
-        return self.folder.root / "readings" / f"{self.model}.jsonl"
-
-    def finished(self) -> bool:
-        """Whether every question has its answer, or all is read."""
-        return self.readings.exists() or (self.asked.exists() and len(self.answers()) == len(self.examples()))
-
-
-@dataclass(slots=True)
-class _Work:
-    """A loaded model that is being attacked. Engines are kept, so that a picture is seen once."""
-
-    asked: AttackRun
-    arena: Arena
-    endpoint: Endpoint | None
-    answers: Path | None
-    _engines: dict[GenerateSettings, Engine] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, asked: AttackRun, subject: Subject, parts: Parts, questions: Sequence[Example]) -> _Work:
-        arena = Arena(
-            target=subject.target,
-            loaded=None if isinstance(subject.load, Endpoint) else subject.load(),
-            parts=parts,
-            questions=tuple(questions),
-            refusals=asked.benchmark.refusals,
-            settings=asked.settings,
-            pictures=asked.output,
-            seed=asked.seed,
-        )
-        return cls(asked, arena, subject.load if isinstance(subject.load, Endpoint) else None, subject.answers)
-
-    def carry_out(self, chosen: Chosen, points: Sequence[str], places: Mapping[str, Place]) -> None:
-        """Write the answers to each variant, or what was read in the model."""
-        arena = replace(self.arena, keep=chosen.keep)
-        with closing(chosen.attack.variants(arena, points)) as variants:
-            for variant in variants:
-                if isinstance(variant, Readings):
-                    remove_scratch(places[variant.name].readings)
-                    write_jsonl(places[variant.name].readings, variant.found)
-                else:
-                    self._answer(variant, places[variant.name])
-
-    def _answer(self, variant: Variant, place: Place) -> None:
-        settings = variant.settings or self.asked.settings
-        examples = [request.example for request in variant.requests]
-        remove_scratch(place.asked)
-        write_jsonl(place.asked, examples)
-        if self.endpoint is not None:
-            generate_from_server(self.endpoint, examples, settings, place.folder.generations(place.model))
-            return
-        known = meta(self.arena.model.identity, examples, settings)
-        prefills = provenance.text_hash(json.dumps([request.prefill for request in variant.requests]))
-        known |= {"attack": place.attack, "variant": place.variant, "prefills": prefills}
-        if place.attack == NO_ATTACK.name and self.answers is not None:
-            take_over(self.answers, place.folder.generations(place.model), variant.requests, known)
-        engine = self._engines.get(settings)
-        if engine is None or variant.looks:
-            engine = Engine(self.arena.model, settings)
-        if not variant.looks:
-            self._engines[settings] = engine
-        answer(engine, variant.requests, known, settings, place.folder.generations(place.model))
+def _work(asked: AttackRun, subject: Subject, parts: Parts, questions: Sequence[Example]) -> Work:
+    arena = Arena(
+        target=subject.target,
+        loaded=None if isinstance(subject.load, Endpoint) else subject.load(),
+        parts=parts,
+        questions=tuple(questions),
+        refusals=asked.benchmark.refusals,
+        settings=asked.settings,
+        pictures=asked.output,
+        seed=asked.seed,
+    )
+    return Work(arena, subject.load if isinstance(subject.load, Endpoint) else None, subject.answers)
 
 
 def _figures(asked: AttackRun, skipped: Sequence[NotRun], originals: dict[str, Example]) -> list[Outcome]:

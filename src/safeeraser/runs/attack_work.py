@@ -1,0 +1,204 @@
+"""The records of attacks on one model: where they lie, and how they are filled.
+
+Questions that are put to the model as it is wait for each other, whatever attack they belong to, and are answered in
+full batches.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from safeeraser import pixels, provenance
+from safeeraser.attacks.base import Arena, Attack, Readings, Variant
+from safeeraser.attacks.none import NO_ATTACK
+from safeeraser.endpoint import Endpoint
+from safeeraser.files import remove_scratch
+from safeeraser.generation.engine import Engine
+from safeeraser.generation.filling import fill
+from safeeraser.generation.run import answer_file, meta, take_over
+from safeeraser.generation.server import generate_from_server
+from safeeraser.generation.settings import GenerateSettings, Request
+from safeeraser.records import Example, Generation, read_jsonl, write_jsonl
+from safeeraser.runs.folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the records of one variant on one model are."""
+
+    root: Path
+    attack: str
+    variant: str
+    model: str
+
+    @property
+    def folder(self) -> RunFolder:
+        """The variant's folder, which has answers and verdicts where a run's folder has them."""
+        return RunFolder(self.root / self.attack / self.variant)
+
+    @property
+    def generations(self) -> Path:
+        """The answers."""
+        return self.folder.generations(self.model)
+
+    @property
+    def verdicts(self) -> Path:
+        """The judge's verdicts on the answers."""
+        return self.folder.verdicts(self.model)
+
+    @property
+    def asked(self) -> Path:
+        """The questions as the attack put them; written whole before the first answer."""
+        return self.folder.root / "examples" / f"{self.model}.jsonl"
+
+    @property
+    def readings(self) -> Path:
+        """What an attack that asks nothing has read in the model; written whole."""
+        return self.folder.root / "readings" / f"{self.model}.jsonl"
+
+    def examples(self) -> list[Example]:
+        """The questions as the attack put them."""
+        return read_jsonl(self.asked, Example)
+
+    def answers(self) -> list[Generation]:
+        """The answers that are there."""
+        return read_jsonl(self.generations, Generation) if self.generations.exists() else []
+
+    def finished(self) -> bool:
+        """Whether every question has its answer, or all is read."""
+        return self.readings.exists() or (self.asked.exists() and len(self.answers()) == len(self.examples()))
+
+
+@dataclass(slots=True)
+class Work:
+    """A model that is being attacked, or the server that answers for it; `before` are a run's answers without attack.
+
+    Engines are kept, so that a picture is seen once.
+    """
+
+    arena: Arena
+    endpoint: Endpoint | None
+    before: Path | None
+    _waiting: list[tuple[Variant, Place]] = field(default_factory=list)
+    _engines: dict[GenerateSettings, Engine] = field(default_factory=dict)
+
+    def carry_out(
+        self, attack: Attack, points: Sequence[str], places: Mapping[tuple[str, str], Place], keep: Path | None
+    ) -> None:
+        """Write the answers to each variant, or what was read in the model; those that can wait are `answer_waiting`'s.
+
+        Raises UnfitError where the attack does not fit the model.
+        """
+        if not attack.asks:
+            self.answer_waiting()
+        with closing(attack.variants(replace(self.arena, keep=keep), points)) as variants:
+            for variant in variants:
+                place = places[attack.name, variant.name]
+                if isinstance(variant, Readings):
+                    remove_scratch(place.readings)
+                    write_jsonl(place.readings, variant.found)
+                    continue
+                examples = [request.example for request in variant.requests]
+                remove_scratch(place.asked)
+                write_jsonl(place.asked, examples)
+                if self.endpoint is not None:
+                    settings = variant.settings or self.arena.settings
+                    generate_from_server(self.endpoint, examples, settings, place.generations)
+                elif attack.asks:
+                    self._waiting.append((variant, place))
+                else:
+                    self._answer([(variant, place)], variant.settings or self.arena.settings, anew=variant.looks)
+
+    def answer_waiting(self) -> None:
+        """Answer all that was put to the model as it is."""
+        groups: dict[GenerateSettings, list[tuple[Variant, Place]]] = defaultdict(list)
+        for variant, place in self._waiting:
+            groups[variant.settings or self.arena.settings].append((variant, place))
+        self._waiting.clear()
+        for settings, group in groups.items():
+            self._answer(group, settings)
+
+    def _answer(
+        self, group: Sequence[tuple[Variant, Place]], settings: GenerateSettings, *, anew: bool = False
+    ) -> None:
+        known = {place: self._meta(variant, place, settings) for variant, place in group}
+        for variant, place in group:
+            if place.attack == NO_ATTACK.name and self.before is not None:
+                take_over(self.before, place.generations, variant.requests, known[place])
+        items = [_Item(place, request) for variant, place in group for request in variant.requests]
+        pixels.check({each.request.example.image for each in items if each.request.example.image})
+        engine = Engine(self.arena.model, settings) if anew else self._engine(settings)
+        engine.check([each.request for each in items])
+
+        def make(batch: Sequence[_Item]) -> list[_Made]:
+            return list(
+                zip((each.place for each in batch), engine.answer([each.request for each in batch]), strict=True)
+            )
+
+        fill(
+            _Files(known),
+            sorted(items, key=lambda each: engine.length(each.request.example)),
+            make,
+            meta={},
+            batch_size=settings.batch_size,
+            label=f"{self.arena.target.name}: {', '.join(dict.fromkeys(place.attack for place in known))}",
+        )
+
+    def _engine(self, settings: GenerateSettings) -> Engine:
+        if settings not in self._engines:
+            self._engines[settings] = Engine(self.arena.model, settings)
+        return self._engines[settings]
+
+    def _meta(self, variant: Variant, place: Place, settings: GenerateSettings) -> dict[str, Any]:
+        prefills = provenance.text_hash(json.dumps([request.prefill for request in variant.requests]))
+        examples = [request.example for request in variant.requests]
+        return {
+            **meta(self.arena.model.identity, examples, settings),
+            "attack": place.attack,
+            "variant": place.variant,
+            "prefills": prefills,
+        }
+
+
+_Made = tuple[Place, Generation]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    place: Place
+    request: Request
+
+    @property
+    def key(self) -> tuple[Place, Hashable]:
+        return self.place, self.request.key
+
+
+class _Files:
+    """The files of several variants, filled as one; `metas` is what the answers in each depend on."""
+
+    def __init__(self, metas: Mapping[Place, Mapping[str, Any]]) -> None:
+        self._metas = metas
+        self._files = {place: answer_file(place.generations) for place in metas}
+        self.path = next(iter(self._files.values())).path
+
+    def key(self, made: _Made) -> Hashable:
+        place, answer = made
+        return place, self._files[place].key(answer)
+
+    def open(self, _: Mapping[str, Any]) -> set[Hashable]:
+        return {(place, key) for place, file in self._files.items() for key in file.open(self._metas[place])}
+
+    def append(self, records: Sequence[_Made]) -> None:
+        for place, file in self._files.items():
+            if own := [answer for each, answer in records if each == place]:
+                file.append(own)
+
+    def finish(self, keys: Sequence[Any]) -> None:
+        for place, file in self._files.items():
+            file.finish([key for each, key in keys if each == place])
