@@ -5,6 +5,8 @@ import hashlib
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -233,3 +235,18 @@ def test_a_bad_parquet_row_is_named(tmp_path: Path) -> None:
         ("#1", "question", "empty"),
         ("#1", "split", "unknown split 'trian'"),
     ]
+
+
+def test_one_text_said_a_million_times_is_refused_by_what_it_unpacks_to(tmp_path: Path) -> None:
+    rows = 1_200
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["a" * 2**20]))
+    others = dict.fromkeys(
+        ("id", "split", "stream", "answer", "partner", "category", "keyword", "subset", "kind"), [""] * rows
+    )
+    table = pa.table({"number": range(rows), "question": text, **others, "image": pa.nulls(rows)})
+    file = tmp_path / "data/train-00000-of-00001.parquet"
+    file.parent.mkdir()
+    pq.write_table(table, file)
+    assert file.stat().st_size < 2**20
+    with pytest.raises(BenchmarkError, match=r"train-00000.*its texts unpack to more than"):
+        SOURCES["parquet"].read(tmp_path)

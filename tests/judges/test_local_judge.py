@@ -185,3 +185,9 @@ def test_what_cannot_judge_is_a_users_error(reader: Path, tmp_path: Path) -> Non
         judge_settings(name="local", model=str(reader), images=True).make(())
     with pytest.raises(UserError, match="max_cost"):
         judge_settings(name="llama-guard", model=str(reader), max_cost=1.0).make(())
+
+
+def test_a_judges_chat_template_has_limits(reader: Path, tmp_path: Path) -> None:
+    chat = LocalChat(str(templated(reader, tmp_path / "model", "{{ 'a' * 10 ** 9 }}")))
+    with pytest.raises(UserError, match=r"model: its chat template takes more than 512 MiB"):
+        texts(chat, [ask("What is it?")])

@@ -191,3 +191,29 @@ def test_an_adapter_for_another_model_of_equal_shapes(folder: Path, adapter: Pat
     load(str(shutil.copytree(folder, tmp_path / "copy")), adapter=adapter, dtype="float32")
     with pytest.raises(UserError, match="made for"):
         load(str(tmp_path / "other"), adapter=adapter)
+
+
+ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+DOUBLED = "{% set n = namespace(x='a' * 1000) %}{% for i in range(40) %}{% set n.x = n.x ~ n.x %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        (ENDLESS, "computes for more than"),
+        ("{{ 'a' * 10 ** 9 }}", "takes more than"),
+        (DOUBLED, "takes more than"),
+        ("{{ 'a' * 10 ** 6 }}", "writes more than"),
+        ("{% if messages[0]['content'][0]['type'] == 'image' %}{{ 'a' * 10 ** 9 }}{% endif %}", "takes more than"),
+    ],
+)
+def test_a_chat_template_that_does_not_end_is_told_before_the_weights_are_read(
+    folder: Path, program: str, told: str
+) -> None:
+    template = folder / "chat_template.jinja"
+    template.write_text(program + template.read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError) as raised:
+        load(str(folder), device="cpu")
+    assert str(raised.value).startswith(f"model {folder}: its chat template {told}")
+    assert "\n" not in str(raised.value)

@@ -26,6 +26,7 @@ from safeeraser.generation.decoding import Decoder
 from safeeraser.generation.engine import Continuation, continuations
 from safeeraser.generation.memory import Fitting
 from safeeraser.models import load
+from safeeraser.models.template import check_template
 from safeeraser.pixels import ImageError, open_rgb
 from safeeraser.progress import ProgressBar
 
@@ -211,8 +212,10 @@ def text_model(source: str, revision: str | None) -> tuple[Any, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = torch.bfloat16 if load.native_bfloat16(device) else torch.float32
     with explained(f"judge model {source}"):
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        check_template(tokenizer)
         model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=precision, revision=revision)
-        return model.to(device).eval(), AutoTokenizer.from_pretrained(source, revision=revision)
+        return model.to(device).eval(), tokenizer
 
 
 def _load(source: str, revision: str | None, sees: bool) -> tuple[Any, Any]:

@@ -22,6 +22,7 @@ from safeeraser.errors import UserError, explained, unknown
 from safeeraser.models.merging import HUB_ID, check_changed, merged, probe
 from safeeraser.models.processes import processes
 from safeeraser.models.quantised import NF4, is_quantised, nf4
+from safeeraser.models.template import check_template
 
 _PATIENCE = 10  # seconds that the hub has to answer whether it is there
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
@@ -76,8 +77,9 @@ def load(
     more. `dtype` "nf4" keeps the language model in four bits (see `quantised`); an adapter is then put on it unmerged,
     because merging would round it.
 
-    Raises UserError for a model that cannot be loaded, for an unknown dtype or device, for nf4 where it cannot be, for
-    a folder without an adapter, and for an adapter that does not fit the model or changes none of its logits.
+    Raises UserError for a model that cannot be loaded, for a chat template without end, for an unknown dtype or device,
+    for nf4 where it cannot be, for a folder without an adapter, and for an adapter that does not fit the model or
+    changes none of its logits.
     """
     if adapter is not None and not (adapter / CONFIG_NAME).is_file():
         raise UserError(f"{adapter}: no adapter here ({CONFIG_NAME} is missing)")
@@ -86,8 +88,9 @@ def load(
     options = {"quantization_config": nf4(target), "device_map": {"": target}} if dtype == NF4 else {}
     found = source(name_or_path, revision)
     with _quiet(), refused(name_or_path):
-        model: Any = AutoModelForImageTextToText.from_pretrained(found, dtype=precision, revision=revision, **options)
         processor = AutoProcessor.from_pretrained(found, revision=revision)
+        check_template(processor)
+        model: Any = AutoModelForImageTextToText.from_pretrained(found, dtype=precision, revision=revision, **options)
     if dtype != NF4:  # those are there already
         model.to(target)
     if adapter is not None:

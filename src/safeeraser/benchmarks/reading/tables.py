@@ -18,7 +18,7 @@ from safeeraser.text import line, quoted
 _PARQUET_BYTES = 16 * 2**30
 _CHUNK_BYTES = 4 * 2**30  # a column of a row group, unpacked: pictures are among the columns
 _TEXT_BYTES = 2**30  # of all that is not a picture, unpacked
-_ROWS_AT_ONCE = 16
+_BATCH_BYTES = 256 * 2**20  # rows that are unpacked at once; one row may have more
 _SHEET_BYTES = 256 * 2**20  # unpacked; a workbook is a zip archive
 _SEPARATORS = ",;\t"
 # What openpyxl raises on broken files; its own exceptions are ValueErrors or KeyErrors.
@@ -149,13 +149,14 @@ def parquet_entries(
             if not _has_columns(file.schema_arrow.names, columns, spot):
                 return
             wanted = [*columns, *(column for column in optional if column in file.schema_arrow.names)]
-            if _largest_chunk(file.metadata) > _CHUNK_BYTES:
+            largest = _largest_chunk(file.metadata)
+            if largest > _CHUNK_BYTES:
                 spot.error("file", f"a row group unpacks to more than {_CHUNK_BYTES:,} bytes; write it in smaller ones")
                 return
             number = unpacked = 0
-            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted, use_threads=False):
-                texts = [column for column in batch.columns if not _holds_bytes(column.type)]
-                unpacked += sum(column.nbytes for column in texts)
+            rows = max(1, min(16, _BATCH_BYTES // max(1, largest)))  # a dictionary may give every row its largest value
+            for batch in file.iter_batches(rows, columns=wanted, use_threads=False):
+                unpacked += sum(_plain(column).nbytes for column in batch.columns if not _holds_bytes(column.type))
                 if unpacked > _TEXT_BYTES:
                     spot.error("file", f"its texts unpack to more than {_TEXT_BYTES:,} bytes")
                     return
@@ -172,6 +173,11 @@ def _largest_chunk(metadata: Any) -> int:
     groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
     sizes = (group.column(place).total_uncompressed_size for group in groups for place in range(group.num_columns))
     return max(sizes, default=0)
+
+
+def _plain(column: Any) -> Any:
+    """A column whose every row has a value of its own, as the records will."""
+    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
 
 
 def _holds_bytes(kind: Any) -> bool:
