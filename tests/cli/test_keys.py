@@ -98,3 +98,17 @@ def test_print_config_shows_the_whole_and_runs_as_it_was_read(tmp_path: Path) ->
     assert (settings.methods, settings.seed, settings.generate.seed) == (("po",), 7, 7)
     assert yaml.safe_load(text)["unlearn"]["learning_rate"] == 1e-4
     assert not Path("out").exists()
+
+
+def test_a_limited_demo_trains_in_proportion() -> None:
+    whole, limited, own = (
+        yaml.safe_load(run("demo", *words, "--print-config")[1])
+        for words in ([], ["--limit", 8], ["--limit", 8, "unlearn.steps=7"])
+    )
+    largest = max(whole["limits"].values())
+    assert set(limited["limits"].values()) == {8}
+    assert limited["attack_limit"] == 8
+    assert limited["unlearn"]["steps"] == pytest.approx(whole["unlearn"]["steps"] * 8 / largest, abs=1)
+    assert limited["methods_settings"]["po"]["steps"] < limited["unlearn"]["steps"]
+    assert own["unlearn"]["steps"] == 7
+    assert yaml.safe_load(run("demo", "--limit", 10**6, "--print-config")[1])["unlearn"] == whole["unlearn"]
