@@ -74,8 +74,14 @@ def stage_settings(section: str, given: list[str] | None, options: Mapping[str, 
 
 
 def chosen(examples: tuple[Example, ...], parts: list[Part] | None, limit: int | None, seed: int) -> list[Example]:
-    """The examples of the parts named, each within the limit; the same as a run with these settings asks."""
-    return [example for part in parts or Part for example in choose(examples, part, limit, seed)]
+    """The examples of the parts named, each within the limit; the same as a run with these settings asks.
+
+    Raises UserError where there are none.
+    """
+    found = [example for part in parts or Part for example in choose(examples, part, limit, seed)]
+    if not found:
+        raise UserError(f"nothing to ask: the data have no example of {', '.join(parts or Part)}")
+    return found
 
 
 def named(adapters: list[Path] | None) -> dict[str, Path | None]:
