@@ -11,6 +11,7 @@ import pytest
 
 from safeeraser.benchmarks.released import read as released
 from safeeraser.benchmarks.released.answers import read_answers
+from safeeraser.errors import UserError
 from safeeraser.files import write_text
 from safeeraser.judges import rules_judge
 from safeeraser.metrics import PAPER, STRICT, summarise
@@ -101,7 +102,7 @@ def add_a_judge(root: Path) -> None:
 def test_what_cannot_be_read_is_named(spoil: Callable[[Path], None], said: str, data: Path, tmp_path: Path) -> None:
     root = fake_runs.write(tmp_path / "run", data)
     spoil(root)
-    with pytest.raises(ResultsError, match=said):
+    with pytest.raises(UserError, match=said):
         Reader().read([root])
 
 
@@ -123,7 +124,7 @@ def test_runs_of_several_seeds_differ_in_nothing_else(
     keys: dict[str, object], said: str, data: Path, tmp_path: Path
 ) -> None:
     roots = [fake_runs.write(tmp_path / "a", data, seed=1), fake_runs.write(tmp_path / "b", data, **keys)]
-    with pytest.raises(ResultsError, match=said):
+    with pytest.raises(UserError, match=said):
         same_but_for_the_seed(Reader().read(roots))
 
 

@@ -179,8 +179,6 @@ def _sources(
         if generations or verdicts:
             raise UserError("--run says where answers and verdicts are: leave out --generations and --verdicts")
         folder = RunFolder(run)
-        if not folder.config.exists():
-            raise UserError(f"{run}: not a run's folder (it has no {folder.config.name})")
         settings = folder.settings()
         benchmark = read(folder.data(settings.data, data), settings.data.benchmark)
         files = [(folder.generations(name), folder.verdicts(name)) for name in settings.methods]

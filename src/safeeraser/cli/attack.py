@@ -126,8 +126,6 @@ def _of_run(folder: Path, chosen: Sequence[Chosen], output: Path | None) -> Atta
     from safeeraser.runs.kit import Kit
 
     place = RunFolder(folder)
-    if not place.config.exists():
-        raise UserError(f"{folder}: not a run's folder (it has no {place.config.name})")
     settings = place.settings()
     return attacks.of_run(settings, Kit.of(settings, place), place, chosen, settings.methods, output)
 

@@ -129,7 +129,9 @@ class RunFolder:
         return tuple(Part(each) for each in self.provenance().get("parts", Part))
 
     def settings(self) -> RunSettings:
-        """The settings the run was made with. Raises UserError where config.yaml is not such a file."""
+        """The settings the run was made with. Raises UserError where there is no config.yaml, or not such a file."""
+        if not self.config.is_file():
+            raise UserError(f"{self.root}: not a run's folder (it has no {self.config.name})")
         try:
             return load(self.config)
         except ConfigError as error:

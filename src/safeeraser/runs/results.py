@@ -113,8 +113,6 @@ class Reader:
         return runs
 
     def _settings(self, folder: RunFolder) -> RunSettings:
-        if not folder.config.exists():
-            raise ResultsError(f"{folder.root}: not a run's folder (it has no {folder.config.name})")
         settings = folder.settings()
         for model in settings.methods:
             for file in (folder.generations(model), folder.verdicts(model)):
