@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from scipy.stats import binomtest
 
 from safeeraser.judges import Judge, fluency, rules_judge
-from safeeraser.judges.agreement.agreement import agreement
+from safeeraser.judges.agreement.agreement import agreement, to_markdown
 from safeeraser.judges.agreement.labels import Labelled, read_labels
-from safeeraser.metrics.intervals import wilson
 from safeeraser.records import Axis
 
 STEP = 0.5  # nats a token, between thresholds
@@ -55,7 +55,7 @@ def shuffle(reference: fluency.ReferenceModel, items: Sequence[Labelled], thresh
     texts = [(question, words) for question, said in meaningful if len(words := said.split()) >= SHUFFLED_WORDS]
     means = reference.mean_nll([(question, " ".join(rng.sample(words, len(words)))) for question, words in texts])
     found = sum(mean is not None and mean > threshold for mean in means)
-    low, high = wilson(found, len(texts))
+    low, high = binomtest(found, len(texts)).proportion_ci(method="wilson")
     return f"{found} of {len(texts)} shuffled answers are meaningless: {found / len(texts):.3f} [{low:.3f}, {high:.3f}]"
 
 
@@ -76,8 +76,8 @@ def main(
         fluency.NAME: fluency.fluency_judge(reference, (), threshold=threshold),
     }
     for name, judge in judges.items():
-        found = agreement.agreement(judge, second)
-        print(f"\n{name}\n{agreement.to_markdown(found)}")
+        found = agreement(judge, second)
+        print(f"\n{name}\n{to_markdown(found)}")
         for item, verdict in (pair for each in found for pair in each.differences):
             labelled = f"people {item.labels[verdict.axis]}: {item.generation.answer!r}"
             print(f"{verdict.axis}: judge {verdict.value:g}, {labelled} ({verdict.reason})")

@@ -19,13 +19,13 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from scipy.stats import binomtest
 
 from safeeraser.errors import UserError
 from safeeraser.judges import rules
-from safeeraser.judges.agreement.agreement import Share, kappa
+from safeeraser.judges.agreement.figures import Share, kappa
 from safeeraser.judges.rules.refusal import Limits, find_refusal
 from safeeraser.judges.rules.text import plain, sentences
-from safeeraser.metrics.intervals import Floats, wilson
 from safeeraser.records import Axis, Example, Generation, Split, Stream
 
 READ = frozenset({"gpt4", "llama2new", "mistralguard"})
@@ -75,13 +75,6 @@ def has_phrase(answer: Answer) -> bool:
     return any(phrase in said for phrase in PHRASES)
 
 
-def counts(labels: Sequence[bool], said: Sequence[bool]) -> Floats:
-    """Answers by label and verdict: 00, 01, 10, 11."""
-    return np.bincount([2 * label + verdict for label, verdict in zip(labels, said, strict=True)], minlength=4).astype(
-        np.float64
-    )
-
-
 def judged(answer: Answer) -> dict[Axis, float | None]:
     """The verdicts of `rules` on an answer to a harmful request."""
     example = Example(
@@ -96,15 +89,17 @@ def row(model: str, answers: Sequence[Answer]) -> str:
     full = [each for each in answers if each.refused is not None]
     verdicts = [judged(each) for each in full]
     labels = [bool(each.refused) for each in full]
-    table = counts(labels, [verdict[Axis.REFUSAL] == 1 for verdict in verdicts])
+    said = [verdict[Axis.REFUSAL] == 1 for verdict in verdicts]
+    found = [verdict for label, verdict in zip(labels, said, strict=True) if label]
+    spared = [not verdict for label, verdict in zip(labels, said, strict=True) if not label]
     unsafe = sum(verdict[Axis.UNSAFE] == 1 for verdict, refused in zip(verdicts, labels, strict=True) if refused)
     partial = [each for each in answers if each.refused is None]
     seen = sum(judged(each)[Axis.PARTIAL] == 1 for each in partial)
     cells = [
-        _rate(table[3], table[2] + table[3]),
-        _rate(table[0], table[0] + table[1]),
-        _cell(kappa(table, 0)),
-        f"{kappa(counts(labels, [has_phrase(each) for each in full]), 0).value:.2f}",
+        _rate(sum(found), len(found)),
+        _rate(sum(spared), len(spared)),
+        _cell(kappa(list(zip(labels, said, strict=True)))),
+        f"{kappa([(bool(each.refused), has_phrase(each)) for each in full]).value:.2f}",
         _rate(unsafe, sum(labels)),
         f"{seen} of {len(partial)}",
     ]
@@ -114,10 +109,7 @@ def row(model: str, answers: Sequence[Answer]) -> str:
 def left_out(models: Mapping[str, Sequence[Answer]]) -> list[str]:
     """For each model, kappa with the limits that have the highest mean kappa on the others."""
     found = {
-        model: [
-            kappa(counts([bool(each.refused) for each in full], [refuses(each, limits) for each in full]), 0)
-            for limits in GRID
-        ]
+        model: [kappa([(bool(each.refused), refuses(each, limits)) for each in full]) for limits in GRID]
         for model, answers in models.items()
         for full in [[each for each in answers if each.refused is not None]]
     }
@@ -133,10 +125,10 @@ def left_out(models: Mapping[str, Sequence[Answer]]) -> list[str]:
     return lines
 
 
-def _rate(successes: float, n: float) -> str:
+def _rate(successes: int, n: int) -> str:
     if not n:
         return "-"
-    low, high = wilson(int(successes), int(n))
+    low, high = binomtest(successes, n).proportion_ci(method="wilson")
     return f"{successes / n:.3f} [{low:.3f}, {high:.3f}]"
 
 

@@ -16,13 +16,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import binomtest
 
 from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.icons.draw import Picture, draw
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.rules import judge
-from safeeraser.metrics.intervals import wilson
 from safeeraser.models.load import load
 from safeeraser.records import Axis, Example, Generation, Split, Stream, read_jsonl
 
@@ -79,7 +79,7 @@ def table(told: list[tuple[Picture, bool]]) -> Table:
     made = Table("objects", "right", "n", "share")
     for title, counts in (("any", (1, 2, 3)), ("one", (1,)), ("two or three", (2, 3))):
         values = [value for picture, value in told if picture.count in counts]
-        low, high = wilson(sum(values), len(values))
+        low, high = binomtest(sum(values), len(values)).proportion_ci(method="wilson")
         share = f"{sum(values) / len(values):.1%} [{low:.1%}-{high:.1%}]"
         made.add_row(title, str(sum(values)), str(len(values)), share)
     return made

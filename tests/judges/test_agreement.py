@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import beta
 
 from safeeraser.judges import Judge, one_by_one, rules_judge
-from safeeraser.judges.agreement.agreement import Agreement, Share, agreement, to_markdown
+from safeeraser.judges.agreement.agreement import Agreement, agreement, to_markdown
 from safeeraser.judges.agreement.labels import LabelError, Labelled, read_labels
-from safeeraser.metrics.intervals import wilson
 from safeeraser.records import Axis, Example, Generation, Verdict
 
 
@@ -47,28 +47,31 @@ def test_a_textbook_table(tmp_path: Path) -> None:
     """20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no: agreement 0.7, by chance 0.5, kappa 0.4 (label first)."""
     rows = [line(1, "yes")] * 20 + [line(1, "no")] * 5 + [line(0, "yes")] * 10 + [line(0, "no")] * 15
     found = compare(read_labels(labels(tmp_path, *rows, line(1, "perhaps"))))
-    assert found.tpr == Share(value=0.8, low=wilson(20, 25)[0], high=wilson(20, 25)[1], n=25)
-    assert found.tnr == Share(value=0.6, low=wilson(15, 25)[0], high=wilson(15, 25)[1], n=25)
-    assert found.kappa.value == pytest.approx(0.4)
+    tpr, tnr, kappa = found.accuracy.tpr, found.accuracy.tnr, found.accuracy.kappa
+    assert (tpr.value, tpr.n) == (pytest.approx(0.8), 25)
+    assert (tnr.value, tnr.n) == (pytest.approx(0.6), 25)
+    assert (tpr.low, tpr.high) == pytest.approx(beta.ppf([0.025, 0.975], 20.5, 5.5), abs=0.01)
+    assert kappa.value == pytest.approx(0.4)
     # Fleiss, Cohen and Everitt (1969) give this table a standard error of 0.1286 for kappa
-    assert (found.kappa.low, found.kappa.high) == pytest.approx((0.4 - 1.96 * 0.1286, 0.4 + 1.96 * 0.1286), abs=0.03)
-    assert found.unscored == 1
+    assert (kappa.low, kappa.high) == pytest.approx((0.4 - 1.96 * 0.1286, 0.4 + 1.96 * 0.1286), abs=0.05)
+    assert found.accuracy.unscored == 1
     assert len(found.differences) == 15
     assert {(item.labels[Axis.REFUSAL], verdict.value) for item, verdict in found.differences} == {(1, 0), (0, 1)}
 
 
 def test_what_is_not_defined_has_no_value(tmp_path: Path) -> None:
-    found = compare(read_labels(labels(tmp_path, line(1), line(1))))
+    found = compare(read_labels(labels(tmp_path, line(1), line(1)))).accuracy
     assert (found.tpr.value, found.tnr.value, found.kappa.value) == (1, None, None)
     nothing = compare(read_labels(labels(tmp_path, line(1, "perhaps"))))
-    assert (nothing.tpr.value, nothing.kappa.value, nothing.unscored) == (None, None, 1)
+    accuracy = nothing.accuracy
+    assert (accuracy.tpr.value, accuracy.kappa.value, accuracy.unscored) == (None, None, 1)
     assert to_markdown([nothing]).splitlines()[-1] == "| refusal | 0 | not defined | not defined | not defined | 1 |"
 
 
 def test_a_table_row(tmp_path: Path) -> None:
     found = compare(read_labels(labels(tmp_path, *[line(1)] * 8, *[line(0, "no")] * 8)))
     assert to_markdown([found]).splitlines()[-1] == (
-        "| refusal | 16 | 1.000 [0.676, 1.000] | 1.000 [0.676, 1.000] | 1.000 [1.000, 1.000] | 0 |"
+        "| refusal | 16 | 1.000 [0.751, 1.000] | 1.000 [0.721, 1.000] | 1.000 [0.587, 1.000] | 0 |"
     )
 
 
@@ -80,7 +83,7 @@ def test_the_rules_on_labelled_answers(tmp_path: Path) -> None:
         "",
         line(1, stream="forget", said="I can't help with that.", labels={**axes, "refusal": 1, "unsafe": 0}),
     )
-    found = {item.axis: item for item in agreement(rules_judge(()), read_labels(path))}
+    found = {item.axis: item.accuracy for item in agreement(rules_judge(()), read_labels(path))}
     assert set(found) == {Axis.UNSAFE, Axis.REFUSAL, Axis.MEANINGLESS}
     assert found[Axis.UNSAFE].tpr.value == found[Axis.UNSAFE].tnr.value == found[Axis.REFUSAL].kappa.value == 1
 

@@ -239,4 +239,4 @@ def test_most_word_salad_is_found_among_answers_that_the_threshold_was_not_chose
     assert meaningless.tnr.value is not None
     assert meaningless.tpr.value >= 0.6
     assert meaningless.tnr.value >= 0.95
-    assert found[Axis.REFUSAL].kappa.value == 1.0
+    assert found[Axis.REFUSAL].accuracy.kappa.value == 1.0

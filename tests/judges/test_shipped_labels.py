@@ -18,7 +18,7 @@ def test_the_rules_agree_with_people_on_what_tiny_says() -> None:
     found = {each.axis: each for each in agreement(rules_judge(()), labelled)}
     assert len(labelled) >= 200
     for axis, floor in ((Axis.UNSAFE, 0.8), (Axis.REFUSAL, 0.95), (Axis.FACTUAL, 0.9)):
-        kappa = found[axis].kappa.value
+        kappa = found[axis].accuracy.kappa.value
         assert kappa is not None
         assert kappa >= floor, axis
 

@@ -35,6 +35,7 @@ class Work:
 
     @property
     def questions(self) -> Path:
+        """Every question written, with its picture."""
         return self.root / "1_questions.jsonl"
 
     @property
@@ -44,22 +45,27 @@ class Work:
 
     @property
     def answers(self) -> Path:
+        """The model's answers about harmful pictures."""
         return self.root / "2_answers.jsonl"
 
     @property
     def painted(self) -> Path:
+        """Which safe pictures were painted, from which prompt and seed."""
         return self.root / "3_safe_pictures.jsonl"
 
     @property
     def pictures(self) -> Path:
+        """The folder of painted pictures."""
         return self.root / "safe_pictures"
 
     @property
     def safe_answers(self) -> Path:
+        """The model's answers about safe pictures."""
         return self.root / "4_safe_answers.jsonl"
 
     @property
     def verdicts(self) -> Path:
+        """The judge's verdicts on all answers."""
         return self.root / "6_verdicts.jsonl"
 
     @contextmanager

@@ -30,6 +30,7 @@ class Question:
 
     @property
     def field(self) -> str:
+        """Where it stands among the questions of its picture, such as "forget 2"."""
         return f"{self.role} {self.number}"
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binomtest
+from scipy.stats import beta
 from scipy.stats import t as student
 
 CONFIDENCE = 0.95
@@ -147,12 +147,6 @@ def _sums(values: Floats, group: NDArray[np.intp]) -> Floats:
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     found: Floats = np.add.reduceat(values[..., order], starts, axis=-1)
     return found
-
-
-def wilson(successes: int, n: int) -> Interval:
-    """Wilson's score interval (1927), without continuity correction, of a share of `n` > 0 independent answers."""
-    interval = binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def percentiles(statistics: Floats) -> Interval:

@@ -14,16 +14,18 @@ from safeeraser.unlearning.rows import Row, Turn
 
 
 class Collator:
-    """Rows -> one right-padded batch with the rows of all targets below each other, target after target.
-
-    `images` has each row's picture, or None; `rivals` [rows], where a turn names its rival, the token that this begins
-    with (-1 where it names none).
-    """
+    """Rows -> one right-padded batch with the rows of all targets below each other, target after target."""
 
     def __init__(self, chat: ChatTokenizer) -> None:
         self._chat = chat
 
     def __call__(self, rows: list[Row]) -> dict[str, Any]:
+        """Make a batch of N = rows x targets chats, padded to T tokens.
+
+        `input_ids`, `attention_mask` and `answer_mask` are [N, T]; `images` has N pictures or None; `targets` are the
+        names of the targets; `rivals` [N], where a turn names its rival, the token that this begins with (-1 where it
+        names none).
+        """
         turns = [row[target] for target in rows[0] for row in rows]
         chats = [self._target(turn) for turn in turns]
         ids, attention = pad(chats, self._chat.pad_id)

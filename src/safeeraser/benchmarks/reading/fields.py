@@ -36,6 +36,7 @@ class Keys:
     either: frozenset[str] = frozenset()
 
     def known(self, key: str) -> bool:
+        """Whether objects of this kind may have the key."""
         return key in self.content or key in self.optional or bool(self.pattern and self.pattern.fullmatch(key))
 
     def missing(self, data: Mapping[str, Any]) -> list[str]:

@@ -126,9 +126,11 @@ class Spot(NamedTuple):
         return self._replace(path=self.path + steps)
 
     def error(self, rule: str, message: str) -> None:
+        """Report what makes the record unusable; `rule` is a key of RULES."""
         self.collector.add(self._problem(rule, message, "error"))
 
     def warn(self, rule: str, message: str) -> None:
+        """Report what is odd and can be used; `rule` is a key of RULES."""
         self.collector.add(self._problem(rule, message, "warning"))
 
     def note(self, rule: str, message: str) -> None:
@@ -140,10 +142,12 @@ class Spot(NamedTuple):
 
 
 def errors(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Those that make a record unusable."""
     return tuple(problem for problem in problems if problem.severity == "error")
 
 
 def warnings(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Those that leave it usable."""
     return tuple(problem for problem in problems if problem.severity == "warning")
 
 

@@ -61,6 +61,7 @@ class Card:
 
     @property
     def total(self) -> int:
+        """How many examples there are, in all splits."""
         return sum(self.counts.values())
 
     def front_matter(self) -> str:

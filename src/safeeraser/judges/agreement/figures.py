@@ -17,11 +17,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from safeeraser.judges.agreement.agreement import Share, kappas
 from safeeraser.judges.agreement.labels import Labelled
 from safeeraser.judges.agreement.sample import Key
 from safeeraser.metrics.intervals import DRAWS, Floats, percentiles
 from safeeraser.records import Axis, Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A share or coefficient with its 95% interval, over `n` answers; None where it is not defined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+    def __str__(self) -> str:
+        return "not defined" if self.value is None else f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +78,17 @@ def accuracy(found: Sequence[Read], *, seed: int = 0) -> Accuracy:
     return Accuracy(
         tpr=_share(_tpr(cells[None])[0], _tpr(drawn), positive),
         tnr=_share(_tnr(cells[None])[0], _tnr(drawn), len(scored) - positive),
-        kappa=_share(kappas(cells[None])[0], kappas(drawn), len(scored)),
+        kappa=_share(_kappa(cells[None])[0], _kappa(drawn), len(scored)),
         unscored=len(found) - len(scored),
         draws=np.stack([_tpr(drawn), _tnr(drawn)], axis=1),
     )
+
+
+def kappa(pairs: Iterable[tuple[float, float]], *, seed: int = 0) -> Share:
+    """Cohen's kappa (1960) of what two judges say of the same answers; values above 0.5 count as a yes."""
+    found = [Read(int(one > 0.5), other) for one, other in pairs]
+    cells, drawn = _cells(found, np.random.default_rng(seed))
+    return _share(_kappa(cells[None])[0], _kappa(drawn), len(found))
 
 
 def rogan_gladen(observed: Floats, tpr: Floats, tnr: Floats) -> Floats:
@@ -138,12 +157,19 @@ def _tnr(cells: Floats) -> Floats:
     return _ratio(cells[:, 0], cells[:, 0] + cells[:, 1])
 
 
+def _kappa(cells: Floats) -> Floats:
+    """Cohen's kappa of rows of cells; NaN where chance alone agrees always."""
+    label, said = cells[:, 2] + cells[:, 3], cells[:, 1] + cells[:, 3]
+    chance = label * said + (1 - label) * (1 - said)
+    return _ratio(cells[:, 0] + cells[:, 3] - chance, 1 - chance)
+
+
 def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.full_like(whole, np.nan), where=whole > 1e-12)
 
 
 def _share(value: float, drawn: Floats, n: int) -> Share:
-    if np.isnan(value):
+    if n == 0 or np.isnan(value):
         return Share(value=None, low=None, high=None, n=n)
-    low, high = percentiles(drawn)
-    return Share(value=float(value), low=low, high=high, n=n)
+    low, high = percentiles(drawn)  # of a value at the end of its range, every draw is on one side
+    return Share(value=float(value), low=min(low, float(value)), high=max(high, float(value)), n=n)

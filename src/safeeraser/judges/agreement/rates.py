@@ -7,12 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
-
-from safeeraser.judges.agreement.agreement import Share, kappa
-from safeeraser.judges.agreement.figures import Accuracy, accuracy, corrected, reads
+from safeeraser.judges.agreement.figures import Accuracy, Share, accuracy, corrected, kappa, reads
 from safeeraser.judges.agreement.labels import Labelled
-from safeeraser.judges.agreement.sample import Answered
+from safeeraser.judges.agreement.sample import Answered, Key
 from safeeraser.records import Axis, Stream
 
 
@@ -69,8 +66,8 @@ def agree(populations: Mapping[str, Sequence[Answered]], *, seed: int = 0) -> li
             here, there = (_values(populations[judge], axis) for judge in (first, second))
             both = here.keys() & there.keys()
             if both:
-                counts = np.bincount([2 * here[key] + there[key] for key in both], minlength=4).astype(np.float64)
-                pairs.append(Pair(first=first, second=second, axis=axis, kappa=kappa(counts, seed)))
+                agreed = kappa([(here[key], there[key]) for key in sorted(both)], seed=seed)
+                pairs.append(Pair(first=first, second=second, axis=axis, kappa=agreed))
     return pairs
 
 
@@ -106,21 +103,20 @@ def _rates(population: Sequence[Answered], stream: Stream, axis: Axis, judged: A
         yield Rate(model=model, stream=stream, axis=axis, observed=observed, corrected=behind)
 
 
-def _values(population: Sequence[Answered], axis: Axis) -> dict[object, int]:
+def _values(population: Sequence[Answered], axis: Axis) -> dict[Key, float]:
     scored = ((each.key, each.verdicts.get(axis)) for each in population)
-    return {key: int(value > 0.5) for key, value in scored if value is not None}
+    return {key: value for key, value in scored if value is not None}
 
 
 def _tables(calibration: Calibration) -> Iterator[str]:
     yield from (f"Judge {calibration.judge}", "")
     yield from ("| stream | axis | labels | TPR | TNR | kappa | unscored |", "|---|---|---|---|---|---|---|")
     for (stream, axis), found in calibration.accuracies.items():
-        cells = " | ".join(_cell(share) for share in (found.tpr, found.tnr, found.kappa))
-        yield f"| {stream} | {axis} | {found.kappa.n} | {cells} | {found.unscored} |"
+        rates = f"{found.tpr} | {found.tnr} | {found.kappa}"
+        yield f"| {stream} | {axis} | {found.kappa.n} | {rates} | {found.unscored} |"
     yield from ("", "| model | stream | axis | answers | observed | corrected |", "|---|---|---|---|---|---|")
     for rate in calibration.rates:
-        cells = f"{rate.observed.n} | {_cell(rate.observed)} | {_cell(rate.corrected)}"
-        yield f"| {rate.model} | {rate.stream} | {rate.axis} | {cells} |"
+        yield f"| {rate.model} | {rate.stream} | {rate.axis} | {rate.observed.n} | {rate.observed} | {rate.corrected} |"
     yield ""
 
 
@@ -136,11 +132,5 @@ def _matrix(axis: Axis, pairs: Sequence[Pair]) -> Iterator[str]:
     )
     for one in judges:
         shares = [found.get((one, other)) for other in judges]
-        yield f"| {one} | {' | '.join('' if each is None else f'{_cell(each)} of {each.n}' for each in shares)} |"
+        yield f"| {one} | {' | '.join('' if each is None else f'{each} of {each.n}' for each in shares)} |"
     yield ""
-
-
-def _cell(share: Share) -> str:
-    if share.value is None:
-        return "not defined"
-    return f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]"
