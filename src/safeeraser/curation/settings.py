@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from safeeraser.curation.findings import KEEPABLE
 from safeeraser.endpoint.settings import ServerUse, Url
 from safeeraser.errors import unknown
+from safeeraser.generation.settings import Decoding
 from safeeraser.judges.table import AnyJudge
 from safeeraser.judges.table import settings as judge_settings
 from safeeraser.settings import ModelName, Settings, Several, problem
@@ -64,17 +65,11 @@ class QuestionSettings(Settings):
     """The share of requests to a writer that may fail before the build stops; it can go on later."""
 
 
-class AnswerSettings(Settings):
-    """How the model to be unlearned answers, as `generate.GenerateSettings`; temperature 0 is greedy."""
+class AnswerSettings(Decoding):
+    """How the model to be unlearned answers."""
 
-    batch_size: int = Field(default=16, ge=1)
-    """Questions answered at once."""
     max_new_tokens: int = Field(default=256, ge=1)
     """Tokens after which an answer is cut."""
-    temperature: float = Field(default=0.0, ge=0)
-    """0 is greedy."""
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    """Draw from the smallest set of tokens that holds so much of the probability."""
 
 
 class SafeSettings(Settings):

@@ -15,23 +15,28 @@ from safeeraser.settings import WAY, Settings, problem
 _PAPER = {"temperature": 1.0, "top_p": 0.9, "forget_samples": 3, "max_new_tokens": 512}  # arXiv 2502.12520
 
 
-class GenerateSettings(Settings):
-    """How answers are made. `protocol` sets what is not set otherwise."""
+class Decoding(Settings):
+    """How tokens are chosen, of however many answers."""
 
-    protocol: Annotated[Literal["strict", "paper"], WAY] = "strict"
-    """strict: greedy, one answer a question; paper: drawn, three to each harmful question about a harmful picture."""
     batch_size: Annotated[int, WAY] = Field(default=32, ge=1)
     """Questions answered at once."""
     max_new_tokens: int = Field(default=64, ge=1)
     """Tokens after which an answer is cut."""
-    samples: int = Field(default=1, ge=1)
-    """Answers to each question."""
-    forget_samples: int | None = Field(default=None, ge=1)
-    """Answers to each harmful question about a harmful picture; samples if not set."""
     temperature: float = Field(default=0.0, ge=0)
     """0 is greedy."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Draw from the smallest set of tokens that holds so much of the probability."""
+
+
+class GenerateSettings(Decoding):
+    """How answers are made. `protocol` sets what is not set otherwise."""
+
+    protocol: Annotated[Literal["strict", "paper"], WAY] = "strict"
+    """strict: greedy, one answer a question; paper: drawn, three to each harmful question about a harmful picture."""
+    samples: int = Field(default=1, ge=1)
+    """Answers to each question."""
+    forget_samples: int | None = Field(default=None, ge=1)
+    """Answers to each harmful question about a harmful picture; samples if not set."""
     seed: int = Field(default=233, ge=0)
     """Seed of drawn answers; the run's if not set."""
 
