@@ -15,6 +15,7 @@ from safeeraser.objectives.dpo import dpo
 from safeeraser.objectives.ga import ga
 from safeeraser.objectives.kl import kl
 from safeeraser.objectives.loss import option_defaults
+from safeeraser.objectives.mdpo import mdpo
 from safeeraser.objectives.nll import plain_nll
 from safeeraser.objectives.npo import npo
 from safeeraser.objectives.pdu import pdu
@@ -25,14 +26,14 @@ from safeeraser.objectives.undial import undial
 from safeeraser.objectives.wga import wga
 from tests.objectives.streams import LAYER, MASK, TOKENS, VOCABULARY, WIDTH, drawn, normal, stream
 
-SMOOTH = [nll, plain_nll, ga, kl, dpo, npo, simnpo, rmu, rmu_retain, undial, pdu, decide]
+SMOOTH = [nll, plain_nll, ga, kl, dpo, npo, simnpo, rmu, rmu_retain, undial, pdu, mdpo, decide]
 DETACHED = [wga, satimp, ceu]  # some of their values count as constants, so finite differences say another thing
 LOSSES = SMOOTH + DETACHED
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
 
 
 def streams(loss: Loss) -> list[StreamOutput]:
-    return [drawn(10 * number) for number in range(2 if loss is dpo else 1)]
+    return [drawn(10 * number) for number in range(2 if loss in (dpo, mdpo) else 1)]
 
 
 def test_every_loss_of_the_table_is_tested() -> None:

@@ -1,4 +1,4 @@
-"""dpo, npo, simnpo and decide against values worked out by hand, and what they tend to."""
+"""dpo, mdpo, npo, simnpo and decide against values worked out by hand, and what they tend to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from safeeraser.objectives import StreamOutput
 from safeeraser.objectives.decide import decide
 from safeeraser.objectives.dpo import dpo
 from safeeraser.objectives.ga import ga
+from safeeraser.objectives.mdpo import mdpo
 from safeeraser.objectives.npo import npo
 from safeeraser.objectives.simnpo import simnpo
 from tests.objectives.streams import drawn, likely, stream
@@ -47,6 +48,13 @@ def test_dpo_by_hand() -> None:
     assert dpo(refusal, forget).item() == pytest.approx(20 * softplus(-0.1 * log(8)))
 
 
+def test_mdpo_by_hand() -> None:
+    refusal, overrefusal = changed([0.8, 1.0], [0.2, 1.0]), changed([0.25, 0.5], [0.5, 0.5])  # R = ln 4 and ln(1/2)
+    assert mdpo(refusal, overrefusal, beta=1.0).item() == pytest.approx(2 * (log(1 + 1 / 8) + log(1 + 1 / 4)))
+    anchored = 2 * (log(1 + 1 / 8) + log(1 + 2 / 4))
+    assert mdpo(refusal, overrefusal, beta=1.0, delta=log(2)).item() == pytest.approx(anchored)
+
+
 def test_simnpo_by_hand() -> None:
     forget = likely([0.5, 0.125])  # -mean log p = 2 ln 2
     assert simnpo(forget).item() == pytest.approx(2 / 4.5 * softplus(-4.5 * 2 * log(2)))
@@ -76,6 +84,7 @@ def test_the_value_where_the_model_is_as_it_was(beta: float) -> None:
     expected = torch.full((3,), 2 * log(2) / beta, dtype=torch.float64)
     torch.testing.assert_close(npo(start, beta=beta), expected)
     torch.testing.assert_close(dpo(start, start, beta=beta), expected)
+    torch.testing.assert_close(mdpo(start, start, beta=beta), 2 * expected)
 
 
 def test_npo_tends_to_ascent_on_the_summed_log_likelihood() -> None:

@@ -126,6 +126,12 @@ def test_a_recovery_row_has_begun_the_harmful_answer(examples: list[Example]) ->
     assert {turn.started for turn, _ in turns} == set(range(1, MOST_STARTED + 1))
 
 
+def test_an_overrefusal_row_refuses_the_safe_picture(examples: list[Example]) -> None:
+    row = rows(examples)[0]
+    assert row[Target.OVERREFUSAL].example == row[Target.DECOUPLED].example
+    assert row[Target.OVERREFUSAL].answer == row[Target.REFUSAL].answer
+
+
 def test_rivals_are_what_the_other_side_says(examples: list[Example]) -> None:
     row = rows(examples, rivals=True)[0]
     assert row[Target.REFUSAL].rival == row[Target.REFUSAL].example.answer

@@ -25,6 +25,7 @@ class Target(StrEnum):
     REFUSAL = "refusal"  # harmful question and picture -> one of the benchmark's refusals
     RETAIN = "retain"  # harmless question -> its good answer
     DECOUPLED = "decoupled"  # the harmful row's question on a safe picture -> a normal answer
+    OVERREFUSAL = "overrefusal"  # the harmful row's question on a safe picture -> the refusal that is not to be given
     RECOVERY = "recovery"  # the harmful question, its answer begun -> a refusal all the same (arXiv 2406.05946)
 
 

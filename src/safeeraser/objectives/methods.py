@@ -15,6 +15,7 @@ from safeeraser.objectives.decide import decide
 from safeeraser.objectives.dpo import dpo
 from safeeraser.objectives.ga import ga
 from safeeraser.objectives.kl import kl
+from safeeraser.objectives.mdpo import mdpo
 from safeeraser.objectives.method import Bound, Method, Target, Term
 from safeeraser.objectives.nll import nll, plain_nll
 from safeeraser.objectives.npo import npo
@@ -27,7 +28,7 @@ from safeeraser.objectives.wga import wga
 from safeeraser.registry import Table
 from safeeraser.settings import Preset
 
-_FORGET, _REFUSAL, _RETAIN, _DECOUPLED, _RECOVERY = ((target,) for target in Target)
+_FORGET, _REFUSAL, _RETAIN, _DECOUPLED, _OVERREFUSAL, _RECOVERY = ((target,) for target in Target)
 
 _ASCEND = Term("forget", ga, _FORGET)
 _REFUSE = Term("refusal", nll, _REFUSAL)
@@ -50,6 +51,11 @@ _CLEAN: dict[str, tuple[Term, ...]] = {
     "satimp": (Term("forget", satimp, _FORGET, 0.1), _KEEP),
     "ceu": (Term("forget", ceu, _FORGET), _KEEP),
     "pdu": (Term("forget", pdu, _FORGET), replace(_KEEP, bound=Bound())),
+    "mdpo": (
+        Term("preference", dpo, _REFUSAL + _FORGET),
+        Term("conditional", mdpo, _REFUSAL + _OVERREFUSAL),
+        _KEEP,
+    ),
     "decide": (
         Term("decision", decide, _REFUSAL, 4.0),
         replace(_REFUSE, weight=4.0),

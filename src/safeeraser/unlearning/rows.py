@@ -84,7 +84,8 @@ class TrainingRows(Dataset[Row]):
     def examples(self) -> list[Example]:
         """Every example that a row may show."""
         retain = [each for kind in self._retain.values() for each in kind] if Target.RETAIN in self._targets else []
-        partners = [self._partners[each.id] for each in self.forget] if Target.DECOUPLED in self._targets else []
+        paired = bool({Target.DECOUPLED, Target.OVERREFUSAL} & {*self._targets})
+        partners = [self._partners[each.id] for each in self.forget] if paired else []
         return [*self.forget, *retain, *partners]
 
     def __getitem__(self, number: int) -> Row:
@@ -104,6 +105,7 @@ class TrainingRows(Dataset[Row]):
             Target.REFUSAL: lambda: Turn(forget, self._refusal(forget, epoch), forget.answer if self._rivals else None),
             Target.RETAIN: lambda: _answered(self._retain_example(number)),
             Target.DECOUPLED: lambda: self._decoupled(forget, epoch),
+            Target.OVERREFUSAL: lambda: Turn(self._partners[forget.id], self._refusal(forget, epoch)),
             Target.RECOVERY: lambda: self._recovery(forget, epoch),
         }
         return {target: turns[target]() for target in self._targets}
@@ -129,11 +131,11 @@ class TrainingRows(Dataset[Row]):
     def _check(self) -> None:
         if {Target.FORGET, Target.RECOVERY} & {*self._targets} or self._rivals:
             _check_answers(self.forget)
-        if {Target.REFUSAL, Target.RECOVERY} & {*self._targets} and not self._refusals:
+        if {Target.REFUSAL, Target.OVERREFUSAL, Target.RECOVERY} & {*self._targets} and not self._refusals:
             raise UserError("the benchmark has no refusals to train towards")
         if Target.RETAIN in self._targets and not self._retain:
             raise UserError(f"the benchmark has no retain examples in its {self.forget[0].split} split")
-        if Target.DECOUPLED in self._targets:
+        if {Target.DECOUPLED, Target.OVERREFUSAL} & {*self._targets}:
             _check_partners(self.forget, self._partners)
 
 
