@@ -11,14 +11,22 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 import safeeraser
+from safeeraser import runs as config
+from safeeraser.attacks.table import ATTACKS
 from safeeraser.cli import app
+from safeeraser.errors import UserError
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.load import load
 from safeeraser.records import Example, Generation, Metric, read_jsonl, write_jsonl
+from safeeraser.runs import RunSettings
+from safeeraser.runs.attacks import choose_attacks
+from safeeraser.runs.kit import Kit, names
+from tests.docs.generate import PACKAGE, ROOT
 from tests.durability.killing import files, run_until_size
 from tests.endpoint.fake_server import completion, last_text, serving
 from tests.runs.pipeline.world import World
@@ -110,6 +118,16 @@ def test_what_is_read_in_the_model_has_figures_and_is_not_read_twice(finished: W
         assert "GPU" in found["not_run"][0]["reason"]
 
 
+def test_curves_are_drawn_where_an_attack_has_several_budgets(finished: World, tmp_path: Path) -> None:
+    for name, wanted in (("one", "prefill=1"), ("several", "prefill=1,3")):
+        result = CliRunner().invoke(app, command(finished, tmp_path / name, "--attack", wanted))
+        assert result.exit_code == 0, result.output
+    assert not (tmp_path / "one/curves.png").exists()
+    with Image.open(tmp_path / "several/curves.png") as picture:
+        assert min(picture.size) > 100
+    assert "curves.png" in (tmp_path / "several/attacks.md").read_text()
+
+
 def test_what_an_attack_trains_is_written_only_where_asked(finished: World, tmp_path: Path) -> None:
     wanted = ["--attack", "soft-prompt=5", "--attack", "universal-perturbation=5", "--attack", "grey=1"]
     for number, options in enumerate(([], ["--keep", str(tmp_path / "kept")])):
@@ -183,6 +201,22 @@ def test_from_python_a_model_is_attacked_without_a_folder(finished: World) -> No
     found = safeeraser.attack(load(str(finished.model)), benchmark, attacks=["grey"], limit=2, max_new_tokens=4)
     assert [(each.attack, each.variant) for each in found] == [("none", "none"), ("grey", "0.5"), ("grey", "1")]
     assert all(each.model == "model" and each.metrics for each in found)
+
+
+def test_the_configuration_of_docs_durability_runs_every_attack_on_models_that_can_be_trained() -> None:
+    settings = config.load(ROOT / "configs" / "durability.yaml", names=names())
+    Kit.of(settings)
+    assert [each.attack.name for each in choose_attacks(settings.attacks)] == list(ATTACKS)
+    assert settings.unlearning("po+pd").results() == demo_settings().unlearning("po+pd").results()
+
+
+def demo_settings() -> RunSettings:
+    return config.load(PACKAGE / "configs" / "demo.yaml", names=names())
+
+
+def test_only_models_of_the_run_can_be_attacked() -> None:
+    with pytest.raises(UserError, match="did you mean 'po'"):
+        config.parse("methods: [vanilla, po]\nattack_models: [poo]", "run.yaml", [], names())
 
 
 def test_on_a_server_only_questions_and_pictures_are_attacked(finished: World, tmp_path: Path) -> None:

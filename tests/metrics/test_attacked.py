@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics import MEASURES, Measure
-from safeeraser.metrics.attacked import NONE, Outcome, attempt_id, outcomes, pooled, worst
+from safeeraser.metrics.attacked import NONE, Outcome, attempt_id, curves, outcomes, pooled, read, worst
 from safeeraser.metrics.score import Column, Value
+from safeeraser.records import Example, Reading, Split, Stream
 
 MEASURE = {(each.name, each.part): each for each in MEASURES}
 ASR, RR = MEASURE["asr", Part.GENERALITY], MEASURE["rr", Part.GENERALITY]
@@ -21,6 +23,18 @@ def column(shares: list[float | None], measure: Measure = ASR, attempts: int = 1
         for place, share in enumerate(shares)
     ]
     return Column(measure, "all", tuple(values))
+
+
+def example(name: str, keyword: str) -> Example:
+    return Example(
+        id=name,
+        split=Split.VALIDATION,
+        stream=Stream.FORGET,
+        image=Path(f"{name.replace('/', '-')}.png"),
+        question="What?",
+        answer="That.",
+        keyword=keyword,
+    )
 
 
 def made(attacked: list[float | None], unlearned: list[float | None], vanilla: list[float | None]) -> Outcome:
@@ -74,6 +88,58 @@ def test_attempts_at_a_question_are_one_figure(
     found = pooled(column(shares, measure, attempts=2), max)
     assert [value.example_id for value in found.values] == ["q0", "q1"]
     assert [value.share for value in found.values] == expected
+
+
+def test_a_probe_is_compared_with_its_control_question_by_question() -> None:
+    examples = {f"{word}/{number}": example(f"{word}/{number}", word) for word in "abcd" for number in range(2)}
+    right = {"probe": "abcd", "probe_control": "ab"}
+    readings = [
+        Reading(example_id=name, measure=measure, value=float(each.keyword in words))
+        for measure, words in right.items()
+        for name, each in examples.items()
+    ]
+    found = {each.name: each for each in read("po", examples, readings)}
+    assert {name: each.value for name, each in found.items()} == {"probe": 1, "probe_control": 0.5, "selectivity": 0.5}
+    low, high = found["probe_control"].low, found["probe_control"].high
+    assert low is not None
+    assert high is not None
+    assert low < 0.1  # four things, not eight answers, were drawn
+    assert high > 0.9
+
+
+def test_what_could_not_be_read_is_unscored_and_not_nought() -> None:
+    examples = {name: example(name, name) for name in "ab"}
+    readings = [
+        Reading(example_id=name, measure="begun_harmful", value=value) for name, value in (("a", 0.8), ("b", None))
+    ]
+    (found,) = read("po", examples, readings)
+    assert (found.value, found.n, found.unscored) == (0.8, 1, 1)
+
+
+def test_the_points_of_a_curve_have_their_budgets_and_intervals() -> None:
+    tables = {
+        (NONE, NONE): {"po": [column([0, 0])]},
+        ("relearn", "16x5"): {"po": [column([0, 1])]},
+        ("relearn", "16x10"): {"po": [column([1, 1])]},
+        ("relearn", "word"): {"po": [column([1, 1])]},
+    }
+    found = curves(outcomes(tables))
+    assert [(each.attack, each.series, each.budget, each.value, each.n) for each in found] == [
+        ("relearn", "16", 5, 0.5, 2),
+        ("relearn", "16", 10, 1, 2),
+    ]
+    assert all(each.low is not None and each.high is not None for each in found)
+
+
+def test_p_is_corrected_by_holm() -> None:
+    tables = {
+        (NONE, NONE): {"po": [column([0] * 8)]},
+        ("strong", "1"): {"po": [column([1] * 8)]},
+        ("weak", "1"): {"po": [column([1] * 6 + [0] * 2)]},
+    }
+    _, strong, weak = outcomes(tables)
+    assert strong.differences[0].adjusted == pytest.approx(2 * 2 / 2**8)
+    assert weak.differences[0].adjusted == pytest.approx(2 / 2**6)
 
 
 def test_the_worst_case_is_the_point_with_the_highest_asr_and_keeps_its_other_figures() -> None:

@@ -16,6 +16,7 @@ from safeeraser.metrics.clusters import clusters
 from safeeraser.metrics.intervals import DRAWS, Floats, difference, estimate, percentiles, spread, sums
 from safeeraser.metrics.paired import Difference, differences, pair_up
 from safeeraser.metrics.score import Column, Value, measured, summarise
+from safeeraser.metrics.significance import holm
 from safeeraser.records import VANILLA, Estimate, Example, Generation, Metric, Reading, Verdict
 
 NONE = "none"
@@ -176,13 +177,13 @@ def _pool(shares: Sequence[float | None], pool: Pool, wanted: bool) -> float | N
 def outcomes(tables: Mapping[tuple[str, str], Mapping[str, Sequence[Column]]], *, seed: int = 0) -> list[Outcome]:
     """The figures of every attack and variant (the key) on every model, with differences from the attack `none`.
 
-    They are corrected for their number, over all attacks. `seed` is that of the draws behind the intervals of what was
-    recovered.
+    p-values are corrected for their number, over all attacks, by Holm; intervals by Bonferroni. `seed` is that of the
+    draws behind the intervals of what was recovered.
     """
     unattacked = tables[NONE, NONE]
     attacked = [(key, model) for key, models in tables.items() if key[0] != NONE for model in models]
     compared = [pair_up(model, NONE, [unattacked[model]], [tables[key][model]]) for key, model in attacked]
-    apart = iter(differences(each for pairs in compared for each in pairs))
+    apart = iter(_corrected(differences(each for pairs in compared for each in pairs)))
     changes = {place: tuple(next(apart) for _ in pairs) for place, pairs in zip(attacked, compared, strict=True)}
     return [
         Outcome(
@@ -196,6 +197,12 @@ def outcomes(tables: Mapping[tuple[str, str], Mapping[str, Sequence[Column]]], *
         for (attack, variant), models in tables.items()
         for model, table in models.items()
     ]
+
+
+def _corrected(found: Sequence[Difference]) -> list[Difference]:
+    tested = [place for place, each in enumerate(found) if each.p is not None]
+    adjusted = dict(zip(tested, holm([each.p for each in found if each.p is not None]), strict=True))
+    return [replace(each, adjusted=adjusted.get(place)) for place, each in enumerate(found)]
 
 
 def _recovered(

@@ -29,6 +29,7 @@ from safeeraser.metrics.attacked import (
     worst,
 )
 from safeeraser.records import VANILLA, Estimate, Metric
+from safeeraser.runs.report.curves import draw_curves
 from safeeraser.runs.report.markdown import table
 from safeeraser.runs.report.table import p_value, percent, points, short_value
 from safeeraser.text import line, markdown
@@ -43,7 +44,7 @@ _READ = {
 }
 _READING = (
     "Shares of n questions with 95% intervals. No training and no attacker saw their pictures and keywords. `Δ` is "
-    "the difference from the unattacked model in percentage points, with p corrected by Bonferroni for every "
+    "the difference from the unattacked model in percentage points, with p corrected by Holm for every "
     "difference on this page. `recovered` is (attacked - unlearned) / (vanilla - unlearned) of ASR: 0% is nothing, "
     "100% all that unlearning took away; it has no value where unlearning took nothing away."
 )
@@ -52,6 +53,8 @@ _WORST = (
     "model that answers nothing right is broken, not robust. It is the highest of several on the same questions, and "
     "so a little above what that point has on others."
 )
+
+_CURVES = "## Over the budget\n\nASR on harmful questions, with 95% intervals.\n\n![ASR over the budget](curves.png)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,11 @@ def write(
         "attacks": [dict(each) for each in attacks],
         "provenance": dict(provenance),
     }
-    for path in (folder / "attacks.json", folder / "attacks.md"):
+    for path in (folder / "attacks.json", folder / "attacks.md", folder / "curves.png"):
         remove_scratch(path)
     write_json(folder / "attacks.json", content)
-    write_text(folder / "attacks.md", _page(found, skipped, attacks))
+    drawn = draw_curves(curves(found), {each["name"]: each["budget"] for each in attacks}, folder / "curves.png")
+    write_text(folder / "attacks.md", _page(found, skipped, attacks, _CURVES if drawn else ""))
 
 
 def print_outcomes(found: Sequence[Outcome], skipped: Sequence[NotRun], console: Console) -> None:
@@ -153,13 +157,16 @@ def _value(found: Estimate | None) -> str:
     return "-" if found is None else short_value(found)
 
 
-def _page(found: Sequence[Outcome], skipped: Sequence[NotRun], attacks: Sequence[Mapping[str, str]]) -> str:
+def _page(
+    found: Sequence[Outcome], skipped: Sequence[NotRun], attacks: Sequence[Mapping[str, str]], curves: str
+) -> str:
     sections = [
         "# Does it last?",
         _READING,
         "\n".join(f"- {markdown(sentence)}" for sentence in in_words(found)),
         f"## No attack\n\n{_rows([each for each in found if each.attack == NONE])}",
         f"## The worst case of each attack\n\n{_WORST}\n\n{_rows(worst(found))}",
+        curves,
         *(_section(attack, [each for each in found if each.attack == attack["name"]]) for attack in attacks),
         _skipped(skipped),
     ]

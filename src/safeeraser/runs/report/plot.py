@@ -16,8 +16,8 @@ from safeeraser.records import Metric
 from safeeraser.text import line
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; yellow is too faint on white
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _NAME = 28  # characters of a name in the legend
 
 
@@ -47,7 +47,7 @@ def draw(metrics: Sequence[Metric], models: Sequence[str], path: Path) -> None:
         legend = figure.legend(loc="outside right upper", fontsize=9, frameon=False)
         for text in legend.get_texts():
             text.set_parse_math(False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _point(metrics: Sequence[Metric], model: str) -> _Point | None:
@@ -101,8 +101,8 @@ def _draw(axes: Axes, point: _Point, number: int, covered_by: int) -> None:
         [y],
         xerr=[[max(x - x_low, 0)], [max(x_high - x, 0)]],
         yerr=[[max(y - y_low, 0)], [max(y_high - y, 0)]],
-        color=_COLOURS[number % len(_COLOURS)],
-        marker=_MARKERS[number // len(_COLOURS) % len(_MARKERS)],
+        color=COLOURS[number % len(COLOURS)],
+        marker=MARKERS[number // len(COLOURS) % len(MARKERS)],
         markersize=8 + 5 * covered_by,
         markeredgecolor="white",
         elinewidth=1.4,
@@ -119,7 +119,7 @@ def _short(model: str) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Write the PNG whole. Equal plots give equal bytes."""
     with whole_file(path) as scratch:
         figure.savefig(scratch, format="png", metadata={"Software": None})
