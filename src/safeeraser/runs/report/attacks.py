@@ -48,6 +48,11 @@ _READING = (
     "difference on this page. `recovered` is (attacked - unlearned) / (vanilla - unlearned) of ASR: 0% is nothing, "
     "100% all that unlearning took away; it has no value where unlearning took nothing away."
 )
+_MEANING = (
+    "What comes back without training was held back, not forgotten. Where an attack trains, a model that never knew "
+    "tells bringing back from teaching (`--control`). An attack that is not here, or has a larger budget, may bring "
+    "back more."
+)
 _WORST = (
     "Of each attack the point of its sweep with the highest ASR, beside what the model is worth there: an attacked "
     "model that answers nothing right is broken, not robust. It is the highest of several on the same questions, and "
@@ -142,7 +147,7 @@ def in_words(found: Sequence[Outcome]) -> list[str]:
 def _brought_back(found: Recovered | None) -> str:
     if found is None or found.value is None:
         return ""
-    return f": {percent(found.value)}% of what unlearning took away is back; so much was hidden, not forgotten"
+    return f": {percent(found.value)}% of what unlearning took away is back"
 
 
 def _share(metric: Metric | None) -> float:
@@ -164,6 +169,7 @@ def _page(
         "# Does it last?",
         _READING,
         "\n".join(f"- {markdown(sentence)}" for sentence in in_words(found)),
+        _MEANING,
         f"## No attack\n\n{_rows([each for each in found if each.attack == NONE])}",
         f"## The worst case of each attack\n\n{_WORST}\n\n{_rows(worst(found))}",
         curves,
