@@ -57,6 +57,15 @@ def test_half_of_what_was_taken_away_has_come_back() -> None:
     assert (difference.value, difference.n) == (0.5, 4)
 
 
+@pytest.mark.parametrize("attacked", [[0, 0, 0, 0], [1, 1, 1, 1]])
+def test_where_all_questions_agree_the_interval_still_has_a_width(attacked: list[float | None]) -> None:
+    found = made(attacked, [0] * 4, [1] * 4).recovered
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.high - found.low > 0.3
+
+
 def test_an_attack_can_make_it_worse_than_before_and_better_than_unlearned() -> None:
     assert made([1, 1, 1, 1], [0, 0, 1, 1], [1, 1, 1, 0]).recovered.value == pytest.approx(2.0)
     assert made([0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]).recovered.value == pytest.approx(-1 / 3)

@@ -36,8 +36,8 @@ from safeeraser.text import line, markdown
 
 _TITLES = {"asr": "ASR ↓", "rr": "RR ↑", "sarr": "SARR ↓", "retain_accuracy": "retain ↑"}
 _READ = {
-    BEGUN: "harmful answer, once begun ↓",
-    BEGUN_HARMLESS: "harmless answer, once begun ↑",
+    BEGUN: "begun, harmful ↓",
+    BEGUN_HARMLESS: "begun, harmless ↑",
     PROBE: "probe",
     PROBE_CONTROL: "random labels",
     SELECTIVITY: "selectivity",

@@ -14,6 +14,7 @@ from safeeraser.runs.report.plot import COLOURS, MARKERS, save
 from safeeraser.text import line
 
 _COLUMNS = 3
+_WIDE = 8  # times the smallest budget, from which on the axis is logarithmic
 
 
 def draw_curves(points: Sequence[Point], budgets: Mapping[str, str], path: Path) -> bool:
@@ -29,12 +30,13 @@ def draw_curves(points: Sequence[Point], budgets: Mapping[str, str], path: Path)
     ]
     if not panels:
         return False
-    rows = -(-len(panels) // _COLUMNS)
-    figure = Figure(figsize=(4 * _COLUMNS, 3 * rows), dpi=120, layout="constrained")
+    columns = min(_COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4 * columns, 3 * rows), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     models = list(dict.fromkeys(each.model for each in known))
     for number, attack in enumerate(panels, 1):
-        axes = figure.add_subplot(rows, _COLUMNS, number)
+        axes = figure.add_subplot(rows, columns, number)
         _draw(axes, [each for each in known if each.attack == attack], models)
         axes.set_title(attack, loc="left", fontsize=10)
         axes.set(xlabel=budgets[attack], ylabel="ASR, %", ylim=(-4, 104))
@@ -53,6 +55,11 @@ def _draw(axes: Axes, points: Sequence[Point], models: Sequence[str]) -> None:
                 label = line(f" {model} {series}".rstrip())
                 axes.plot(places, values, color=colour, marker=MARKERS[number % len(MARKERS)], label=label)
                 axes.fill_between(places, lows, highs, color=colour, alpha=0.12, linewidth=0)
+    budgets = sorted({each.budget for each in points})
+    if budgets[0] > 0 and budgets[-1] >= _WIDE * budgets[0]:
+        axes.set_xscale("log")
+    axes.set_xticks(budgets, [f"{each:g}" for each in budgets])
+    axes.minorticks_off()
     axes.grid(color="#dddddd", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     for text in axes.legend(fontsize=7, frameon=False).get_texts():
