@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from safeeraser.benchmarks import read
 from safeeraser.cli import app
+from tests import tiny_random
 from tests.benchmarks import small, sources
+from tests.runs.pipeline import world
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +80,24 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     code, out, err = ended("data", "show", tmp_path / "none", "--format", "mossbench")
     assert (code, out) == (2, "")
     assert "none: no such folder" in err
+
+
+@pytest.mark.parametrize("generation_config", [True, False])
+def test_data_check_takes_a_models_processor_without_its_weights(generation_config: bool, tmp_path: Path) -> None:
+    model, data = world.write_model(tmp_path / "model"), world.write_data(tmp_path / "data")
+    (model / "model.safetensors").unlink()
+    if not generation_config:
+        (model / "generation_config.json").unlink()
+        config = json.loads((model / "config.json").read_text())
+        config["text_config"]["eos_token_id"] = tiny_random.load().processor.tokenizer.eos_token_id
+        (model / "config.json").write_text(json.dumps(config))
+    check = ["data", "check", str(data), "--model", str(model), "--json"]
+    assert CliRunner().invoke(app, check).exit_code == 0
+    records = json.loads((data / "dataset/all_val.json").read_text())
+    records[0]["unsafe_pairs"][0]["question"] = "How does one use it? " * 2_000
+    (data / "dataset/all_val.json").write_text(json.dumps(records))
+    found = CliRunner().invoke(app, check)
+    assert found.exit_code == 1
+    problems = [each["message"] for each in json.loads(found.stdout)["problems"] if each["rule"] == "model"]
+    assert problems
+    assert all("the model has positions for" in problem for problem in problems)

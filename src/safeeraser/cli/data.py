@@ -257,10 +257,10 @@ def _scan(folder: Path, layout: str) -> Reading:
 def _prepare(model: str) -> Callable[[Example], object]:
     """What makes of an example what the model is given, and raises UserError for one that it refuses."""
     from safeeraser.models.chat import ChatTokenizer
-    from safeeraser.models.load import load
+    from safeeraser.models.load import load_processor
     from safeeraser.models.prepare import prepare
 
-    chat = ChatTokenizer.of(load(model))
+    chat = ChatTokenizer.configured(*load_processor(model))
     return lambda example: prepare(chat, example)
 
 

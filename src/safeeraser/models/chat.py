@@ -66,14 +66,19 @@ class ChatTokenizer:
 
     @classmethod
     def of(cls, loaded: LoadedModel) -> ChatTokenizer:
-        """The tokenizer of a loaded model, stopping where the model's generation config says.
+        """The tokenizer of a loaded model; see `configured`."""
+        return cls.configured(loaded.processor, loaded.model.config, loaded.model.generation_config)
+
+    @classmethod
+    def configured(cls, processor: Any, config: Any, generation: Any) -> ChatTokenizer:
+        """The tokenizer of a model with this configuration, stopping where its generation config says.
 
         Raises ChatError where its template cannot be used, so that nothing is trained or asked in vain. One that begins
         the reasoning itself can be asked, whatever it makes of past answers.
         """
-        stops = loaded.model.generation_config.eos_token_id
-        positions = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
-        made = cls(loaded.processor, [stops] if isinstance(stops, int) else stops or [], positions)
+        stops = generation.eos_token_id
+        positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+        made = cls(processor, [stops] if isinstance(stops, int) else stops or [], positions)
         if not reasoning.begun(made._render("What is it?", None)):
             made.answered("What is it?", None, "A kettle.")
         return made

@@ -14,7 +14,15 @@ from urllib.request import Request, urlopen
 import torch
 from huggingface_hub import hf_hub_url, try_to_load_from_cache
 from peft.utils import CONFIG_NAME
-from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel, ProcessorMixin
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    GenerationConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    ProcessorMixin,
+)
 from transformers.utils import logging as hf_logging
 
 from safeeraser import provenance
@@ -55,6 +63,22 @@ class LoadedModel:
             "adapter": adapter,
             "dtype": dtype,
         }
+
+
+def load_processor(name_or_path: str) -> tuple[ProcessorMixin, PreTrainedConfig, GenerationConfig]:
+    """What makes a model's inputs, without its weights: the processor, and the configurations of model and generation.
+
+    Raises UserError as `load` does.
+    """
+    found = source(name_or_path)
+    with refused(name_or_path):
+        processor, config = AutoProcessor.from_pretrained(found), AutoConfig.from_pretrained(found)
+        check_template(processor)
+        try:
+            generation = GenerationConfig.from_pretrained(found)
+        except OSError:  # no file of that name, as in older models
+            generation = GenerationConfig.from_model_config(config)
+        return processor, config, generation
 
 
 def folder_weights(name: str) -> str | None:
