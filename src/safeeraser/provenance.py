@@ -104,6 +104,8 @@ def first_change(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | No
             if inner := first_change(here, there):
                 return inner
         elif here != there:
+            if name not in theirs:
+                return f"made by an older version, which did not note {name}"
             meaning = f" ({_MEANING[name]})" if name in _MEANING else ""
             return f"made with {name} = {there!r}, not {here!r}{meaning}"
     return None

@@ -121,7 +121,12 @@ def test_a_file_of_other_settings_is_left_alone(run: Run, examples: list[Example
         run(GREEDY.changed(max_new_tokens=9))
     with pytest.raises(UserError, match="made from other examples"):
         run(asked=examples[1:])
-    output.with_name("answers.jsonl.meta.json").unlink()
+    sidecar = output.with_name("answers.jsonl.meta.json")
+    noted = json.loads(sidecar.read_text())
+    sidecar.write_text(json.dumps({name: value for name, value in noted.items() if name != "weights"}))
+    with pytest.raises(UserError, match=r"answers.jsonl: made by an older version, .* weights; .* remove this one"):
+        run()
+    sidecar.unlink()
     with pytest.raises(UserError, match=r"made with unknown settings \(answers.jsonl.meta.json is missing\)"):
         run()
     assert output.read_bytes() == before

@@ -173,6 +173,14 @@ def test_a_folder_of_other_settings_is_left_alone(train: Train) -> None:
     assert all(torch.equal(value, weights(adapter)[name]) for name, value in before.items())
 
 
+@pytest.mark.parametrize("damaged", ["", "{", "[]", "{}", '{"inputs": 3}', "\0\0"])
+def test_a_damaged_manifest_is_named(train: Train, damaged: str) -> None:
+    manifest = train().parent / "manifest.json"
+    manifest.write_text(damaged, encoding="utf-8")
+    with pytest.raises(UserError, match=r"manifest.json: not a training's manifest, remove the folder"):
+        train()
+
+
 def test_settings_of_a_training_without_a_step_do_not_bind(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

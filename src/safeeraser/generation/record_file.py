@@ -69,9 +69,11 @@ def _claim(path: Path, meta: Mapping[str, Any]) -> None:
         write_json(sidecar, meta)
         return
     if not sidecar.exists():
-        raise UserError(f"{path}: made with unknown settings ({sidecar.name} is missing)")
+        raise UserError(
+            f"{path}: made with unknown settings ({sidecar.name} is missing); choose another file, or remove it"
+        )
     if change := first_change(meta, read_meta(path)):
-        raise UserError(f"{path}: {change}; choose another file")
+        raise UserError(f"{path}: {change}; choose another file, or remove this one and all is made anew")
 
 
 def read_meta(path: Path) -> dict[str, Any]:

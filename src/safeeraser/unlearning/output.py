@@ -14,7 +14,7 @@ from typing import Any
 from peft import PeftModel
 from torch import Tensor
 
-from safeeraser.errors import UserError
+from safeeraser.errors import UserError, explained
 from safeeraser.files import append_text, to_json, whole_folder, write_json, write_text
 from safeeraser.models.adapters.card import write_card
 from safeeraser.models.lora import save
@@ -44,9 +44,10 @@ class Output:
         if not self._manifest.exists() or not self._begun():
             self.write_manifest()
             return False
-        found = json.loads(self._manifest.read_text(encoding="utf-8"))["inputs"]
+        with explained(f"{self._manifest}: not a training's manifest, remove the folder"):
+            found = dict(json.loads(self._manifest.read_text(encoding="utf-8"))["inputs"])
         if change := first_change(json.loads(json.dumps(self._inputs)), found):
-            raise UserError(f"{self.folder}: {change}; choose another folder")
+            raise UserError(f"{self.folder}: {change}; choose another folder, or remove this one and train anew")
         if self.adapter.exists():
             self._drop_checkpoints()  # a run may have been stopped while it did so
         return self.adapter.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -189,7 +190,7 @@ def _train(
             _tell_what_is_kept(trainer.state.global_step, folder)
             raise
         except RuntimeError as error:  # torch.OutOfMemoryError is one
-            if processes().num_processes > 1 and ("gloo" in str(error) or isinstance(error, DistError)):
+            if processes().num_processes > 1 and _is_of_others(error):
                 raise UserError(f"another process ended, or did not answer for {timeout()}: {error}") from error
             if not should_reduce_batch_size(error):
                 raise
@@ -220,6 +221,11 @@ def _out_of_memory(settings: UnlearnSettings) -> str:
         f"out of memory with batch_size {settings.batch_size}: {smaller}gradient_checkpointing=true takes less memory "
         "and more time; name a new folder for other settings"
     )
+
+
+def _is_of_others(error: RuntimeError) -> bool:
+    """Whether it is how gloo or NCCL says that another process is gone or silent."""
+    return isinstance(error, DistError) or re.search("gloo|pair closure|closed by peer", str(error)) is not None
 
 
 def _vision(model: PreTrainedModel, chat: ChatTokenizer, adapted: PeftModel) -> VisionFeatures:
