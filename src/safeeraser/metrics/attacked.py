@@ -224,7 +224,7 @@ def _recovered(
     rng = np.random.default_rng([seed, zlib.crc32(model.encode())])
     ratios = np.array([_ratio(gained, lost, rng.integers(len(lost), size=len(lost))) for _ in range(DRAWS)])
     drawn = percentiles(ratios)
-    low, high = difference(*(spread(each, pictures) for each in (after, unlearned, after - unlearned)))
+    low, high = difference(spread(after, pictures), spread(unlearned, pictures), spread(after - unlearned, pictures))
     known = (vanilla - unlearned).mean()
     ends = [*drawn, float(low) / known, float(high) / known]
     return Recovered(value=value, low=min(ends), high=max(ends), n=len(keys))
