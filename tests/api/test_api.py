@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,20 +22,24 @@ QUICK = {
     '"out/po+pd"': "OUTPUT",
     '"steps": 150': '"steps": 2',
     "limit=48": "limit=2",
+    "limit=24": "limit=2",
     "max_new_tokens=20": "max_new_tokens=3",
 }
 
 
-def test_the_ten_lines_of_the_page_run(fresh: World, capsys: pytest.CaptureFixture[str]) -> None:
-    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-    code = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0]
+def test_the_ten_lines_of_the_readme_run_and_those_that_go_on(fresh: World, capsys: pytest.CaptureFixture[str]) -> None:
+    pages = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/python.md")]
+    code = "".join(re.findall(r"^```python\n(.*?)^```", "\n".join(pages), re.MULTILINE | re.DOTALL))
     for shown, quick in QUICK.items():
         assert shown in code
         code = code.replace(shown, quick)
-    exec(code, {"MODEL": str(fresh.model), "DATA": fresh.data, "OUTPUT": fresh.folder / "out"})
+    names: dict[str, Any] = {"MODEL": str(fresh.model), "DATA": fresh.data, "OUTPUT": fresh.folder / "out"}
+    exec(code, names)
     printed = capsys.readouterr().out
     assert (fresh.folder / "out" / "adapter" / "adapter_model.safetensors").is_file()
     assert all(name in printed for name in ("asr", "rr", "sarr", "Metric", "Difference"))
+    assert names["mine"].examples == list(names["ours"])
+    assert names["outcomes"]
 
 
 def test_metrics_are_those_of_a_run(finished: World) -> None:
