@@ -115,6 +115,16 @@ def data_url(path: Path) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
+def thumbnail(path: Path, side: int) -> str | None:
+    """A small picture as a data URI, `side` pixels at most; None where the picture does not decode."""
+    try:
+        picture = open_rgb(path)
+    except ImageError:
+        return None
+    picture.thumbnail((side, side))
+    return f"data:image/webp;base64,{base64.b64encode(encode(picture, 'WEBP', quality=60)).decode('ascii')}"
+
+
 def encode(image: Image.Image, form: str, **options: int) -> bytes:
     """A picture as a file's bytes."""
     made = BytesIO()

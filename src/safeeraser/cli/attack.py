@@ -80,23 +80,40 @@ def attack(
     given = [each for each in run_or_keys or [] if "=" in each]
     if len(runs) > 1 or (runs and (given or data is not None or adapter)):
         raise UserError("one RUN, which has its data, adapters and settings: leave --data, --adapter and KEY=VALUE out")
-    if runs:
-        asked = _of_run(Path(runs[0]), chosen, output)
+    run = Path(runs[0]) if runs else None
+    if run is not None:
+        asked = _of_run(run, chosen, output)
     else:
         options = {"model": "tiny" if server else model, "dtype": dtype, "judge.name": judge, "seed": seed}
         asked = _of_options(options, given, chosen, output, data, layout, adapter, _served(server, model))
     asked = replace(asked, limit=limit or asked.limit, subjects=[*asked.subjects, *_controls(control, dtype)])
-    show_attacks(asked)
+    show_attacks(asked, run)
 
 
-def show_attacks(asked: AttackRun) -> None:
-    """Run attacks and print what they come to."""
+def show_attacks(asked: AttackRun, run: Path | None) -> None:
+    """Run attacks, print what they come to, and write the page: that of the `run` whose folder they are in, if any."""
+    from safeeraser.judges.run import FailureLimitError
     from safeeraser.runs import attacks
     from safeeraser.runs.report.attacks import print_outcomes
 
-    found, skipped = attacks.run(asked, say)
+    try:
+        found, skipped = attacks.run(asked, say)
+    except FailureLimitError:
+        _write_page(asked, run)
+        raise
     print_outcomes(found, skipped, stdout)
-    say(f"every figure, with what each attack is for: {asked.output / 'attacks.md'}")
+    page = _write_page(asked, run)
+    say(f"every answer under attack: {page}; what each attack is for: {asked.output / 'attacks.md'}")
+
+
+def _write_page(asked: AttackRun, run: Path | None) -> Path:
+    from safeeraser.runs import pages
+    from safeeraser.runs.report import REPORT
+    from safeeraser.runs.results import Reader
+
+    if run is None or asked.output != run / pages.ATTACKS or not (run / REPORT).exists():
+        return pages.write_attacks(asked.output)
+    return pages.write(Reader(asked.benchmark.folder).read([run]))
 
 
 def _chosen(wanted: list[str] | None, quick: bool) -> list[Chosen]:

@@ -1,4 +1,4 @@
-"""`report`: a finished run judged, scored and reported again."""
+"""`report`: a finished run judged, scored and reported again; several runs in one page."""
 
 from __future__ import annotations
 
@@ -7,30 +7,64 @@ from typing import Annotated
 
 import typer
 
-from safeeraser.cli.options import RunData
+from safeeraser.cli.options import RunData, RunJudge
 from safeeraser.cli.output import alone, say
 from safeeraser.cli.run import finish
+from safeeraser.errors import UserError
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs.")],
     data: RunData = None,
+    judge: RunJudge = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="The page; else RUN/report.html, or RUN+RUN.html here."),
+    ] = None,
 ) -> None:
-    """Judge, score and report a finished run again.
+    """Judge, score and report a finished run again; put the answers of several into one page.
 
-    No model is loaded: the answers are used as they are.
+    No model is loaded: the answers are used as they are. Several runs, on the same data, are read as they are too, and
+    their models stand side by side on the same questions, named run/model; nothing is written into their folders.
 
     \b
-    Example:
+    Examples:
       safeeraser report runs/demo
+      safeeraser report runs/demo runs/seed-1 runs/seed-2 --output seeds.html
     """
-    from safeeraser.runs import pipeline
+    alone()
+    if output is not None and output.is_dir():
+        raise UserError(f"--output {output}: a folder; name the page's file, such as {output / 'report.html'}")
+    if len(folders) > 1:
+        _side_by_side(folders, data, judge, output)
+    elif judge is None:
+        _again(folders[0], data, output)
+    else:
+        raise UserError("--judge: with several RUNs; one RUN is judged by its own judge")
+
+
+def _side_by_side(folders: list[Path], data: Path | None, judge: str | None, output: Path | None) -> None:
+    from safeeraser.runs import pages
+    from safeeraser.runs.results import Reader
+
+    pages.same_data(folders)
+    runs = Reader(data, judge).read(folders)
+    names = [folder.resolve().name for folder in folders]
+    more = f"+{len(names) - 3}-more" if len(names) > 3 else ""
+    page = pages.write(runs, output or Path("+".join(names[:3]) + f"{more}.html"))
+    say(f"{len(runs)} runs side by side: {page}")
+
+
+def _again(folder: Path, data: Path | None, output: Path | None) -> None:
+    from safeeraser.runs import pages, pipeline
     from safeeraser.runs.folder import RunFolder
     from safeeraser.runs.kit import Kit
+    from safeeraser.runs.results import Reader
 
-    alone()
     place = RunFolder(folder)
     settings = place.settings()
     moved = settings.data.model_copy(update={"path": place.data(settings.data, data)})
     settings = settings.model_copy(update={"data": moved})
     finish(lambda: pipeline.report_again(settings, Kit.of(settings, place), place, say), settings, folder)
+    if output is not None:
+        say(f"the page: {pages.write(Reader(data).read([folder]), output)}")

@@ -68,7 +68,8 @@ def carry_out(text: str, source: str, given: list[str] | None, options: Mapping[
     if chosen:
         stdout.print("\nDoes it last?", style="bold")
         models = settings.attack_models or settings.methods
-        show_attacks(attacks.of_run(settings, kit, RunFolder(settings.folder), chosen, models))
+        asked = attacks.of_run(settings, kit, RunFolder(settings.folder), chosen, models)
+        show_attacks(asked, settings.folder)
 
 
 def finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> None:

@@ -37,7 +37,7 @@ from safeeraser.metrics import Column, attacked
 from safeeraser.metrics.attacked import Outcome
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import VANILLA, Example, Reading, Verdict, read_jsonl
-from safeeraser.runs import RunSettings, pipeline
+from safeeraser.runs import RunSettings, pages, pipeline
 from safeeraser.runs.attack_work import Place, Work
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
@@ -142,7 +142,7 @@ def of_run(
         settings=settings.generate,
         limit=settings.attack_limit,
         seed=settings.seed,
-        output=output or folder.root / "attacks",
+        output=output or folder.root / pages.ATTACKS,
         failure_limit=settings.failure_limit,
         before=frozenset(each.id for each in pipeline.asked(benchmark, settings, lambda _: None)),
     )

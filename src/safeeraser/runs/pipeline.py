@@ -6,7 +6,6 @@ was, and one that is complete only prints. The stand-alone commands use the same
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,11 +26,11 @@ from safeeraser.models.adapters.card import describe
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.processes import owned_by_main, processes
 from safeeraser.objectives import Method
-from safeeraser.records import VANILLA, Example, Generation, Metric, Verdict, read_jsonl
-from safeeraser.runs import RunSettings, report
+from safeeraser.records import VANILLA, Example, Generation, Metric, read_jsonl
+from safeeraser.runs import RunSettings, pages, report
 from safeeraser.runs.folder import ELSEWHERE, RunFolder
 from safeeraser.runs.kit import Kit
-from safeeraser.runs.results import judge_answers
+from safeeraser.runs.results import FinishedRun, judge_answers
 from safeeraser.unlearning.run import check, check_model, unlearn
 
 Say = Callable[[str], None]
@@ -135,6 +134,9 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
         mine = [each for each in metrics if each.model == name]
         describe(folder.model(name), mine, data=settings.data.folder.name, judge=judge.name)
     last = settings.methods[-1]
+    finished = FinishedRun(
+        folder=folder, settings=settings, data=settings.data.folder, examples=tuple(examples), judge=judge.name
+    )
     report.write(
         folder.root,
         metrics,
@@ -144,50 +146,13 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
         answers=answers,
         differences=statistics.usual(tables),
         failures=report.failures(last, tables[last], examples, answers[last]),
-        commands=[likelihood_command(made, name, folder.provenance().get("adapters")) for name in settings.methods],
-        shown=[_shown(settings, folder, name, answers[name]) for name in settings.methods],
+        commands=[
+            pages.likelihood_command(made, name, folder.provenance().get("adapters")) for name in settings.methods
+        ],
     )
+    pages.write([finished])
     check_failures(tallies, settings.failure_limit)
     return metrics
-
-
-def _shown(settings: RunSettings, folder: RunFolder, name: str, answers: Sequence[Generation]) -> report.Shown:
-    """A model as the page shows it, with what every judge said."""
-    return report.Shown(
-        name=name,
-        answers=answers,
-        verdicts=read_jsonl(folder.verdicts(name), Verdict),
-        settings={} if name == VANILLA else settings.unlearning(name).model_dump(mode="json"),
-        losses=folder.model(name) / "loss.jsonl",
-    )
-
-
-def likelihood_command(settings: RunSettings, name: str, adapters: Mapping[str, str | None] | None = None) -> str:
-    """What measures how likely a model of the run finds the answers to the questions that it was asked.
-
-    The run is where the settings say, as the data are; `adapters` are those of an evaluation, which has none of its
-    own. Where the limits of the four parts differ, all is asked.
-    """
-    folder = RunFolder(settings.folder)
-    options = {
-        "--data": settings.data.folder,
-        "--format": settings.data.benchmark,
-        "--model": settings.model,
-        "--dtype": settings.dtype,
-        "--adapter": adapters.get(name) if adapters else None if name == VANILLA else folder.adapter(name),
-        "--seed": settings.seed,
-        "--limit": _common(settings.limits.model_dump().values()),
-        "--name": name,
-        "--output": folder.root / "likelihood" / f"{name}.jsonl",
-    }
-    given = [str(word) for option, value in options.items() if value is not None for word in (option, value)]
-    return shlex.join(["safeeraser", "likelihood", *given])
-
-
-def _common(values: Iterable[int | None]) -> int | None:
-    """The value that all are; None where they differ."""
-    found = set(values)
-    return found.pop() if len(found) == 1 else None
 
 
 def write_metrics(path: Path, metrics: Sequence[Metric]) -> None:

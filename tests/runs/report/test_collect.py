@@ -41,7 +41,7 @@ def test_pictures_beyond_the_budget_are_left_out_and_counted(tmp_path: Path) -> 
     made = page_view(tmp_path, 6, picture_bytes=100)
 
     assert made["pictures"].count(None) == 5
-    assert made["note"].startswith("5 pictures are left out")
+    assert made["notes"][0].startswith("5 pictures are left out")
 
 
 def test_a_missing_picture_is_left_out(tmp_path: Path) -> None:

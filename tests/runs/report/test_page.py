@@ -75,7 +75,7 @@ def fresh(page: Opened) -> None:
 
 def test_it_loads_without_an_error_and_asks_for_nothing(page: Opened) -> None:
     assert page.count.startswith("30 of 30 questions, in 20 cards")
-    assert page.tab.locator("canvas").count() == 1
+    assert page.tab.locator("canvas").count() == 3  # forgetting against over-refusal, recovery, margins
     assert page.said == []
     assert {url.partition(":")[0] for url in page.asked} <= {"file", "about", "data", "blob"}
 
@@ -86,6 +86,29 @@ def test_a_figure_opens_the_answers_behind_it(page: Opened) -> None:
     assert page.count.startswith("10 of 30")
     assert page.tab.locator("#filter-part").input_value() == "decoupled"
     assert page.tab.locator("#filter-verdict").input_value() == "over"
+
+
+def test_a_figure_under_attack_opens_the_attacked_answers_beside_those_left_alone(page: Opened) -> None:
+    page.tab.locator("#heat tr", has_text="prefill 3").locator("td").nth(1).get_by_role("button").click()
+
+    assert page.count.startswith("9 of 30")  # one is unscored
+    headings = page.first_card.locator("h4")
+    headings.first.wait_for()
+    assert headings.all_inner_texts()[:3] == ["reference", "po · no attack", "po · prefill 3"]
+    playwright.expect(page.first_card).to_contain_text("begun for it: Sure,")
+
+    page.tab.locator("#heat-figure").select_option("recovered")
+    page.tab.locator("#heat tr", has_text="prefill 1").locator("td").nth(2).get_by_role("button").click()
+    assert page.tab.locator("#filter-transition").input_value() == "recovered"
+
+
+def test_a_model_is_looked_at_under_attack(page: Opened) -> None:
+    page.tab.locator("#attack").select_option(label="prefill 3")
+    page.choose("transition", "recovered")
+    assert page.count.startswith("9 of 30")
+    page.tab.locator("#attack").select_option("")
+    assert page.count.startswith("0 of 30")
+    playwright.expect(page.tab.locator("#cards-empty")).to_be_visible()
 
 
 def test_filters_combine(page: Opened) -> None:
@@ -141,6 +164,48 @@ def test_pictures_are_blurred_until_they_are_revealed_and_the_choice_is_remember
     page.open("")
     playwright.expect(page.first_card.locator("button.picture:not(.hidden)")).to_have_count(2)
     page.tab.locator("#reveal-all").uncheck()
+
+
+def test_a_bar_of_margins_narrows_the_answers_and_can_be_taken_away(page: Opened) -> None:
+    page.open("#answers?of=1&margin=2..4")
+    assert page.count.startswith("1 of 30")
+    page.tab.get_by_role("button", name="decision margin 2 to 4").click()
+    assert page.count.startswith("30 of 30")
+
+
+def test_samples_of_an_answer_can_be_switched(browser: playwright.Browser, tmp_path: Path) -> None:
+    view = page_view(tmp_path, 1)
+    for name in ("example", "sample", "text", "finish"):
+        view["models"][1][name] += ["more" if name == "text" else 1 if name == "sample" else view["models"][1][name][0]]
+    for verdict in view["models"][1]["verdicts"][0].values():
+        verdict["value"].append(None)
+        verdict["reason"].append(-2)
+    file = tmp_path / "report.html"
+    file.write_text(build("samples", view), encoding="utf-8")
+    opened = Opened(browser, file)
+
+    opened.first_card.get_by_role("button", name="sample 1 of 2: next").click()
+    playwright.expect(opened.first_card.locator(".row").first.locator(".answer").nth(2)).to_contain_text("more")
+    opened.choose("sample", "1")
+    opened.choose("flag", "missing")
+    assert opened.count.startswith("2 of 3")
+
+
+def test_judges_that_differ_are_counted_and_opened(browser: playwright.Browser, tmp_path: Path) -> None:
+    view = page_view(tmp_path, 2)
+    view["judges"].append("other@1")
+    for model in view["models"]:
+        other = json.loads(json.dumps(model["verdicts"][0]))
+        other["refusal"]["value"][0] = 1 - other["refusal"]["value"][0]
+        model["verdicts"].append(other)
+    file = tmp_path / "report.html"
+    file.write_text(build("judges", view), encoding="utf-8")
+    opened = Opened(browser, file)
+
+    matrix = opened.tab.locator("#judges table", has_text="refusal")
+    playwright.expect(matrix).to_contain_text("3 of 18 differ")
+    matrix.get_by_role("button", name="83.3%").click()
+    assert opened.count.startswith("1 of 6")
 
 
 @pytest.mark.parametrize("kind", ["CSV", "JSON"])

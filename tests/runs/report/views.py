@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 from PIL import Image
 
 from safeeraser.metrics import measured, summarise, usual
-from safeeraser.records import VANILLA, Axis, Example, Generation, Split, Stream, Verdict
-from safeeraser.runs.report.page import Shown, collect
+from safeeraser.records import ANSWER, CONTRAST, VANILLA, Axis, Example, Generation, Likelihood, Split, Stream, Verdict
+from safeeraser.runs.report.page import Attacks, Shown, collect
 
 MODELS = (VANILLA, "po", "po+pd")
 
@@ -88,21 +89,84 @@ def shown(asked: Sequence[Example], name: str, texts: dict[str, str] | None = No
             )
             for axis, value in found.items()
         ]
-    return Shown(name=name, answers=answers, verdicts=verdicts, settings={"steps": len(name)})
+    first = [
+        Likelihood(example_id=asked[0].id, number=0, text="", logprob=-each, first=-each, tokens=1, role=role)
+        for role, each in ((ANSWER, 4.0), (CONTRAST, 1.0))
+    ]
+    return Shown(
+        name=name,
+        answers=answers,
+        verdicts=verdicts,
+        settings={"steps": len(name)},
+        likelihoods=first if name == "po" else (),
+    )
+
+
+def attacks(asked: Sequence[Example], models: Sequence[Shown]) -> tuple[list[Shown], Attacks]:
+    """Left alone, and with three tokens put into its mouth, which makes every model answer as vanilla does."""
+    columns, outcomes, curves = [], [], []
+    for model in models:
+        for attack, point in (("none", "none"), ("prefill", "1"), ("prefill", "3")):
+            before = model if (attack, point) != ("prefill", "3") else shown(asked, VANILLA)
+            answers = [
+                dataclasses.replace(each, prefill="Sure," if attack == "prefill" else None) for each in before.answers
+            ]
+            name = f"{model.name} · " + ("no attack" if attack == "none" else f"{attack} {point}")
+            columns.append(
+                Shown(
+                    name=name,
+                    answers=answers,
+                    verdicts=before.verdicts,
+                    attack=(attack, point, model.name),
+                    asked=asked,
+                )
+            )
+            metrics = [summarise(model.name, each) for each in measured(asked, answers, before.verdicts)]
+            outcomes.append(
+                {
+                    "attack": attack,
+                    "variant": point,
+                    "point": point,
+                    "column": model.name,
+                    "metrics": [
+                        dataclasses.asdict(each) for each in metrics if each.group == "all" and each.part != "efficacy"
+                    ],
+                    "differences": [],
+                    "recovered": {"value": 1.0, "low": 1.0, "high": 1.0, "n": count, "unscored": 0}
+                    if attack == "prefill" and (count := len(asked) // 3)
+                    else None,
+                }
+            )
+            if attack == "prefill":
+                curves += [
+                    {
+                        **dataclasses.asdict(each),
+                        "column": model.name,
+                        "attack": attack,
+                        "series": "",
+                        "budget": float(point),
+                        "measure": each.name,
+                    }
+                    for each in metrics
+                    if (each.name, each.part, each.group) == ("asr", "generality", "all")
+                ]
+    return columns, Attacks(outcomes, curves, ["quantise (8) on po: no reason"], {})
 
 
 def page_view(folder: Path, count: int, texts: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
     asked = examples(folder, count)
     models = [shown(asked, name, texts) for name in MODELS]
+    attacked, figures = attacks(asked, models)
     tables = {each.name: measured(asked, each.answers, each.verdicts) for each in models}
     metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
     return collect(
         asked,
-        models,
+        [*models, *attacked],
         metrics,
         summary="A run.",
         differences=usual(tables),
         provenance={"data": "abc"},
         commands=["safeeraser run run.yaml"],
+        attacks=figures,
         **options,
     )

@@ -15,9 +15,8 @@ from safeeraser.metrics import Difference
 from safeeraser.records import Example, Metric
 from safeeraser.runs.report.answers import Answers
 from safeeraser.runs.report.document import compose
-from safeeraser.runs.report.page import Shown, build, collect
 from safeeraser.runs.report.plot import draw
-from safeeraser.runs.report.summary import Failure, failures, sentence
+from safeeraser.runs.report.summary import Failure, failures
 from safeeraser.runs.report.terminal import print_differences, print_result, print_table
 
 REPORT = "report.json"
@@ -26,7 +25,6 @@ __all__ = [
     "PAGE",
     "Failure",
     "Result",
-    "Shown",
     "failures",
     "print_differences",
     "print_result",
@@ -47,14 +45,13 @@ def write(
     differences: Sequence[Difference] = (),
     failures: Sequence[Failure] = (),
     commands: Sequence[str] = (),
-    shown: Sequence[Shown] = (),
 ) -> None:
-    """Write plot.png, report.json, report.md and report.html into the run folder, each in one step.
+    """Write plot.png, report.json and report.md into the run folder, each in one step.
 
     `models` gives the order of the columns. `provenance` is whatever the metrics depend on, as plain values. With
     `examples` and each model's `answers` the report shows some answers side by side. `differences` are those of
     `metrics.usual`, `failures` the worst answers; `commands`, for the reader, measure how likely each model finds the
-    benchmark's answers. report.html holds every answer of the models `shown`; without any it is not written.
+    benchmark's answers.
     """
     draw(metrics, models, folder / "plot.png")
     content = {
@@ -67,17 +64,6 @@ def write(
     write_json(folder / REPORT, content)
     page = compose(folder, metrics, models, provenance, examples, answers or {}, differences, failures, commands)
     write_text(folder / "report.md", page)
-    if shown:
-        view = collect(
-            examples,
-            shown,
-            metrics,
-            summary=sentence(metrics, models),
-            differences=differences,
-            provenance=provenance,
-            commands=commands,
-        )
-        write_text(folder / PAGE, build("SafeEraser report", view))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@
 `static/`, the charting library (Chart.js, MIT) in `vendor/`; both are written into the file, which loads nothing.
 """
 
+from safeeraser.runs.report.page.attacked import Attacks
 from safeeraser.runs.report.page.build import build
 from safeeraser.runs.report.page.collect import Shown, collect
 
-__all__ = ["Shown", "build", "collect"]
+__all__ = ["Attacks", "Shown", "build", "collect"]

@@ -6,7 +6,6 @@ stay a few megabytes.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,8 +14,11 @@ from typing import Any
 
 from safeeraser.benchmarks.selection import part_of
 from safeeraser.metrics import MEASURES, Difference
-from safeeraser.pixels import ImageError, encode, open_rgb
-from safeeraser.records import Axis, Example, Generation, Metric, Verdict
+from safeeraser.metrics.attacked import question_of
+from safeeraser.pixels import thumbnail
+from safeeraser.records import Axis, Example, Generation, Likelihood, Metric, Verdict
+from safeeraser.runs.report.page.attacked import Attacks, curves, table
+from safeeraser.runs.report.page.margins import margins
 
 LONGEST = 20_000
 """Characters of an answer that the page holds; of a longer one the rest is left out, and said to be."""
@@ -34,7 +36,9 @@ _SIDES = (192, 128, 96, 64)
 class Shown:
     """One column of the page: a model with its answers, the verdicts of every judge, and how it was made.
 
-    `settings` are those in which columns may differ, by dotted key; `losses` is a training's `loss.jsonl`, if any.
+    `settings` are those in which columns may differ, by dotted key; `losses` is a training's `loss.jsonl`, if any, and
+    `run` the run it is of, where the page shows several. A column of an attack names it (`attack`, its point and the
+    column of the model that was attacked), and has the questions `asked` as the attack put them.
     """
 
     name: str
@@ -42,6 +46,10 @@ class Shown:
     verdicts: Sequence[Verdict]
     settings: Mapping[str, Any] = field(default_factory=dict)
     losses: Path | None = None
+    likelihoods: Sequence[Likelihood] = ()
+    run: str = ""
+    attack: tuple[str, str, str] | None = None
+    asked: Sequence[Example] = ()
 
 
 def collect(
@@ -53,33 +61,38 @@ def collect(
     differences: Sequence[Difference] = (),
     provenance: Mapping[str, Any] | None = None,
     commands: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    judge: str = "",
+    attacks: Attacks | None = None,
     picture_bytes: int = PICTURES,
 ) -> dict[str, Any]:
     """Collect what the page shows.
 
-    `metrics` and `differences` name the models as `models` do. Pictures are made small, and smaller where there are
-    many, to stay below `picture_bytes` in all.
+    `metrics` and `differences` name the models as `models` do, and `judge` whose verdicts they count. Pictures are made
+    small, and smaller where there are many, to stay below `picture_bytes` in all.
     """
     place = {example.id: number for number, example in enumerate(examples)}
-    judges = sorted({verdict.judge for model in models for verdict in model.verdicts})
+    judges = {verdict.judge for model in models for verdict in model.verdicts}
+    ordered = sorted(judges, key=lambda name: (name != judge, name))
     strings = _Strings()
     pictures, image = _thumbnails(examples, picture_bytes)
     left_out = sum(each is None for each in pictures)
+    said = [f"{left_out} pictures are left out: too many, or not readable."] if left_out else []
     return {
         "summary": summary,
-        "note": f"{left_out} pictures are left out: too many, or not readable." if left_out else "",
+        "notes": [*notes, *said],
         "axes": [axis.value for axis in Axis],
-        "judges": judges,
-        "examples": _examples(examples, place, image),
-        "models": [_model(model, place, judges, strings) for model in models],
+        "judges": ordered,
+        "examples": _examples(examples, place, image, models),
+        "models": [_model(model, examples, place, ordered, strings) for model in models],
         "strings": strings.texts,
         "pictures": pictures,
         "metrics": _metrics(metrics),
         "differences": [asdict(each) for each in differences],
         "training": [{"name": each.name, "points": points} for each in models if (points := _losses(each.losses))],
-        "recovery": [],
-        "margins": [],
-        "attacks": [],
+        "attacks": table(attacks) if attacks else [],
+        "recovery": curves(attacks) if attacks else [],
+        "notRun": list(attacks.not_run) if attacks else [],
         "provenance": _plain(provenance or {}),
         "commands": list(commands),
     }
@@ -99,26 +112,52 @@ class _Strings:
         return -1 if not text else self._places.setdefault(text, len(self._places))
 
 
-def _examples(examples: Sequence[Example], place: Mapping[str, int], image: Sequence[int]) -> dict[str, list[Any]]:
+def _examples(
+    examples: Sequence[Example], place: Mapping[str, int], image: Sequence[int], models: Sequence[Shown]
+) -> dict[str, list[Any]]:
+    """Questions, one value each; `under` tells those that were asked under attack alone."""
+    asked = {each.example_id for model in models if model.attack is None for each in model.answers}
+    attacked = {question_of(each.id) for model in models for each in model.asked}
     names = ("id", "question", "answer", "category", "keyword", "subset", "kind")
     columns: dict[str, list[Any]] = {name: [getattr(each, name) for each in examples] for name in names}
     columns["stream"] = [each.stream.value for each in examples]
     columns["part"] = [part_of(each) or each.split for each in examples]
     columns["partner"] = [place.get(each.partner or "", -1) for each in examples]
     columns["image"] = list(image)
+    columns["under"] = [int(each.id in attacked and each.id not in asked) for each in examples]
     return columns
 
 
-def _model(model: Shown, place: Mapping[str, int], judges: Sequence[str], strings: _Strings) -> dict[str, Any]:
-    answers = [each for each in model.answers if each.example_id in place]
+def _model(
+    model: Shown, examples: Sequence[Example], place: Mapping[str, int], judges: Sequence[str], strings: _Strings
+) -> dict[str, Any]:
+    answers = [each for each in model.answers if question_of(each.example_id) in place]
     found = {(each.judge, each.axis, each.example_id, each.sample): each for each in model.verdicts}
+    numbers = [place[question_of(each.example_id)] for each in answers]
+    asked = {each.id: each for each in model.asked}
+    put = [asked.get(each.example_id, examples[number]) for each, number in zip(answers, numbers, strict=True)]
+    originals = [examples[number] for number in numbers]
     return {
         "name": model.name,
+        "run": model.run,
+        "attack": model.attack,
         "settings": _plain(model.settings),
-        "example": [place[each.example_id] for each in answers],
-        "sample": [each.sample for each in answers],
+        "example": numbers,
+        "sample": [int(each.example_id.partition("#")[2] or each.sample) for each in answers],
+        "margins": [[place[name], value] for name, value in margins(model.likelihoods).items() if name in place],
         "text": [_shortened(each.answer) for each in answers],
         "finish": [each.finish for each in answers],
+        "prefill": _few(strings.place(each.prefill) for each in answers),
+        "reasoning": _few(strings.place(_shortened(each.reasoning or "")) for each in answers),
+        "asked": _few(
+            strings.place(new.question if new.question != old.question else None)
+            for new, old in zip(put, originals, strict=True)
+        ),
+        "otherPicture": [
+            number
+            for number, (new, old) in enumerate(zip(put, originals, strict=True))
+            if (new.image and new.image.name) != (old.image and old.image.name)
+        ],
         "verdicts": [
             {axis.value: made for axis in Axis if (made := _axis(judge, axis, answers, found, strings))}
             for judge in judges
@@ -143,6 +182,12 @@ def _axis(
     }
 
 
+def _few(places: Iterable[int]) -> list[int]:
+    """Places of texts, one an answer; nothing where no answer has one."""
+    found = list(places)
+    return found if any(each >= 0 for each in found) else []
+
+
 def _shortened(answer: str) -> str:
     if len(answer) <= LONGEST:
         return answer
@@ -156,19 +201,10 @@ def _thumbnails(examples: Iterable[Example], room: int) -> tuple[list[str | None
     side = next((each for each in _SIDES if len(places) * each * each // 6 <= room), _SIDES[-1])
     made: list[str | None] = []
     for path in places:
-        uri = _thumbnail(path, side) if room > 0 else None
+        uri = thumbnail(path, side) if room > 0 else None
         room -= len(uri or "")
         made.append(uri)
     return made, numbers
-
-
-def _thumbnail(path: Path, side: int) -> str | None:
-    try:
-        picture = open_rgb(path)
-    except ImageError:
-        return None
-    picture.thumbnail((side, side))
-    return f"data:image/webp;base64,{base64.b64encode(encode(picture, 'WEBP', quality=60)).decode('ascii')}"
 
 
 def _metrics(metrics: Iterable[Metric]) -> list[dict[str, Any]]:

@@ -3,22 +3,25 @@
 const EX = data.examples;
 const MODELS = data.models;
 const JUDGES = data.judges;
+const PLAIN = [...MODELS.keys()].filter((m) => !MODELS[m].attack); // the others are models under attack
 const DEFAULTS = {
-  models: MODELS.map((_, index) => index)
-    .slice(0, 4)
-    .join("."),
-  of: MODELS.length > 1 ? "1" : "0",
+  models: PLAIN.slice(0, 4).join("."),
+  of: String(PLAIN[1] ?? PLAIN[0] ?? 0),
   judge: "0",
-  sample: "0",
+  sample: "",
   part: "",
+  stream: "",
   category: "",
   keyword: "",
   subset: "",
+  kind: "",
   verdict: "",
   transition: "",
   flag: "",
   least: "",
   most: "",
+  margin: "",
+  between: "",
   q: "",
   sort: "order",
   only: "",
@@ -46,8 +49,15 @@ function chosen() {
     .filter((index) => index < MODELS.length);
 }
 
-function answerAt(model, example, sample = Number(view.sample)) {
+/** The answers to a question that the view looks at: all samples, or the one chosen. */
+function placesAt(model, example) {
   const places = PLACES[model].get(example) ?? [];
+  return view.sample === "" ? places : places.filter((place) => MODELS[model].sample[place] === Number(view.sample));
+}
+
+/** The answer beside another model's: that of the same sample, else the first. */
+function sameSample(model, example, sample) {
+  const places = placesAt(model, example);
   return places.find((place) => MODELS[model].sample[place] === sample) ?? places[0];
 }
 
@@ -64,6 +74,7 @@ function reason(model, place, axis) {
 
 const is = (axis, wanted) => (m, p) =>
   verdict(m, p, axis) !== undefined && verdict(m, p, axis) !== null && verdict(m, p, axis) >= 0.5 === wanted;
+const useful = (m, p) => is("refusal", false)(m, p) && is("meaningless", false)(m, p);
 const VERDICTS = {
   refused: ["refused", is("refusal", true)],
   answered: ["not refused", is("refusal", false)],
@@ -73,12 +84,15 @@ const VERDICTS = {
   right: ["right", is("factual", true)],
   wrong: ["wrong", is("factual", false)],
   over: ["refused or meaningless", (m, p) => is("refusal", true)(m, p) || is("meaningless", true)(m, p)],
+  kept: ["kept: right, neither refused nor meaningless", (m, p) => useful(m, p) && is("factual", true)(m, p)],
+  beside: ["beside the question", (m, p) => useful(m, p) && is("factual", false)(m, p)],
+  partial: ["refused in part", is("partial", true)],
 };
 const both = (before, after) => (base, place, m, p) => before(base, place) && after(m, p);
 const TRANSITIONS = {
   forgot: ["answered → refused", both(VERDICTS.answered[1], VERDICTS.refused[1]), ["efficacy", "generality"]],
   over: ["kept → refused", both(VERDICTS.answered[1], VERDICTS.refused[1]), ["decoupled", "retain"]],
-  recovered: ["refused → unsafe (recovered)", both(VERDICTS.refused[1], VERDICTS.unsafe[1]), null],
+  recovered: ["refused → unsafe (recovered under attack)", both(VERDICTS.refused[1], VERDICTS.unsafe[1]), null],
   answers: ["refused → answered", both(VERDICTS.refused[1], VERDICTS.answered[1]), null],
   broke: ["right → wrong", both(VERDICTS.right[1], VERDICTS.wrong[1]), null],
   mended: ["wrong → right", both(VERDICTS.wrong[1], VERDICTS.right[1]), null],
@@ -88,30 +102,32 @@ const FLAGS = {
   unscored: ["unscored", (m, p) => data.axes.some((axis) => verdict(m, p, axis) === null)],
   cut: ["cut at the limit", (m, p) => p !== undefined && MODELS[m].finish[p] !== "stop"],
   missing: ["not answered", (_, p) => p === undefined],
-  disagree: [
-    "judges disagree",
-    (m, p) =>
-      data.axes.some(
-        (axis) =>
-          new Set(
-            JUDGES.map((_, j) => verdict(m, p, axis, j))
-              .filter((v) => v !== undefined && v !== null)
-              .map((v) => v >= 0.5),
-          ).size > 1,
-      ),
-  ],
+  disagree: ["judges disagree", (m, p) => data.axes.some((axis) => disagree(m, p, axis, JUDGES.keys()))],
 };
 
+function disagree(m, p, axis, judges) {
+  const said = [...judges].map((judge) => verdict(m, p, axis, judge)).filter((v) => v !== undefined && v !== null);
+  return new Set(said.map((v) => v >= 0.5)).size > 1;
+}
+
+const MARGINS = MODELS.map((model) => new Map(model.margins));
+
 function takes(e) {
-  for (const key of ["part", "category", "keyword", "subset"]) if (view[key] && EX[key][e] !== view[key]) return false;
+  for (const key of ["part", "stream", "category", "keyword", "subset", "kind"])
+    if (view[key] && EX[key][e] !== view[key]) return false;
   if (view.only && EX.id[e] !== view.only) return false;
   const of = Number(view.of);
-  const place = answerAt(of, e);
-  if (view.verdict && !VERDICTS[view.verdict]?.[1](of, place)) return false;
-  if (view.flag && !FLAGS[view.flag]?.[1](of, place)) return false;
-  if (view.transition && !moves(e, of, place)) return false;
-  const length = place === undefined ? 0 : MODELS[of].text[place].length;
-  if ((view.least && length < Number(view.least)) || (view.most && length > Number(view.most))) return false;
+  if (EX.under[e] && ![...chosen(), of].some((m) => PLACES[m].has(e))) return false;
+  if (!matching(e, of)) return false;
+  if (view.margin) {
+    const [low, high] = view.margin.split("..").map(Number);
+    const margin = MARGINS[of].get(e);
+    if (margin === undefined || margin < low || margin >= high) return false;
+  }
+  if (view.between) {
+    const [axis, ...judges] = view.between.split(".");
+    if (!PLAIN.some((m) => placesAt(m, e).some((p) => disagree(m, p, axis, judges.map(Number))))) return false;
+  }
   if (!view.q) return true;
   const wanted = view.q.toLowerCase();
   return (
@@ -120,12 +136,27 @@ function takes(e) {
   );
 }
 
+/** The answers of a model that the filters take, as a list; null where there is none (an answer may be missing). */
+function matching(e, of) {
+  const places = placesAt(of, e);
+  const found = (places.length ? places : [undefined]).filter((place) => {
+    const length = place === undefined ? 0 : MODELS[of].text[place].length;
+    return (
+      (!view.verdict || VERDICTS[view.verdict]?.[1](of, place)) &&
+      (!view.flag || FLAGS[view.flag]?.[1](of, place)) &&
+      (!view.transition || moves(e, of, place)) &&
+      (!view.least || length >= Number(view.least)) &&
+      (!view.most || length <= Number(view.most))
+    );
+  });
+  return found.length ? found : null;
+}
+
 function moves(e, of, place) {
   const [, test, parts] = TRANSITIONS[view.transition] ?? [];
   const base = chosen()[0] ?? 0;
-  return (
-    test !== undefined && (parts === null || parts.includes(EX.part[e])) && test(base, answerAt(base, e), of, place)
-  );
+  const before = sameSample(base, e, place === undefined ? 0 : MODELS[of].sample[place]);
+  return test !== undefined && (parts === null || parts.includes(EX.part[e])) && test(base, before, of, place);
 }
 
 // A card is a question about a harmful picture with the same question about its harmless partners; retain stands alone.
@@ -152,7 +183,7 @@ function shownCards() {
   const size = (card) =>
     Math.max(
       ...[...card.matching].map((e) => {
-        const p = answerAt(of, e);
+        const p = matching(e, of)?.[0];
         return p === undefined ? 0 : MODELS[of].text[p].length;
       }),
     );
@@ -179,24 +210,25 @@ function writeAddress() {
 function exported(cards) {
   return cards.flatMap((card) =>
     [...card.matching].flatMap((e) =>
-      chosen().map((m) => {
-        const place = answerAt(m, e);
-        const row = {
-          model: MODELS[m].name,
-          id: EX.id[e],
-          part: EX.part[e],
-          category: EX.category[e],
-          keyword: EX.keyword[e],
-          subset: EX.subset[e],
-          question: EX.question[e],
-          reference: EX.answer[e],
-          sample: place === undefined ? null : MODELS[m].sample[place],
-          answer: place === undefined ? null : MODELS[m].text[place],
-          finish: place === undefined ? null : MODELS[m].finish[place],
-        };
-        for (const axis of data.axes) row[axis] = verdict(m, place, axis) ?? null;
-        return row;
-      }),
+      chosen().flatMap((m) =>
+        (placesAt(m, e).length ? placesAt(m, e) : [undefined]).map((place) => {
+          const row = {
+            model: MODELS[m].name,
+            id: EX.id[e],
+            part: EX.part[e],
+            category: EX.category[e],
+            keyword: EX.keyword[e],
+            subset: EX.subset[e],
+            question: EX.question[e],
+            reference: EX.answer[e],
+            sample: place === undefined ? null : MODELS[m].sample[place],
+            answer: place === undefined ? null : MODELS[m].text[place],
+            finish: place === undefined ? null : MODELS[m].finish[place],
+          };
+          for (const axis of data.axes) row[axis] = verdict(m, place, axis) ?? null;
+          return row;
+        }),
+      ),
     ),
   );
 }

@@ -2,39 +2,20 @@
 
 const TONES = {
   unsafe: { 1: "bad", 0: "" },
-  refusal: { 1: "warn", 0: "" },
+  refusal: { 1: "", 0: "" }, // good of a harmful question, bad of others
+  partial: { 1: "warn", 0: "" },
   meaningless: { 1: "warn", 0: "" },
   factual: { 1: "good", 0: "bad" },
 };
 const LABELS = {
   unsafe: ["not unsafe", "unsafe"],
   refusal: ["no refusal", "refusal"],
-  meaningless: ["meaningful", "meaningless"],
+  partial: ["", "refuses a part"], // said where it is so
+  meaningless: ["", "meaningless"],
   factual: ["wrong", "right"],
 };
-let revealed = new Set(remembered("reveal", "") === "all" ? data.pictures.keys() : []);
 let cards = [];
-
-function picture(number) {
-  if (number < 0) return make("span", { class: "soft" }, "no picture");
-  const source = data.pictures[number];
-  if (source === null) return make("span", { class: "soft" }, "picture left out");
-  const hidden = !revealed.has(number);
-  const shown = make("button", {
-    type: "button",
-    class: hidden ? "picture hidden" : "picture",
-    "aria-pressed": String(!hidden),
-    "aria-label": hidden ? "Picture, blurred. Show it" : "Picture. Blur it",
-  });
-  shown.append(make("img", { alt: "" }), make("span", {}, hidden ? "blurred: show" : "blur"));
-  shown.firstChild.src = source;
-  shown.addEventListener("click", () => {
-    if (revealed.has(number)) revealed.delete(number);
-    else revealed.add(number);
-    shown.replaceWith(picture(number));
-  });
-  return shown;
-}
+const picked = new Map(); // samples that were switched to, by model and question
 
 /** The words of a text that its base lacks, by the longest common subsequence; long texts are compared by their first words. */
 function differing(base, other) {
@@ -72,6 +53,11 @@ function answerText(value, base) {
   return box;
 }
 
+function tone(axis, sure, e) {
+  if (axis === "refusal" && sure) return EX.stream[e] === "forget" ? "good" : "bad";
+  return TONES[axis]?.[sure] ?? "";
+}
+
 function chips(model, place) {
   return data.axes
     .filter((axis) => verdict(model, place, axis) !== undefined)
@@ -80,22 +66,62 @@ function chips(model, place) {
       if (value === null) return make("span", { class: "chip warn" }, `${axis}: unscored`);
       const sure = value >= 0.5 ? 1 : 0;
       const share = value > 0 && value < 1 ? ` ${value.toFixed(2)}` : "";
-      return make("span", { class: `chip ${TONES[axis]?.[sure] ?? ""}` }, `${LABELS[axis]?.[sure] ?? axis}${share}`);
-    });
+      if (LABELS[axis]?.[sure] === "") return null;
+      return make(
+        "span",
+        { class: `chip ${tone(axis, sure, MODELS[model].example[place])}` },
+        `${LABELS[axis]?.[sure] ?? axis}${share}`,
+      );
+    })
+    .filter(Boolean);
+}
+
+/** Which of a model's answers to a question a card shows: the one switched to, the one that matches, or the first. */
+function shownPlace(model, e) {
+  const of = Number(view.of);
+  const match = matching(e, of)?.[0];
+  const found = model === of ? match : sameSample(model, e, match === undefined ? 0 : MODELS[of].sample[match]);
+  return picked.get(`${model}/${e}`) ?? found ?? placesAt(model, e)[0];
+}
+
+function samples(model, e, place) {
+  const places = PLACES[model].get(e);
+  if (places.length < 2) return null;
+  const number = places.indexOf(place);
+  const next = () => {
+    picked.set(`${model}/${e}`, places[(number + 1) % places.length]);
+    const article = document.activeElement.closest("article");
+    article.replaceChildren();
+    fill(article);
+    article.focus();
+  };
+  return button(`sample ${number + 1} of ${places.length}: next`, next, { class: "link small" });
+}
+
+/** What an attack made of the question, and what was put into the model's mouth. */
+function attacked(all, place) {
+  const said = (list) => data.strings[list[place] ?? -1];
+  const changed = said(all.asked);
+  return [
+    changed && make("details", { class: "why" }, make("summary", {}, "asked otherwise"), make("div", {}, changed)),
+    all.otherPicture.includes(place) && make("span", { class: "chip" }, "another picture"),
+    said(all.prefill) && make("div", { class: "why" }, "begun for it: ", make("q", {}, said(all.prefill))),
+  ].filter(Boolean);
 }
 
 function answerBox(model, e) {
-  const place = answerAt(model, e);
-  const box = make("div", { class: "answer" }, make("h4", {}, MODELS[model].name));
+  const place = shownPlace(model, e);
+  const all = MODELS[model];
+  const box = make("div", { class: "answer" }, make("h4", {}, all.name));
   if (place === undefined) {
     box.append(make("p", { class: "soft" }, "not answered"));
     return box;
   }
   const base = chosen()[0];
-  const basePlace = base === model ? undefined : answerAt(base, e);
-  const all = MODELS[model];
+  const before = base === model ? undefined : shownPlace(base, e);
   box.append(
-    answerText(all.text[place], basePlace === undefined ? null : MODELS[base].text[basePlace]),
+    ...attacked(all, place),
+    answerText(all.text[place], before === undefined ? null : MODELS[base].text[before]),
     ...chips(model, place),
   );
   if (all.finish[place] !== "stop")
@@ -106,16 +132,21 @@ function answerBox(model, e) {
         all.finish[place] === "reasoning" ? "never left its reasoning" : "cut at the limit",
       ),
     );
-  const why = data.axes.map((axis) => [axis, reason(model, place, axis)]).filter(([, words]) => words);
-  if (why.length)
+  const told = [
+    ["reasoning", data.strings[all.reasoning[place] ?? -1]],
+    ...data.axes.map((axis) => [axis, reason(model, place, axis)]),
+  ].filter(([, words]) => words);
+  if (told.length)
     box.append(
       make(
         "details",
         { class: "why" },
         make("summary", {}, "why"),
-        ...why.map(([axis, words]) => make("div", {}, `${axis}: ${words}`)),
+        ...told.map(([axis, words]) => make("div", {}, `${axis}: ${words}`)),
       ),
     );
+  const more = samples(model, e, place);
+  if (more) box.append(more);
   return box;
 }
 
@@ -138,12 +169,11 @@ function fill(article) {
   if (!card || article.childElementCount) return;
   const first = card.rows[0];
   const link = button("link", () => change({ ...DEFAULTS, models: view.models, of: view.of, only: EX.id[first] }), {
-    class: "link",
+    class: "link small",
     "aria-label": "Show this question alone, with an address to copy",
   });
   article.append(
-    make("p", { class: "question", dir: "auto" }, EX.question[first], " "),
-    link,
+    make("p", { class: "question", dir: "auto" }, EX.question[first], " ", link),
     ...card.rows.map((e) => rowOf(e, card.matching.has(e))),
   );
   article.style.minHeight = "";
@@ -162,6 +192,8 @@ const watcher = new IntersectionObserver(
   { rootMargin: "1200px 0px" },
 );
 
+const UNDER = EX.under.reduce((sum, each) => sum + each, 0); // questions that were asked under attack alone
+
 function draw() {
   cards = shownCards();
   watcher.disconnect();
@@ -175,12 +207,15 @@ function draw() {
   document.getElementById("cards").replaceChildren(...articles);
   for (const article of articles) watcher.observe(article);
   const questions = cards.reduce((sum, card) => sum + card.matching.size, 0);
+  const all = chosen().some((m) => MODELS[m].attack) ? EX.id.length : EX.id.length - UNDER;
   document.getElementById("count").textContent =
-    `${questions.toLocaleString("en")} of ${EX.id.length.toLocaleString("en")} questions, in ${cards.length.toLocaleString("en")} cards. ${data.note}`;
+    `${questions.toLocaleString("en")} of ${all.toLocaleString("en")} questions, in ${cards.length.toLocaleString("en")} cards`;
+  document.getElementById("cards-empty").hidden = cards.length > 0;
 }
 
 function change(changes) {
   Object.assign(view, changes);
+  picked.clear();
   writeAddress();
   buildForm();
   draw();
@@ -190,9 +225,8 @@ function select(key, label, options) {
   const made = make("select", {
     on: {
       change: (event) => {
-        Object.assign(view, { [key]: event.target.value });
-        writeAddress();
-        draw();
+        change({ [key]: event.target.value });
+        document.getElementById(`filter-${key}`).focus(); // the form was built anew
       },
     },
     id: `filter-${key}`,
@@ -225,10 +259,10 @@ function field(key, label, type) {
 
 const distinct = (values) => [...new Set(values.filter((value) => value !== null && value !== ""))].sort();
 const named = (table) => [["", "any"], ...Object.entries(table).map(([key, [words]]) => [key, words])];
-const any = (values) => [["", "any"], ...values.map((value) => [value, value])];
 
+/** The models as columns to choose, and those under attack that are columns now. */
 function modelBoxes() {
-  const boxes = MODELS.map((model, index) =>
+  const boxes = [...PLAIN, ...chosen().filter((m) => MODELS[m].attack)].map((index) =>
     make(
       "label",
       { class: "check" },
@@ -237,50 +271,79 @@ function modelBoxes() {
         checked: chosen().includes(index),
         on: {
           change: (event) => {
-            const now = new Set(chosen());
-            if (event.target.checked) now.add(index);
-            else now.delete(index);
-            change({ models: [...now].sort((a, b) => a - b).join(".") });
+            const now = chosen().filter((m) => m !== index);
+            if (event.target.checked) now.push(index);
+            change({ models: now.sort((a, b) => a - b).join(".") });
           },
         },
       }),
-      model.name,
+      MODELS[index].name,
     ),
   );
   return make("fieldset", {}, make("legend", {}, "columns; the first is what others are compared with"), ...boxes);
 }
 
+/** A choice that sets several keys of the view at once. */
+function jump(id, label, value, options, changes) {
+  const made = make("select", { id, on: { change: (event) => change(changes(event.target.value)) } });
+  for (const [key, words] of options)
+    made.append(make("option", { value: key, selected: String(key) === String(value) }, words));
+  return make("label", { for: id }, label, made);
+}
+
+function runs() {
+  const names = distinct(PLAIN.map((m) => MODELS[m].run));
+  if (names.length < 2) return [];
+  const columns = (name) => PLAIN.filter((m) => MODELS[m].run === name || !MODELS[m].run);
+  const now = names.find((name) => columns(name).join(".") === view.models) ?? "";
+  const choose = (name) => {
+    const models = name ? columns(name) : DEFAULTS.models.split(".").map(Number);
+    return { models: models.join("."), of: String(models[1] ?? models[0]) };
+  };
+  return [jump("run", "run", now, [["", "several"], ...names.map((name) => [name, name])], choose)];
+}
+
+function under() {
+  if (PLAIN.length === MODELS.length) return [];
+  const model = MODELS[view.of].attack?.[2] ?? MODELS[view.of].name;
+  const all = [...MODELS.keys()].filter((m) => MODELS[m].attack?.[2] === model);
+  const back = { models: DEFAULTS.models, of: String(PLAIN.find((m) => MODELS[m].name === model) ?? PLAIN[0]) };
+  const points = all.map((m) => [m, MODELS[m].name.slice(model.length + 3)]);
+  return [
+    jump("attack", `${model} under attack`, MODELS[view.of].attack ? view.of : "", [["", "none"], ...points], (m) =>
+      m === "" ? back : { models: beside(Number(m)), of: m },
+    ),
+  ];
+}
+
+/** The columns to see what an attack changed: the model left alone, and attacked. */
+function beside(m) {
+  const alone = MODELS.findIndex((each) => each.attack?.[0] === "none" && each.attack[2] === MODELS[m].attack[2]);
+  return [...new Set([alone, m])].filter((each) => each >= 0).join(".");
+}
+
 function buildForm() {
-  const samples = distinct(MODELS.flatMap((model) => [...new Set(model.sample)]));
-  const subset = distinct(EX.subset);
-  const all = make(
-    "label",
-    { class: "check" },
-    make("input", {
-      type: "checkbox",
-      id: "reveal-all",
-      checked: data.pictures.length > 0 && revealed.size === data.pictures.length,
-      on: {
-        change: (event) => {
-          revealed = new Set(event.target.checked ? data.pictures.keys() : []);
-          remember("reveal", event.target.checked ? "all" : "");
-          draw();
-        },
-      },
-    }),
-    "show all pictures",
-  );
+  const several = distinct(PLAIN.flatMap((m) => [...new Set(MODELS[m].sample)])).sort((a, b) => a - b);
+  const optional = (key, label, names = {}) => {
+    const values = distinct(EX[key]);
+    return values.length > 1
+      ? [select(key, label, [["", "any"], ...values.map((value) => [value, names[value] ?? value])])]
+      : [];
+  };
+  const shown = [...PLAIN, ...chosen().filter((m) => MODELS[m].attack), Number(view.of)];
+  const looked = [...new Set(shown)].map((m) => [m, MODELS[m].name]);
+  const numbered = (values) => values.map((name, index) => [index, name]);
   document.getElementById("filters").replaceChildren(
     field("q", "search", "search"),
-    select(
-      "of",
-      "filters look at",
-      MODELS.map((model, index) => [index, model.name]),
-    ),
-    select("part", "part", any(distinct(EX.part))),
-    select("category", "category", any(distinct(EX.category))),
-    select("keyword", "keyword", any(distinct(EX.keyword))),
-    ...(subset.length ? [select("subset", "keywords", any(subset))] : []),
+    ...runs(),
+    select("of", "filters look at", looked),
+    ...under(),
+    ...optional("part", "part"),
+    ...optional("stream", "kind of picture", ROLES),
+    ...optional("category", "category"),
+    ...optional("keyword", "keyword"),
+    ...optional("subset", "keywords"),
+    ...optional("kind", "kind of question"),
     select("verdict", "verdict", named(VERDICTS)),
     select("transition", "change from the first column", named(TRANSITIONS)),
     select("flag", "only", named(FLAGS)),
@@ -292,31 +355,39 @@ function buildForm() {
       ["longest", "longest answer"],
       ["shortest", "shortest answer"],
     ]),
-    ...(JUDGES.length > 1
+    ...(JUDGES.length > 1 ? [select("judge", "judge", numbered(JUDGES))] : []),
+    ...(several.length > 1
       ? [
-          select(
-            "judge",
-            "judge",
-            JUDGES.map((name, index) => [index, name]),
-          ),
-        ]
-      : []),
-    ...(samples.length > 1
-      ? [
-          select(
-            "sample",
-            "sample",
-            samples.map((number) => [number, number]),
-          ),
+          select("sample", "sample", [
+            ["", "any"],
+            ...several.map((number) => [number, `${number + 1} of ${several.length}`]),
+          ]),
         ]
       : []),
     modelBoxes(),
-    all,
+    make("div", { class: "actions" }, revealAll(draw), ...narrowing(), ...actions()),
+  );
+}
+
+/** What figures and plots have narrowed the view to, to be taken away again. */
+function narrowing() {
+  const words = {
+    only: (value) => `question ${value}`,
+    margin: (value) => `decision margin ${value.replace("..", " to ")}`,
+    between: (value) => `judges disagree: ${value.split(".")[0]}`,
+  };
+  return Object.entries(words)
+    .filter(([key]) => view[key])
+    .map(([key, say]) => button(`${say(view[key])} ✕`, () => change({ [key]: "" }), { class: "narrowed" }));
+}
+
+function actions() {
+  return [
     button("copy link", () => navigator.clipboard?.writeText(location.href)),
     button("CSV", () => save("answers.csv", "text/csv", csv(exported(cards)))),
     button("JSON", () => save("answers.json", "application/json", JSON.stringify(exported(cards), null, 1))),
     button("reset", () => change({ ...DEFAULTS })),
-  );
+  ];
 }
 
 /** "/" searches, j and k go from card to card, r shows the pictures of the card. */

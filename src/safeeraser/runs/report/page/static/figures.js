@@ -3,25 +3,33 @@
 const BEHIND = {
   asr: "unsafe",
   rr: "refused",
-  sarr: "over",
-  refused: "refused",
-  sarr_refused: "refused",
-  sarr_meaningless: "meaningless",
   meaningless: "meaningless",
+  sarr: "over",
+  sarr_refusal: "refused",
+  sarr_meaningless: "meaningless",
+  beside: "beside",
+  kept: "kept",
+  partly_refused: "partial",
+  name_accuracy: "right",
   retain_accuracy: "right",
-  answers_kept: "right",
 };
 const COLOURS = ["#3b7dd8", "#d9622b", "#2f9e5c", "#9457c9", "#b3861b", "#c43d6b", "#2a9aa3", "#6b7480"];
 
 function behind(metric) {
   const of = MODELS.findIndex((model) => model.name === metric.model);
-  change({
-    ...DEFAULTS,
+  const shown = DEFAULTS.models.split(".").includes(String(of)) ? DEFAULTS.models : `${PLAIN[0]}.${of}`;
+  open({
+    models: shown,
     of: String(Math.max(of, 0)),
     part: metric.part,
     verdict: BEHIND[metric.name] ?? "",
+    kind: metric.name === "name_accuracy" ? "name" : "",
     ...narrowed(metric.group),
   });
+}
+
+function open(changes) {
+  change({ ...DEFAULTS, ...changes });
   document.getElementById("answers").scrollIntoView();
 }
 
@@ -32,62 +40,70 @@ function narrowed(group) {
 
 function difference(each) {
   const p = each.adjusted < 0.001 ? "p <0.001" : `p ${each.adjusted?.toFixed(3)}`;
-  return `${each.value > 0 ? "+" : ""}${(100 * each.value).toFixed(1)} against ${each.baseline}, ${p}`;
+  const size =
+    Math.abs(each.value) < 0.0005 ? "±0.0" : `${each.value > 0 ? "+" : "−"}${(100 * Math.abs(each.value)).toFixed(1)}`;
+  const sure = each.adjusted !== null && each.adjusted < 0.05 ? "change" : "change soft";
+  const found = make("small", { class: sure }, `${size} to ${each.baseline}, ${p}`);
+  if (each.low !== null)
+    found.title = `95% interval ${(100 * each.low).toFixed(1)} to ${(100 * each.high).toFixed(1)}, corrected, n ${each.n}`;
+  return found;
 }
 
-function figure(metric, differences) {
+/** A figure that opens the answers behind it, with its interval, n and what it differs from. */
+function figure(metric, differences, act = () => behind(metric)) {
   if (!metric) return make("td", { class: "figure soft" }, "–");
-  const words = metric.value === null ? "not scored" : percent(metric.value);
-  const cell = make(
+  const words = metric.value === null ? "not scored" : (100 * metric.value).toFixed(1);
+  const range = metric.low === null ? "" : `${(100 * metric.low).toFixed(0)}–${(100 * metric.high).toFixed(0)}, `;
+  return make(
     "td",
     { class: "figure" },
-    button(words, () => behind(metric), { class: "link", "aria-label": `${words}: show the answers behind it` }),
+    act ? button(words, act, { class: "link", "aria-label": `${words}: show the answers behind it` }) : words,
+    make("small", {}, `${range}n ${metric.n}${metric.unscored ? `, ${metric.unscored} unscored` : ""}`),
+    ...differences.filter((each) => each.value !== null).map(difference),
   );
-  const range = metric.low === null ? "" : `${(100 * metric.low).toFixed(1)}–${(100 * metric.high).toFixed(1)}`;
-  cell.append(
-    make(
-      "small",
-      {},
-      `${range}${range ? ", " : ""}n ${metric.n}${metric.unscored ? `, ${metric.unscored} unscored` : ""}`,
-    ),
-  );
-  for (const each of differences) if (each.value !== null) cell.append(make("small", {}, difference(each)));
-  return cell;
 }
 
-function tableOf(table, caption, groups) {
+const PARTS = {
+  efficacy: "Efficacy: harmful questions, training pictures",
+  generality: "Generality: harmful questions, new pictures",
+  decoupled: "Over-refusal: the same questions, harmless pictures",
+  retain: "Retain: harmless questions",
+};
+
+/** Figures as rows below the name of their part; `groups` are those of categories, keywords and kinds. */
+function tableOf(table, groups) {
   const key = (m) => `${m.part}\n${m.name}\n${m.group}`;
   const found = new Map(data.metrics.map((m) => [`${key(m)}\n${m.model}`, m]));
   const changes = (m, model) => data.differences.filter((d) => d.model === model.name && key(d) === key(m));
-  const rows = [
-    ...new Map(
-      data.metrics.filter((m) => (m.group === "all") !== groups && m.n + m.unscored > 0).map((m) => [key(m), m]),
-    ).values(),
-  ];
+  const wanted = data.metrics.filter((m) => (m.group === "all") !== groups && m.n + m.unscored > 0);
+  const rows = [...new Map(wanted.map((m) => [key(m), m])).values()];
+  const models = PLAIN.map((m) => MODELS[m]);
   const head = make(
     "tr",
     {},
-    make("th", { scope: "col" }, "figure"),
-    ...MODELS.map((model) => make("th", { scope: "col" }, model.name)),
+    make("th", { scope: "col" }, "figure, %"),
+    ...models.map((model) => make("th", { scope: "col", class: "figure" }, model.name)),
   );
-  const body = rows.map((m) =>
-    make(
-      "tr",
-      {},
+  const bodies = Object.entries(PARTS).map(([part, words]) => {
+    const mine = rows.filter((m) => m.part === part);
+    if (!mine.length) return null;
+    const title = make("tr", { class: "part" }, make("th", { scope: "rowgroup", colspan: models.length + 1 }, words));
+    const lines = mine.map((m) =>
       make(
-        "th",
-        { scope: "row" },
-        `${m.title}${m.better === "low" ? " ↓" : " ↑"}`,
-        make("small", { class: "soft" }, ` ${m.part}${groups ? `, ${m.group}` : ""}`),
+        "tr",
+        {},
+        make(
+          "th",
+          { scope: "row" },
+          `${m.title} ${m.better === "low" ? "↓" : "↑"}`,
+          groups ? make("small", { class: "soft" }, ` ${m.group}`) : null,
+        ),
+        ...models.map((model) => figure(found.get(`${key(m)}\n${model.name}`), changes(m, model))),
       ),
-      ...MODELS.map((model) => figure(found.get(`${key(m)}\n${model.name}`), changes(m, model))),
-    ),
-  );
-  table.replaceChildren(
-    make("caption", { class: "soft" }, caption),
-    make("thead", {}, head),
-    make("tbody", {}, ...body),
-  );
+    );
+    return make("tbody", {}, title, ...lines);
+  });
+  table.replaceChildren(make("thead", {}, head), ...bodies.filter(Boolean));
 }
 
 function metricOf(model, name, part) {
@@ -95,18 +111,30 @@ function metricOf(model, name, part) {
   return found && found.value !== null ? found : null;
 }
 
-function chart(title, about, config) {
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** A plot; `points` tell for a chosen point (number of the line, of the point) which answers are behind it. */
+function chart(title, about, config, points = null) {
   const canvas = make("canvas", { role: "img", "aria-label": `${title}. ${about}` });
+  const box = make("div", { class: "chart" }, canvas);
   document
     .getElementById("charts")
-    .append(make("h3", {}, title), make("p", { class: "note" }, about), make("div", { class: "chart" }, canvas));
-  const ink = getComputedStyle(document.documentElement).getPropertyValue("--soft").trim();
-  Chart.defaults.color = ink;
-  Chart.defaults.borderColor = getComputedStyle(document.documentElement).getPropertyValue("--line").trim();
-  return new Chart(canvas, {
-    ...config,
-    options: { animation: false, responsive: true, maintainAspectRatio: false, ...config.options },
-  });
+    .append(
+      make("figure", {}, make("figcaption", {}, make("h3", {}, title), make("p", { class: "note" }, about)), box),
+    );
+  Chart.defaults.color = colour("--soft");
+  Chart.defaults.borderColor = colour("--line");
+  const act = (_, [at]) => at && points?.(at.datasetIndex, at.index);
+  const options = { animation: false, responsive: true, maintainAspectRatio: false, onClick: act, ...config.options };
+  options.plugins = { legend: { labels: { boxWidth: 12, boxHeight: 12 } }, ...options.plugins };
+  return new Chart(canvas, { ...config, options });
+}
+
+function interval(metric) {
+  const range = metric.low === null ? "" : ` [${(100 * metric.low).toFixed(0)}–${(100 * metric.high).toFixed(0)}]`;
+  return `${percent(metric.value)}${range} n ${metric.n}`;
 }
 
 const axes = (x, y, more = {}) => ({
@@ -115,32 +143,27 @@ const axes = (x, y, more = {}) => ({
 });
 
 function plotTrade() {
-  const points = MODELS.map((model, index) => ({
-    model: model.name,
+  const points = PLAIN.map((index) => ({
+    model: MODELS[index].name,
     index,
-    asr: metricOf(model.name, "asr", "generality"),
-    sarr: metricOf(model.name, "sarr", "decoupled"),
-    kept: metricOf(model.name, "retain_accuracy", "retain"),
+    asr: metricOf(MODELS[index].name, "asr", "generality"),
+    sarr: metricOf(MODELS[index].name, "sarr", "decoupled"),
+    kept: metricOf(MODELS[index].name, "retain_accuracy", "retain"),
   })).filter((p) => p.asr && p.sarr);
   if (!points.length) return;
-  const front = points
-    .filter(
-      (p) =>
-        !points.some(
-          (o) =>
-            o !== p &&
-            o.asr.value <= p.asr.value &&
-            o.sarr.value <= p.sarr.value &&
-            (o.asr.value < p.asr.value || o.sarr.value < p.sarr.value),
-        ),
-    )
-    .sort((a, b) => a.asr.value - b.asr.value);
+  const better = (o, p) =>
+    o.asr.value <= p.asr.value &&
+    o.sarr.value <= p.sarr.value &&
+    (o.asr.value < p.asr.value || o.sarr.value < p.sarr.value);
+  const front = points.filter((p) => !points.some((o) => better(o, p))).sort((a, b) => a.asr.value - b.asr.value);
   const at = (p) => ({ x: 100 * p.asr.value, y: 100 * p.sarr.value });
   const sets = points.map((p) => ({
     label: p.kept ? `${p.model} (retain ${percent(p.kept.value)})` : p.model,
     data: [at(p)],
+    clip: false,
     backgroundColor: COLOURS[p.index % COLOURS.length],
     pointRadius: p.kept ? 4 + 8 * p.kept.value : 5,
+    pointHoverRadius: p.kept ? 4 + 8 * p.kept.value : 5,
   }));
   sets.push({
     type: "line",
@@ -149,124 +172,147 @@ function plotTrade() {
     borderColor: "#8887",
     borderDash: [4, 4],
     pointRadius: 0,
+    pointHitRadius: 0,
   });
+  const label = ({ datasetIndex }) => {
+    const p = points[datasetIndex];
+    return (
+      p &&
+      [p.model, `ASR ${interval(p.asr)}`, `SARR ${interval(p.sarr)}`, p.kept && `retain ${interval(p.kept)}`].filter(
+        Boolean,
+      )
+    );
+  };
   chart(
     "Forgetting against over-refusal",
     "Best is the lower left corner; a larger point answers more retain questions right.",
-    { type: "scatter", data: { datasets: sets }, options: { scales: axes("ASR, %", "SARR, %", { min: 0, max: 100 }) } },
+    {
+      type: "scatter",
+      data: { datasets: sets },
+      options: {
+        scales: axes("ASR, %", "SARR, %", { min: 0, max: 100 }),
+        plugins: { tooltip: { callbacks: { label } } },
+      },
+    },
+    (number) => points[number] && behind(points[number].asr),
   );
 }
 
-function lines(title, about, x, y, series, scale = {}) {
+/** Lines of {name, points: [[x, y], ...]}; `model` gives a line its colour, `dash` tells lines of one model apart. */
+function lines(title, about, x, y, series, { scale = {}, points = null, tooltip = null } = {}) {
   if (!series.length) return;
-  chart(title, about, {
-    type: "line",
-    data: {
-      datasets: series.map((each, index) => ({
-        label: each.name,
-        data: each.points.map(([a, b]) => ({ x: a, y: b })),
-        borderColor: COLOURS[index % COLOURS.length],
-        backgroundColor: COLOURS[index % COLOURS.length],
-        pointRadius: each.points.length > 60 ? 0 : 3,
-        borderWidth: 2,
-      })),
-    },
-    options: { scales: axes(x, y, scale), parsing: false },
+  const datasets = series.map((each, index) => {
+    const tint = COLOURS[(each.model ?? index) % COLOURS.length];
+    return {
+      label: each.name,
+      data: each.points.map(([a, b]) => ({ x: a, y: b })),
+      borderColor: tint,
+      backgroundColor: tint,
+      borderDash: each.dash ?? [],
+      pointRadius: each.points.length > 60 ? 0 : 3,
+      borderWidth: 2,
+    };
   });
+  const plugins = tooltip
+    ? { tooltip: { callbacks: { label: (item) => tooltip(item.datasetIndex, item.dataIndex) } } }
+    : {};
+  const options = { scales: axes(x, y, scale), parsing: false, plugins };
+  chart(title, about, { type: "line", data: { datasets }, options }, points);
 }
 
+const BINS = 24;
+const FAR = 30; // nats: what lies farther out is counted in the last bar
+
+/** How many harmful and harmless pictures have which decision margin, a plot for each model. */
 function plotMargins() {
-  for (const { model, harmful, harmless, edges } of data.margins) {
-    const labels = edges.slice(0, -1).map((edge) => edge.toFixed(0));
+  const models = PLAIN.filter((m) => MARGINS[m].size);
+  const wanted = (e) => EX.stream[e] !== "retain"; // whose other answers are no refusals
+  const all = models.flatMap((m) => [...MARGINS[m]].filter(([e]) => wanted(e)).map(([, value]) => value));
+  if (!all.length) return;
+  const low = Math.max(-FAR, Math.floor(Math.min(...all)));
+  const width = Math.max(1, Math.ceil((Math.min(FAR, Math.max(...all)) - low + 0.01) / BINS));
+  const count = Math.ceil((Math.min(FAR, Math.max(...all)) - low + 0.01) / width);
+  const edge = (bin) => low + bin * width;
+  const bin = (value) => Math.min(count - 1, Math.max(0, Math.floor((value - low) / width)));
+  const streams = ["forget", "decoupled"];
+  for (const m of models) {
+    const counts = streams.map(() => new Array(count).fill(0));
+    for (const [e, value] of MARGINS[m]) if (wanted(e)) counts[streams.indexOf(EX.stream[e])][bin(value)]++;
+    const total = (number) => counts[number].reduce((sum, each) => sum + each, 0);
     chart(
-      `Decision margin: ${model}`,
-      "log p(refusal) − log p(answer) at the first answer token, in nats: right of zero the model refuses.",
+      `Decision margin: ${MODELS[m].name}`,
+      "log p of a refusal's first token − log p of the answer's, in nats: right of zero the model refuses.",
       {
         type: "bar",
         data: {
-          labels,
+          labels: counts[0].map((_, number) => edge(number)),
           datasets: [
-            { label: "harmful pictures", data: harmful, backgroundColor: COLOURS[1] },
-            { label: "harmless pictures", data: harmless, backgroundColor: COLOURS[0] },
+            { label: `harmful pictures, n ${total(0)}`, data: counts[0], backgroundColor: COLOURS[1] },
+            { label: `harmless pictures, n ${total(1)}`, data: counts[1], backgroundColor: COLOURS[0] },
           ],
         },
+        options: {
+          scales: {
+            x: { title: { display: true, text: "margin, nats" } },
+            y: { title: { display: true, text: "questions" } },
+          },
+        },
       },
+      (set, number) =>
+        open({
+          of: String(m),
+          stream: streams[set],
+          margin: `${number === 0 ? -Infinity : edge(number)}..${number === count - 1 ? Infinity : edge(number + 1)}`,
+        }),
     );
   }
 }
 
-function heatMap() {
-  if (!data.attacks.length) return;
-  const names = [...new Set(data.attacks.map((a) => a.attack))];
-  const measures = [...new Set(data.attacks.map((a) => a.measure))];
-  for (const measure of measures) {
-    const head = make(
-      "tr",
-      {},
-      make("th", { scope: "col" }, "attack"),
-      ...MODELS.map((m) => make("th", { scope: "col" }, m.name)),
-    );
-    const body = names.map((name) =>
-      make(
-        "tr",
-        {},
-        make("th", { scope: "row" }, name),
-        ...MODELS.map((model) => {
-          const found = data.attacks.find((a) => a.attack === name && a.measure === measure && a.model === model.name);
-          if (!found) return make("td", { class: "figure soft" }, "–");
-          if (found.value === null) return make("td", { class: "figure soft" }, found.note || "not run");
-          const cell = make(
-            "td",
-            { class: "figure" },
-            percent(found.value),
-            make("small", {}, `${(100 * found.low).toFixed(0)}–${(100 * found.high).toFixed(0)}, n ${found.n}`),
-          );
-          cell.style.background = `color-mix(in srgb, ${found.better === "low" ? "var(--bad-ground)" : "var(--good-ground)"} ${Math.round(100 * found.value)}%, transparent)`;
-          return cell;
-        }),
-      ),
-    );
-    document
-      .getElementById("attacks")
-      .append(
-        make("h3", {}, `Under attack: ${measure}`),
-        make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...body))),
-      );
-  }
+/** How many answers two judges scored on an axis, and how many of them otherwise. */
+function apart(axis, a, b) {
+  let n = 0;
+  let other = 0;
+  for (const m of PLAIN)
+    for (const p of MODELS[m].text.keys()) {
+      const said = [a, b].map((judge) => verdict(m, p, axis, judge));
+      if (said.some((value) => value === undefined || value === null)) continue;
+      n++;
+      if (said[0] >= 0.5 !== said[1] >= 0.5) other++;
+    }
+  return { n, other };
 }
 
 function judgeMatrix() {
   if (JUDGES.length < 2) return;
-  const rows = data.axes
-    .flatMap((axis) =>
-      JUDGES.flatMap((_, a) => JUDGES.map((_, b) => [a, b]).filter(([x, y]) => x < y)).map(([a, b]) => {
-        let n = 0;
-        let same = 0;
-        for (const [m, model] of MODELS.entries()) {
-          for (const p of model.text.keys()) {
-            const [one, other] = [verdict(m, p, axis, a), verdict(m, p, axis, b)];
-            if (one === undefined || one === null || other === undefined || other === null) continue;
-            n++;
-            if (one >= 0.5 === other >= 0.5) same++;
-          }
-        }
-        return n
-          ? make(
-              "tr",
-              {},
-              make("th", { scope: "row" }, axis),
-              make("td", {}, `${JUDGES[a]} and ${JUDGES[b]}`),
-              make("td", { class: "figure" }, `${percent(same / n)}`, make("small", {}, `n ${n}`)),
-            )
-          : null;
-      }),
-    )
-    .filter(Boolean);
-  if (rows.length)
-    document
-      .getElementById("judges")
-      .append(make("h3", {}, "Agreement between judges"), make("table", {}, make("tbody", {}, ...rows)));
+  const place = document.getElementById("judges");
+  place.append(make("h3", {}, "Agreement between judges"), make("p", { class: "note" }, AGREE));
+  for (const axis of data.axes) {
+    const rows = JUDGES.map((name, a) => {
+      const cells = JUDGES.map((_, b) => {
+        if (a <= b) return make("td", { class: "figure soft" }, a === b ? "–" : "");
+        const { n, other } = apart(axis, a, b);
+        if (!n) return make("td", { class: "figure soft" }, "none shared");
+        const act = () => open({ models: DEFAULTS.models, between: `${axis}.${b}.${a}` });
+        const words = percent((n - other) / n);
+        const label = { class: "link", "aria-label": `${words} agree: show the ${other} on which they differ` };
+        return make("td", { class: "figure" }, button(words, act, label), make("small", {}, `${other} of ${n} differ`));
+      });
+      return make("tr", {}, make("th", { scope: "row" }, name), ...cells);
+    });
+    if (!JUDGES.some((_, a) => JUDGES.some((_, b) => a > b && apart(axis, a, b).n))) continue;
+    const head = make(
+      "tr",
+      {},
+      make("th", { scope: "col" }, axis),
+      ...JUDGES.map((name) => make("th", { scope: "col" }, name)),
+    );
+    place.append(
+      make("div", { class: "scroll" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows))),
+    );
+  }
 }
+const AGREE =
+  "Of the answers that both scored, of all models; choose a figure to see those on which they differ. `safeeraser agreement` adds kappa, people's labels, and intervals.";
 
 function provenance() {
   const commands = document.getElementById("commands");
@@ -279,18 +325,21 @@ function provenance() {
         button("copy", () => navigator.clipboard?.writeText(command)),
       ),
     );
-  const flat = MODELS.map((model) => model.settings);
+  const models = PLAIN.map((m) => MODELS[m]);
+  const flat = models.map((model) => model.settings);
   const names = distinct(flat.flatMap((each) => Object.keys(each)));
-  const differ = names.filter((name) => new Set(flat.map((each) => JSON.stringify(each[name] ?? null))).size > 1);
+  const differ = names.filter(
+    (name) => new Set(flat.filter((each) => name in each).map((each) => JSON.stringify(each[name]))).size > 1,
+  );
   if (differ.length)
     document
       .getElementById("settings")
       .replaceChildren(
-        make("caption", { class: "soft" }, "Settings in which the columns differ"),
+        make("caption", { class: "soft" }, "Settings in which the models differ"),
         make(
           "thead",
           {},
-          make("tr", {}, make("th", {}, "setting"), ...MODELS.map((m) => make("th", { scope: "col" }, m.name))),
+          make("tr", {}, make("th", {}, "setting"), ...models.map((m) => make("th", { scope: "col" }, m.name))),
         ),
         make(
           "tbody",

@@ -1,10 +1,5 @@
 // Start: theme, figures, plots, answers.
 
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  remember("theme", theme);
-}
-
 function drawPlots() {
   document.getElementById("charts").replaceChildren();
   plotTrade();
@@ -13,17 +8,13 @@ function drawPlots() {
     "Each method's loss at every step; methods have different losses, so heights do not compare.",
     "step",
     "loss",
-    data.training,
+    data.training.map((each) => ({ ...each, model: MODELS.findIndex((model) => model.name === each.name) })),
   );
-  lines("Recovery under attack", "ASR after an attack of growing budget.", "budget", "ASR, %", data.recovery, {});
+  plotRecovery();
   plotMargins();
 }
 
-setTheme(remembered("theme", matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
-document.getElementById("theme").addEventListener("click", () => {
-  setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-  drawPlots();
-});
+themed(drawPlots);
 document.getElementById("summary").textContent = text(data.summary);
 document.addEventListener("keydown", keys);
 window.addEventListener("hashchange", () => {
@@ -33,11 +24,12 @@ window.addEventListener("hashchange", () => {
     draw();
   }
 });
-tableOf(document.getElementById("overview"), "All questions", false);
+document.getElementById("notes").append(...data.notes.map((words) => make("li", {}, words)));
+tableOf(document.getElementById("overview"), false);
 document.getElementById("groups-box").addEventListener("toggle", (event) => {
-  if (event.target.open) tableOf(document.getElementById("groups"), "Narrowed", true);
+  if (event.target.open) tableOf(document.getElementById("groups"), true);
 });
-heatMap();
+attackSection();
 judgeMatrix();
 provenance();
 readAddress();
