@@ -76,7 +76,7 @@ def write_attacks(folder: Path) -> Path:
         judge=found.figures.provenance["judge"],
         attacks=found.figures,
     )
-    write_text(folder / PAGE, build(f"Attacks: {folder.name}", view))
+    write_text(folder / PAGE, build("Attacks", view))
     return folder / PAGE
 
 
@@ -242,6 +242,9 @@ def _all(found: Sequence[Attacks]) -> Attacks | None:
 
 
 def _title(runs: Sequence[FinishedRun]) -> str:
+    """Their folders' names; that of one run as it was made, for its page is the same wherever it is moved."""
+    if len(runs) == 1:
+        return runs[0].folder.settings().folder.name
     return ", ".join(run.folder.root.resolve().name for run in runs)
 
 
@@ -265,12 +268,12 @@ def _provenance(runs: Sequence[FinishedRun]) -> dict[str, Any]:
 
 def _commands(run: FinishedRun) -> list[str]:
     """What makes the page again, attacks the models, and measures how likely each finds the answers."""
-    root, provenance = run.folder.root, run.folder.provenance()
-    adapters = provenance.get("adapters")
+    settings = run.folder.settings()
+    root, adapters = settings.folder, run.folder.provenance().get("adapters")
     again = [] if adapters is not None else [["run", root / run.folder.config.name, "--output", f"{root}-again"]]
     attack = [] if adapters is not None else [["attack", root, "--quick"]]
     made = [shlex.join(["safeeraser", *map(str, words)]) for words in [*again, ["report", root], *attack]]
-    return [*made, *(likelihood_command(run.folder.settings(), name, adapters) for name in run.settings.methods)]
+    return [*made, *(likelihood_command(settings, name, adapters) for name in run.settings.methods)]
 
 
 def likelihood_command(settings: RunSettings, name: str, adapters: Mapping[str, str | None] | None = None) -> str:
