@@ -199,9 +199,10 @@ def test_a_page_takes_no_answer_for_markup_and_overwrites_nothing(tmp_path: Path
     write_sheet(path, [Drawn(population((Stream.FORGET, 1.0), said=said)[0], 7) for said in NASTY])
     page = path.read_text(encoding="utf-8")
     assert page.count("</script>") == 2
-    (data,) = re.findall(r'<script type="application/json" id="answers">(.*)</script>', page)
-    assert [row["said"] for row in json.loads(data)] == list(NASTY)
-    assert json.loads(data)[0]["axes"] == ["meaningless", "partial", "refusal", "unsafe"]
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*)</script>', page)
+    rows = json.loads(data)["rows"]
+    assert [row["said"] for row in rows] == list(NASTY)
+    assert rows[0]["axes"] == ["meaningless", "partial", "refusal", "unsafe"]
     with pytest.raises(UserError, match="may hold labels"):
         write_sheet(path, [])
     with pytest.raises(UserError, match=r"a table \(\.csv\) or a page \(\.html\)"):

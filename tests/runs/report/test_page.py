@@ -1,4 +1,4 @@
-"""report.html in a real browser: it loads without an error, filters, keeps a view in its address, is inert."""
+"""The pages in a real browser: they load without an error, filter, keep a view in their address, are inert."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.benchmarks.released.read import read
+from safeeraser.benchmarks.tools.cards import cards
+from safeeraser.benchmarks.tools.sheet import contact_sheet
+from safeeraser.judges.agreement.labels import read_labels
+from safeeraser.judges.agreement.sample import Answered, Drawn
+from safeeraser.judges.agreement.sheet import write_sheet
+from safeeraser.records import Generation
 from safeeraser.runs.report.page import build
+from tests.benchmarks import small
 from tests.hostile.answers import HOSTILE
-from tests.runs.report.views import page_view
+from tests.runs.report.views import examples, page_view
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium: on Debian `apt-get install chromium` brings it")
@@ -255,3 +263,43 @@ def test_hostile_content_does_nothing_but_be_shown(browser: playwright.Browser, 
     assert opened.said == []
     assert opened.tab.locator("main script, main iframe, main [onerror], main a[href^='javascript']").count() == 0
     assert "</script><script>alert(1)</script>" in opened.tab.locator("article").last.inner_text()
+
+
+def test_a_contact_sheet_has_the_same_pictures_and_does_nothing_else(
+    browser: playwright.Browser, tmp_path: Path
+) -> None:
+    evil = "<script>alert(1)</script>"
+    folder = small.write(tmp_path / "data")
+    small.edit(folder, lambda records: records[0]["unsafe_pairs"][0].update(question=evil))
+    contact_sheet(evil, cards(read(folder)), tmp_path / "sheet.html")
+    opened = Opened(browser, tmp_path / "sheet.html")
+
+    hidden = opened.tab.locator("button.picture.hidden")
+    before = hidden.count()
+    hidden.first.click()
+    assert hidden.count() == before - 1
+    opened.tab.locator("#reveal-all").check()
+    assert hidden.count() == 0
+    assert evil in (opened.tab.locator("main").text_content() or "")
+    assert opened.said == []
+
+
+def test_labels_are_kept_and_saved(browser: playwright.Browser, tmp_path: Path) -> None:
+    asked = examples(tmp_path, 2)
+    said = [Generation(example_id=each.id, sample=0, answer="<b>No.</b>", finish="stop") for each in asked]
+    drawn = [
+        Drawn(Answered(model="po", example=pair[0], generation=pair[1], verdicts={}), 7)
+        for pair in zip(asked, said, strict=True)
+    ]
+    write_sheet(tmp_path / "labels.html", drawn)
+    opened = Opened(browser, tmp_path / "labels.html")
+
+    opened.tab.get_by_label("no").first.check()
+    opened.open("")
+    assert opened.tab.locator("#count").inner_text() == "1 of 6 labelled"
+    with opened.tab.expect_download() as download:
+        opened.tab.get_by_role("button", name="save").click()
+    (labelled,) = read_labels(Path(shutil.copy(download.value.path(), tmp_path / "labels.jsonl")))
+    assert list(labelled.labels.values()) == [0]
+    assert labelled.generation.answer == "<b>No.</b>"
+    assert opened.said == []

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from safeeraser import html
 from safeeraser.errors import UserError
 from safeeraser.files import require_new, write_text
 from safeeraser.judges.agreement.sample import Drawn
 from safeeraser.judges.agreement.tables import write_table
 from safeeraser.judges.base import AXES
-from safeeraser.text import templates
+from safeeraser.pixels import thumbnail
+from safeeraser.provenance import text_hash
+
+SIDE = 256
+"""Longest side of a picture on the page, in pixels."""
 
 
 def write_sheet(path: Path, drawn: Sequence[Drawn]) -> None:
@@ -54,5 +59,19 @@ def _row(drawn: Drawn) -> dict[str, Any]:
 
 
 def _page(name: str, rows: Sequence[dict[str, Any]]) -> str:
-    template = files("safeeraser.judges.agreement").joinpath("sheet.html.jinja").read_text(encoding="utf-8")
-    return templates(html=True).from_string(template).render(name=name, rows=rows)
+    """The page to label in; its labels are kept in the browser under a key that no other answers have."""
+    places: dict[str, int] = {}
+    shown = [row | {"picture": places.setdefault(row["image"], len(places)) if row["image"] else -1} for row in rows]
+    return html.page(
+        "safeeraser.judges.agreement",
+        "static/labels.html.jinja",
+        title=name,
+        data={
+            "name": name,
+            "key": f"labels.{name}.{text_hash(json.dumps(rows, default=str))}",
+            "rows": shown,
+            "pictures": [thumbnail(Path(path), SIDE) for path in places],
+        },
+        modules=["static/labels.js"],
+        styles=["static/labels.css"],
+    )

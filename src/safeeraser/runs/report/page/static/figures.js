@@ -209,7 +209,7 @@ function lines(title, about, x, y, series, { scale = {}, points = null, tooltip 
       borderColor: tint,
       backgroundColor: tint,
       borderDash: each.dash ?? [],
-      pointRadius: each.points.length > 60 ? 0 : 3,
+      pointRadius: each.points.length > 20 ? 0 : 3,
       borderWidth: 2,
     };
   });
