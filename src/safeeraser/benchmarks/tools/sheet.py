@@ -26,14 +26,14 @@ def contact_sheet(title: str, cards: Sequence[Card], target: Path, *, per_catego
     for card in cards:
         groups[card.category].append(card)
     places: dict[Path, int] = {}  # a safe picture serves many records
+    chosen = {category: _spread(group, per_category) for category, group in sorted(groups.items())}
     shown = [
         {
             "category": category,
-            "total": len(group),
-            "cards": [_card(card, lambda path: places.setdefault(path, len(places))) for card in chosen],
+            "total": len(groups[category]),
+            "cards": [_card(card, lambda path: places.setdefault(path, len(places))) for card in cards],
         }
-        for category, group in sorted(groups.items())
-        if (chosen := _spread(group, per_category))
+        for category, cards in chosen.items()
     ]
     page = html.page(
         "safeeraser.benchmarks.tools",
@@ -44,7 +44,7 @@ def contact_sheet(title: str, cards: Sequence[Card], target: Path, *, per_catego
         styles=["static/sheet.css"],
     )
     write_text(target, page)
-    return sum(len(group["cards"]) for group in shown)
+    return sum(map(len, chosen.values()))
 
 
 def _card(card: Card, place: Callable[[Path], int]) -> dict[str, Any]:

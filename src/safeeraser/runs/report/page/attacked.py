@@ -18,7 +18,7 @@ _FROM_NOTHING = ("prefill", "relearn")  # at 0 of these nothing was attacked
 
 @dataclass(frozen=True, slots=True)
 class Attacks:
-    """What attacks.json holds: figures with their model's `column` and the `point` whose answers they are over; curves."""
+    """What attacks.json holds. Figures have their model's `column`, and the `point` whose answers they are over."""
 
     outcomes: Sequence[Mapping[str, Any]]
     curves: Sequence[Mapping[str, Any]]
