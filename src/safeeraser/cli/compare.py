@@ -11,7 +11,7 @@ import typer
 
 from safeeraser.cli.options import RunData, RunJudge
 from safeeraser.cli.output import alone, stdout
-from safeeraser.cli.score import Counting, Figures, counting, explain
+from safeeraser.cli.score import Counting, Figures, counting, explain, write_page
 from safeeraser.errors import UserError
 from safeeraser.files import write_json
 
@@ -54,6 +54,7 @@ def compare(
     print_differences(differences, stdout, measures=how.measures, of_runs=of_runs)
     if output is not None:
         write_json(output, [dataclasses.asdict(each) for each in differences])
+        write_page(runs, output)
 
 
 def _models(run: FinishedRun, names: tuple[str, str], protocol: Protocol) -> list[Difference]:

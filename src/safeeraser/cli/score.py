@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,7 +30,10 @@ Counting = Annotated[
         "--protocol", help="strict, or paper: as the authors compute.", autocompletion=one_of("strict", "paper")
     ),
 ]
-Figures = Annotated[Path | None, typer.Option("--output", help="File for the figures, as JSON.")]
+Figures = Annotated[
+    Path | None,
+    typer.Option("--output", help="File for the figures, as JSON; the answers are put beside it, in a page (.html)."),
+]
 JudgeName = Annotated[
     str | None,
     typer.Option(
@@ -111,16 +114,18 @@ def score(
             raise UserError("several run folders: `safeeraser seeds` puts them together, `compare` holds two apart")
         (run,) = Reader(data, judge).read(runs)
         content = _show_run(run, how)
+        if output is not None:
+            write_page([run], output)
     elif answers is not None:
         judging = judge_settings(judge, keys, config)
         benchmark = read(_needed("--data", data), layout or "released")
         own = split or Split.VALIDATION
         judged, tally = _answers(answers, benchmark, own, judging, verdicts, as_the_authors=how.scores_own_answers)
         kept = judged if how.scores_own_answers else _without_own(judged)
-        content = _show(kept, name or "model", how)
+        content = _show(kept, name or "model", how, output)
     else:
         files = (_needed("--data", data), _needed("--generations", generations), _needed("--verdicts", verdicts))
-        content = _show(_from_files(*files, layout or "released", judge), name or "model", how)
+        content = _show(_from_files(*files, layout or "released", judge), name or "model", how, output)
     if output is not None:
         write_json(output, content)
     if answers is not None:
@@ -224,11 +229,21 @@ def _without_own(judged: Judged) -> Judged:
     return kept
 
 
-def _show(judged: Judged, name: str, protocol: Protocol) -> Any:
+def write_page(runs: Sequence[FinishedRun], figures: Path) -> None:
+    """Write the answers of runs into a page beside a file of figures."""
+    from safeeraser.runs import pages
+
+    say(f"every answer: {pages.write(runs, figures.with_suffix('.html'))}")
+
+
+def _show(judged: Judged, name: str, protocol: Protocol, output: Path | None) -> Any:
     from safeeraser.metrics import summarise
+    from safeeraser.runs import pages
     from safeeraser.runs.report import print_table
 
     metrics = [summarise(name, column) for column in judged.columns(protocol)]
     print_table(metrics, [name], stdout, measures=protocol.measures)
     explain(protocol, [judged])
+    if output is not None:
+        say(f"every answer: {pages.write_judged(name, judged, metrics, output.with_suffix('.html'))}")
     return [dataclasses.asdict(metric) for metric in metrics]

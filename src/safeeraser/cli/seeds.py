@@ -11,7 +11,7 @@ import typer
 
 from safeeraser.cli.options import RunData, RunJudge
 from safeeraser.cli.output import alone, stdout
-from safeeraser.cli.score import Counting, Figures, counting, explain
+from safeeraser.cli.score import Counting, Figures, counting, explain, write_page
 from safeeraser.errors import UserError
 from safeeraser.files import write_json
 
@@ -55,6 +55,7 @@ def seeds(
         found = [dataclasses.asdict(each.metric) | {"by_seed": each.by_seed} for each in combined]
         changes = [dataclasses.asdict(each) for each in differences]
         write_json(output, {"seeds": numbers, "metrics": found, "differences": changes})
+        write_page(runs, output)
 
 
 def _show(

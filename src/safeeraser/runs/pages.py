@@ -19,7 +19,7 @@ from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.report import PAGE, read
 from safeeraser.runs.report.page import Attacks, Shown, build, collect
 from safeeraser.runs.report.summary import sentence
-from safeeraser.runs.results import FinishedRun
+from safeeraser.runs.results import FinishedRun, Judged
 
 ATTACKS = "attacks"
 """Where a run's folder has what attacks made of its models."""
@@ -78,6 +78,14 @@ def write_attacks(folder: Path) -> Path:
     )
     write_text(folder / PAGE, build("Attacks", view))
     return folder / PAGE
+
+
+def write_judged(name: str, judged: Judged, metrics: Sequence[Metric], output: Path) -> Path:
+    """Write the page of one model's answers that are no run's, and return where it is."""
+    shown = Shown(name=name, answers=judged.answers, verdicts=judged.verdicts)
+    view = collect(judged.examples, [shown], metrics, summary=sentence(metrics, [name]))
+    write_text(output, build(name, view))
+    return output
 
 
 def same_data(runs: Sequence[Path]) -> None:

@@ -143,3 +143,20 @@ def test_measured_likelihoods_give_decision_margins(finished: World, tmp_path: P
     found = data(run / "report.html")
     margins = {each["name"]: each["margins"] for each in found["models"]}
     assert margins == {"vanilla": [], "po": [[found["examples"]["id"].index(asked), 2.5]], "po+pd": []}
+
+
+def test_figures_in_a_file_have_a_page_beside_them(finished: World, tmp_path: Path) -> None:
+    run, model = finished.folder / "run", "po"
+    files = ["--generations", run / "generations" / f"{model}.jsonl", "--verdicts", run / "verdicts" / f"{model}.jsonl"]
+    words = ["score", "--data", finished.data, *files, "--name", model, "--output", tmp_path / "po.json"]
+
+    assert Ended(*words).code == 0
+    assert Ended("compare", run, "vanilla", model, "--output", tmp_path / "both.json").code == 0
+
+    figures = json.loads((tmp_path / "po.json").read_text())
+    alone = data(tmp_path / "po.html")
+    assert [each["name"] for each in alone["models"]] == [model]
+    assert {each["name"]: each["value"] for each in alone["metrics"] if each["group"] == "all"} == {
+        each["name"]: each["value"] for each in figures if each["group"] == "all"
+    }
+    assert [each["name"] for each in data(tmp_path / "both.html")["models"]] == ["vanilla", "po", "po+pd"]

@@ -161,7 +161,7 @@ function rowOf(e, matches) {
   if (EX.answer[e])
     columns.append(make("div", { class: "answer" }, make("h4", {}, "reference"), answerText(EX.answer[e], null)));
   columns.append(...chosen().map((model) => answerBox(model, e)));
-  return make("div", { class: matches ? "row" : "row other" }, side, columns);
+  return make("div", { class: matches ? "row match" : "row" }, side, columns);
 }
 
 function fill(article) {
@@ -174,7 +174,7 @@ function fill(article) {
   });
   article.append(
     make("p", { class: "question", dir: "auto" }, EX.question[first], " ", link),
-    ...card.rows.map((e) => rowOf(e, card.matching.has(e))),
+    ...card.rows.map((e) => rowOf(e, card.matching.size < card.rows.length && card.matching.has(e))),
   );
   article.style.minHeight = "";
 }
