@@ -90,17 +90,16 @@ def write_judged(name: str, judged: Judged, metrics: Sequence[Metric], output: P
 
 def same_data(runs: Sequence[Path]) -> None:
     """Raise UserError where the folders are not all runs, and on the same data: one page shows the same questions."""
-    missing = [root for root in runs if not RunFolder(root).config.exists()]
-    if missing:
-        raise UserError(f"{missing[0]}: not a run's folder (it has no config.yaml)")
-    data = {root: RunFolder(root).provenance().get("data") for root in runs}
-    other = [root for root in runs if data[root] != data[runs[0]]]
-    if other:
-        told = {root: RunFolder(root).settings().data for root in (runs[0], other[0])}
+    made = {root: RunFolder(root).settings().data.folder for root in runs}
+    begun = [root for root in runs if RunFolder(root).manifest.exists()]  # the others are not finished either
+    hashes = {root: str(RunFolder(root).provenance().get("data"))[:12] for root in begun}
+    other = next((root for root in begun if hashes[root] != hashes[begun[0]]), None)
+    if other is not None:
+        first = begun[0]
         raise UserError(
-            f"{other[0]}: made from other data ({told[other[0]].folder}, hash {data[other[0]]}) than {runs[0]} "
-            f"({told[runs[0]].folder}, hash {data[runs[0]]}): one page shows answers to the same questions. Give runs "
-            f"on the same data; `safeeraser report {other[0]}` makes a page of that one alone"
+            f"{other}: made from other data ({made[other]}, hash {hashes[other]}) than {first} ({made[first]}, hash "
+            f"{hashes[first]}): one page shows answers to the same questions. Give runs on the same data; "
+            f"`safeeraser report {other}` makes a page of that one alone"
         )
 
 
