@@ -97,6 +97,7 @@ def test_print_config_shows_the_whole_and_runs_as_it_was_read(tmp_path: Path) ->
     assert settings.hash == load(file, [*changes, "judge.model=m", "seed=7"]).hash
     assert (settings.methods, settings.seed, settings.generate.seed) == (("po",), 7, 7)
     assert yaml.safe_load(text)["unlearn"]["learning_rate"] == 1e-4
+    assert text.isascii()  # whatever the terminal's encoding, what is sent to a file can be read
     assert not Path("out").exists()
 
 

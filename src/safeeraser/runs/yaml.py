@@ -52,7 +52,7 @@ def parse(
 
 def as_yaml(settings: RunSettings) -> str:
     """Every setting with its value, to be read by `load`."""
-    return yaml.safe_dump(settings.dump(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    return yaml.safe_dump(settings.dump(), sort_keys=False, default_flow_style=None, width=100)
 
 
 def validated(
