@@ -147,6 +147,8 @@ SAVED = {
     "UTF-16 without a mark": ("\t", "utf-16-le"),
     "Windows-1252 with semicolons": (";", "cp1252"),
     "UTF-8 with semicolons": (";", "utf-8"),
+    "UTF-8 with bars": ("|", "utf-8"),
+    "UTF-32": (",", "utf-32"),
     "Windows-1252 with commas": (",", "cp1252"),
 }
 

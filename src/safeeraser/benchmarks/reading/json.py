@@ -15,11 +15,16 @@ MAX_BYTES = 128 * 2**20
 
 _BROKEN = (ValueError, RecursionError)
 _GAP, _NEXT = re.compile(r"[\s,]*"), re.compile(r"\s*[,\]]")
-_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_MARKS = {  # that of UTF-32 begins with that of UTF-16
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 
 
 def decoded(content: bytes, spot: Spot) -> str | None:
-    """A file's text: UTF-8, UTF-16, or what Windows programs in Western Europe write, with a warning.
+    """A file's text: UTF-8, UTF-16, UTF-32, or what Windows programs in Western Europe write, with a warning.
 
     None where it is none of these, and that is reported.
     """

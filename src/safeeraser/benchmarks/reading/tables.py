@@ -20,7 +20,7 @@ _CHUNK_BYTES = 4 * 2**30  # a column of a row group, unpacked: pictures are amon
 _TEXT_BYTES = 2**30  # of all that is not a picture, unpacked
 _BATCH_BYTES = 256 * 2**20  # rows that are unpacked at once; one row may have more
 _SHEET_BYTES = 256 * 2**20  # unpacked; a workbook is a zip archive
-_SEPARATORS = ",;\t"
+_SEPARATORS = ",;\t|"
 # What openpyxl raises on broken files; its own exceptions are ValueErrors or KeyErrors.
 _BROKEN_BOOK = (zipfile.BadZipFile, OSError, LookupError, ValueError, TypeError, AttributeError, SyntaxError)
 _TABLES = (".csv", ".tsv", ".xlsx")
@@ -63,7 +63,7 @@ def table_name(reading: Reading, stem: str) -> str | None:
 
 def table_entries(reading: Reading, stem: str, columns: Sequence[str]) -> Iterator[Entry]:
     """The rows of `<stem>.csv`, .tsv or .xlsx, which has a header line with the columns; rows without a value are left
-    out. Text may be in any encoding that `decoded` reads, separated by commas, semicolons or tabs."""
+    out. Text may be in any encoding that `decoded` reads, separated by commas, semicolons, tabs or bars."""
     name = table_name(reading, stem)
     spot = reading.spot(name or f"{stem}.csv")
     if name is None:
