@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from safeeraser.curation.findings import Gate
-from safeeraser.curation.pictures import Listed, look_at, read
+from safeeraser.curation.pictures import Listed, read, screen
 from safeeraser.errors import UserError
 from tests.curation.world import picture
 
@@ -84,7 +84,7 @@ def test_copies_look_alikes_and_broken_pictures_are_left_out_and_named(tmp_path:
     picture(tmp_path / "safe" / "f.png", 3)
     shutil.copy(original, tmp_path / "safe" / "g.png")
     gate = Gate(())
-    harmful, safe = look_at(read(tmp_path / "img", categories=True), read(tmp_path / "safe", categories=False), gate)
+    harmful, safe = screen(read(tmp_path / "img", categories=True), read(tmp_path / "safe", categories=False), gate)
     assert [one.name for one in harmful] == ["Weapon/a.png", "Weapon/d.png"]
     assert [one.name for one in safe] == ["f.png"]
     found = {finding.record: (finding.rule, finding.cost) for finding in gate.findings}

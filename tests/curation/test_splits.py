@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from safeeraser.curation.pictures import Picture
 from safeeraser.curation.settings import SplitSettings
-from safeeraser.curation.splits import deal, place
+from safeeraser.curation.splits import assign_partners, place
 from safeeraser.errors import UserError
 from safeeraser.records import Split
 
@@ -53,7 +53,7 @@ def test_too_few_keywords_pictures_or_partners_are_named() -> None:
     with pytest.raises(UserError, match="Weapon: 5 keywords, of which 5 cannot be kept"):
         place(some(20), SHARES.model_copy(update={"unseen_keywords": 5}), seed=1)
     with pytest.raises(UserError, match="2 safe pictures for 3 splits"):
-        deal(place(some(20), SHARES, seed=1), some(2, "safe"), seed=1)
+        assign_partners(place(some(20), SHARES, seed=1), some(2, "safe"), seed=1)
     with pytest.raises(UserError, match="too few to have one to train on"):
         place(some(0), SHARES, seed=1)
 
@@ -62,9 +62,9 @@ def test_too_few_keywords_pictures_or_partners_are_named() -> None:
 @given(st.integers(5, 60), st.integers(3, 30), st.integers(0, 3))
 def test_partners(harmful: int, safe: int, seed: int) -> None:
     placed, choice = place(some(harmful), SHARES, seed), some(safe, "safe")
-    partners = deal(placed, choice, seed)
+    partners = assign_partners(placed, choice, seed)
     assert set(partners) == {one.picture for one in placed}
     serves = {split: Counter(partners[one.picture] for one in placed if one.split is split) for split in Split}
     assert sum(len(counts) for counts in serves.values()) == len(set(partners.values()))  # none serves two splits
     assert all(max(counts.values()) - min(counts.values()) <= 1 for counts in serves.values() if counts)  # in turn
-    assert partners == deal(placed, choice[::-1], seed)
+    assert partners == assign_partners(placed, choice[::-1], seed)

@@ -13,7 +13,7 @@ from torch import Tensor
 from safeeraser.models.chat import ChatTokenizer, pad
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.models.lora import attach, detach
-from safeeraser.models.sine import settle
+from safeeraser.models.sine import materialise
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -61,7 +61,7 @@ def test_it_starts_as_the_original_and_moves_by_the_sine(picture: Path) -> None:
     with adapted.disable_adapter():
         torch.testing.assert_close(logits(adapted, loaded, picture), before, rtol=0, atol=0)
     assert {name for name, value in shifts(adapted).items() if value.requires_grad} == set(trained)
-    settled = settle(adapted, adapted.state_dict())
+    settled = materialise(adapted, adapted.state_dict())
     moved = {name: value for name, value in settled.items() if "modules_to_save" in name}
     assert len(moved) == len(base)
     for name, value in moved.items():

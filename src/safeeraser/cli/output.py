@@ -18,7 +18,7 @@ from safeeraser.progress import ProgressBar
 from safeeraser.text import plain
 
 if TYPE_CHECKING:
-    from safeeraser.benchmarks.tools.look import Progress
+    from safeeraser.benchmarks.tools.decode import Progress
 
 _GOES_ON = "what is written is kept, and the same command goes on from there."
 _TRAINING = "a training goes on from its last checkpoint, and begins anew where it has none."

@@ -20,7 +20,7 @@ from safeeraser.curation.prompts import Prompts
 from safeeraser.curation.questions import Question
 from safeeraser.curation.release import Draft
 from safeeraser.curation.settings import BuildSettings
-from safeeraser.curation.splits import Placed, deal, place
+from safeeraser.curation.splits import Placed, assign_partners, place
 from safeeraser.curation.store import Store
 from safeeraser.curation.writers.base import Writer
 from safeeraser.errors import UserError
@@ -101,7 +101,7 @@ class Build:
     def collect(self) -> tuple[list[Placed], list[Picture]]:
         """The harmful pictures in their splits, and the safe ones; a model's are painted if they are not there yet."""
         harmful = pictures.read(self.settings.images, categories=True)
-        harmful_kept, safe = pictures.look_at(harmful, self._safe(len(harmful)), self.gate)
+        harmful_kept, safe = pictures.screen(harmful, self._safe(len(harmful)), self.gate)
         return place(harmful_kept, self.settings.splits, self.settings.seed), safe
 
     def ask(self, placed: Sequence[Placed], writer: Writer) -> dict[Picture, list[Question]]:
@@ -154,7 +154,7 @@ def build(settings: BuildSettings, kit: Kit, work: Work, output: Path) -> tuple[
     stages = Build.of(settings, kit, work)
     with work.alone():
         placed, safe = stages.collect()
-        partners = deal(placed, safe, settings.seed)
+        partners = assign_partners(placed, safe, settings.seed)
         writer = kit.writer()
         asked = stages.ask(placed, writer)
         kit.say(f"{len(placed)} harmful and {len(safe)} safe pictures, {sum(map(len, asked.values()))} questions")

@@ -1,4 +1,4 @@
-"""What a build would take, before it is paid for: requests, tokens and cost of what is not there yet."""
+"""Estimate requests, tokens and cost of what a build has still to do; nothing is sent."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Estimate:
 def estimate(settings: BuildSettings, kit: Kit, work: Work) -> Estimate:
     """Reckon what `build` would do, without asking, painting or answering anything."""
     stages = Build.of(settings, kit, work)
-    harmful, _ = pictures.look_at(pictures.read(settings.images, categories=True), [], Gate(settings.gate.keep))
+    harmful, _ = pictures.screen(pictures.read(settings.images, categories=True), [], Gate(settings.gate.keep))
     placed, store = place(harmful, settings.splits, settings.seed), Store(work.questions)
     wanted = questions.wanted(placed, settings, stages.prompts, kit.writer(), store)
     asked = questions.pending(wanted, store) if settings.writer.kind != "templates" else []

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from safeeraser.benchmarks.tools.likeness import Likeness, alike
-from safeeraser.benchmarks.tools.look import Look, Progress, look_at_all
+from safeeraser.benchmarks.tools.decode import Decoded, Progress, decode_all
+from safeeraser.benchmarks.tools.perceptual_hash import PerceptualHash, alike
 from safeeraser.curation.findings import Gate
 from safeeraser.errors import UserError, unknown
 from safeeraser.pixels import FORMATS
@@ -58,7 +58,7 @@ def read(source: Path, *, categories: bool) -> list[Listed]:
     return sorted(found, key=lambda one: one.name)
 
 
-def look_at(
+def screen(
     harmful: Sequence[Listed], safe: Sequence[Listed], gate: Gate, *, progress: Progress | None = None
 ) -> tuple[list[Picture], list[Picture]]:
     """The harmful and the safe pictures that decode and are no copies: of each other, or of the other kind.
@@ -66,15 +66,15 @@ def look_at(
     What is left out is noted in the gate. Copies and look-alikes go before the splits are made, so that no picture
     can be in two of them.
     """
-    looks = look_at_all([one.path for one in (*harmful, *safe)], progress=progress, workers=None)
-    seen = [(one, role, looks[one.path]) for role, ones in (("harmful", harmful), ("safe", safe)) for one in ones]
-    good: list[tuple[Listed, str, Look]] = []
+    decoded = decode_all([one.path for one in (*harmful, *safe)], progress=progress, workers=None)
+    seen = [(one, role, decoded[one.path]) for role, ones in (("harmful", harmful), ("safe", safe)) for one in ones]
+    good: list[tuple[Listed, str, Decoded]] = []
     for one, role, found in seen:
         if isinstance(found, str):
             gate.passes(one.name, None, "image", found, cost="picture")
         else:
             good.append((one, role, found))
-    copies = _copies([found.likeness for _, _, found in good])
+    copies = _copies([found.hash for _, _, found in good])
     kept: dict[str, list[Picture]] = {"harmful": [], "safe": []}
     for index, (one, role, found) in enumerate(good):
         original = next((good[other] for other in copies.get(index, ()) if other not in copies), None)
@@ -87,10 +87,10 @@ def look_at(
     return kept["harmful"], kept["safe"]
 
 
-def _copies(likenesses: Sequence[Likeness]) -> dict[int, list[int]]:
+def _copies(hashes: Sequence[PerceptualHash]) -> dict[int, list[int]]:
     """For each picture that looks like earlier ones, these."""
     found: dict[int, list[int]] = {}
-    for later, earlier in alike(likenesses, range(len(likenesses))):
+    for later, earlier in alike(hashes, range(len(hashes))):
         found.setdefault(later, []).append(earlier)
     return found
 

@@ -1,4 +1,4 @@
-"""Texts that are nearly the same: by the share of words that they have in common, found without comparing all pairs."""
+"""Find near-duplicate texts by the share of words in common, without comparing all pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pictures train, choose and validate; and which safe picture is whose partner."""
+"""Split the harmful pictures into train, selection and validation, and give each a safe partner."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def place(pictures: Sequence[Picture], settings: SplitSettings, seed: int) -> li
     return sorted(found, key=lambda one: one.picture.name)
 
 
-def deal(placed: Sequence[Placed], safe: Sequence[Picture], seed: int) -> dict[Picture, Picture]:
+def assign_partners(placed: Sequence[Placed], safe: Sequence[Picture], seed: int) -> dict[Picture, Picture]:
     """The safe partner of each harmful picture: no safe picture serves two splits, and all serve in turn.
 
     Raises UserError where there are fewer safe pictures than splits in use.

@@ -1,4 +1,4 @@
-"""The items of a stage on disk, each under a hash of all that it depends on."""
+"""Keep the items of a stage on disk, each under a hash of all that it depends on."""
 
 from __future__ import annotations
 

@@ -35,7 +35,9 @@ def attach(
     Everything else is frozen. What is trained is kept in float32 whatever the model's precision, because small
     updates are lost in bfloat16. `layers` keeps the adapter to the last so many layers, which spares the backward pass
     through those below. With `projector` "full" the projector is trained whole, with "lora" by LoRA, with "sine" by the
-    sine of a shift (`models.sine`; call `settle` before saving). Raises UserError where the model has no projector.
+    sine of a shift (`models.sine`; call `materialise` before saving).
+
+    Raises UserError where the model has no projector.
     """
     targets = adapter_targets(model, layers, projector)
     whole = projector_name(model) if projector in ("full", "sine") else None

@@ -1,4 +1,4 @@
-"""Weights that are numbers, and of a size that weights have."""
+"""Check weights: finite, and of a plausible size."""
 
 from __future__ import annotations
 

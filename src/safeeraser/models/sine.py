@@ -44,7 +44,7 @@ def modulate(adapted: PeftModel) -> None:
                     module.register_buffer(name, weight.detach())
 
 
-def settle(adapted: PeftModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+def materialise(adapted: PeftModel, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The state dict with weights in place of shifts, and the modules undone to match: what PEFT saves is ordinary.
 
     `weights` is the whole state dict of `adapted`. Done once, at the end of training; nothing for other adapters.

@@ -27,7 +27,7 @@ from safeeraser.models.merging import note_base
 from safeeraser.models.numbers import check_weights
 from safeeraser.models.prepare import check_examples
 from safeeraser.models.processes import owned_by_main, processes, timeout
-from safeeraser.models.sine import settle
+from safeeraser.models.sine import materialise
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Need, Target, find
 from safeeraser.progress import ProgressBar
@@ -198,7 +198,7 @@ def _train(
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     check_weights(folder.folder, ((name, value) for name, value in adapted.named_parameters() if value.requires_grad))
     results = _results(trainer, settings, done, time.monotonic() - start)
-    settled = settle(adapted, weights)
+    settled = materialise(adapted, weights)
 
     def note(scratch: Path) -> None:
         with adapted.disable_adapter():

@@ -33,10 +33,6 @@ class Icon:
             return self.name
         return f"an {self.name}" if self.name[0] in "aeiou" else f"a {self.name}"
 
-    def is_in(self, split: Split) -> bool:
-        """Whether pictures of this icon may be in this part."""
-        return self.home in (None, split)
-
 
 @dataclass(frozen=True, slots=True)
 class Pair:

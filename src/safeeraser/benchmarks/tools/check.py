@@ -1,4 +1,4 @@
-"""Look at every record and every picture of a benchmark, and say what is wrong with it."""
+"""Check every record and every picture of a benchmark, and report what is wrong with it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from safeeraser.benchmarks.benchmark import conclude
 from safeeraser.benchmarks.reading import problems
 from safeeraser.benchmarks.reading.problems import Problem, Spot
 from safeeraser.benchmarks.reading.reading import Located, Reading
+from safeeraser.benchmarks.tools.decode import Progress, decode_all
 from safeeraser.benchmarks.tools.leaks import compare, uses
-from safeeraser.benchmarks.tools.look import Progress, look_at_all
 from safeeraser.errors import UserError
 from safeeraser.records import Example, Split, Stream
 from safeeraser.text import hidden, quoted
@@ -77,22 +77,22 @@ def check(
     """
     conclude(reading)
     named = uses(reading)
-    looks = look_at_all(list(dict.fromkeys(use.path for use in named)), progress=progress, workers=workers)
+    decoded = decode_all(list(dict.fromkeys(use.path for use in named)), progress=progress, workers=workers)
     for use in named:
-        seen = looks[use.path]
+        seen = decoded[use.path]
         if isinstance(seen, str):
             use.spot.error("image", f"{quoted(use.name)}: {seen}")
         elif max(seen.size) > MAX_RATIO * min(seen.size):
             width, height = seen.size
             use.spot.warn("thin", f"{quoted(use.name)}: {width:,} x {height:,} pixels; some models refuse that")
-    compare(named, looks)
+    compare(named, decoded)
     _check_texts(reading.found, is_refusal)
     if not reading.shares_pictures:
         _check_repeated(reading.found)
     if prepare is not None:
-        broken = {path for path, seen in looks.items() if isinstance(seen, str)}
+        broken = {path for path, seen in decoded.items() if isinstance(seen, str)}
         _check_model([one for one in reading.found if one.example.image not in broken], prepare)
-    counts = _counts(reading, len(looks))
+    counts = _counts(reading, len(decoded))
     return Findings(tuple(reading.problems()), counts)
 
 

@@ -17,7 +17,7 @@ from safeeraser.benchmarks.released.read import scan
 from safeeraser.benchmarks.released.write import LayoutError, write
 from safeeraser.benchmarks.sources.parquet import features, row
 from safeeraser.benchmarks.tools.dataset_card import Card, Configs, write_card
-from safeeraser.benchmarks.tools.look import Progress
+from safeeraser.benchmarks.tools.decode import Progress
 from safeeraser.errors import UserError, unknown
 from safeeraser.files import require_new, whole_folder, write_json
 from safeeraser.pixels import read_bytes

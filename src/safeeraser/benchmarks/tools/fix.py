@@ -11,8 +11,8 @@ from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.reading.problems import BenchmarkError, Problem, Spot, errors
 from safeeraser.benchmarks.reading.reading import Located, Reading
 from safeeraser.benchmarks.tools.check import check
+from safeeraser.benchmarks.tools.decode import Progress
 from safeeraser.benchmarks.tools.export import require_outside, write_parquet, write_released
-from safeeraser.benchmarks.tools.look import Progress
 from safeeraser.errors import UserError, unknown
 from safeeraser.files import whole_folder, write_text
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from safeeraser.benchmarks.reading.problems import Severity, Spot
 from safeeraser.benchmarks.reading.reading import Reading
-from safeeraser.benchmarks.tools.likeness import alike
-from safeeraser.benchmarks.tools.look import Look
+from safeeraser.benchmarks.tools.decode import Decoded
+from safeeraser.benchmarks.tools.perceptual_hash import alike
 from safeeraser.records import Split, Stream
 from safeeraser.text import quoted
 
@@ -42,19 +42,19 @@ def uses(reading: Reading) -> list[Use]:
     return list(found.values())
 
 
-def compare(found: Sequence[Use], looks: Mapping[Path, Look | str]) -> None:
+def compare(found: Sequence[Use], decoded: Mapping[Path, Decoded | str]) -> None:
     """Report pictures that are the same, or look the same, where they should not be."""
     groups: dict[str, list[Use]] = {}
-    likenesses = []
+    hashes = []
     for use in found:
-        seen = looks[use.path]
-        if isinstance(seen, Look):
+        seen = decoded[use.path]
+        if isinstance(seen, Decoded):
             if seen.sha256 not in groups:
-                likenesses.append(seen.likeness)
+                hashes.append(seen.hash)
             groups.setdefault(seen.sha256, []).append(use)
     for group in groups.values():
         _same_bytes(group)
-    _look_alike(list(groups.values()), likenesses)
+    _look_alike(list(groups.values()), hashes)
 
 
 def _same_bytes(group: Sequence[Use]) -> None:
@@ -67,12 +67,12 @@ def _same_bytes(group: Sequence[Use]) -> None:
             _report(use, rule, "error" if rule in ("leak", "role") else "warning", f"the same picture as {_of(first)}")
 
 
-def _look_alike(groups: Sequence[Sequence[Use]], likenesses: Sequence[Any]) -> None:
+def _look_alike(groups: Sequence[Sequence[Use]], hashes: Sequence[Any]) -> None:
     """One warning a picture: the gravest of what it looks like."""
     gravest: dict[int, tuple[int, str, Use]] = {}
     order = ("leak", "role", "duplicate")
     labels = [(group[0].split, group[0].role) for group in groups]
-    for later, earlier in alike(likenesses, labels):
+    for later, earlier in alike(hashes, labels):
         other = groups[earlier][0]
         rule = _clash(other, groups[later][0]) or "duplicate"
         candidate = (order.index(rule), rule, other)

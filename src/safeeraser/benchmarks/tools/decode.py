@@ -1,4 +1,4 @@
-"""Decoding every picture of a benchmark, on all cores."""
+"""Decode every picture of a benchmark, on all cores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safeeraser.benchmarks.tools.likeness import Likeness, likeness
+from safeeraser.benchmarks.tools.perceptual_hash import PerceptualHash, perceptual_hash
 from safeeraser.pixels import ImageError, decode_rgb, on_all_cores, read_bytes
 
 Progress = Callable[[int, int], None]
@@ -15,28 +15,28 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A picture that decoded, `size` as width and height. Equal `sha256`, equal bytes."""
+class Decoded:
+    """A picture that decoded: the hash of its bytes, `size` as (width, height) in pixels, and what it looks like."""
 
     sha256: str
     size: tuple[int, int]
-    likeness: Likeness
+    hash: PerceptualHash
 
 
-def look(path: Path) -> Look | str:
+def decode(path: Path) -> Decoded | str:
     """Decode one picture; a text says why it could not be."""
     try:
         content = read_bytes(path)
         image = decode_rgb(content)
     except ImageError as error:
         return error.reason
-    return Look(hashlib.sha256(content).hexdigest(), image.size, likeness(image))
+    return Decoded(hashlib.sha256(content).hexdigest(), image.size, perceptual_hash(image))
 
 
-def look_at_all(paths: Sequence[Path], *, progress: Progress | None, workers: int | None) -> dict[Path, Look | str]:
+def decode_all(paths: Sequence[Path], *, progress: Progress | None, workers: int | None) -> dict[Path, Decoded | str]:
     """Decode every picture, `workers` at a time (as many as there are cores unless given)."""
-    found: dict[Path, Look | str] = {}
-    for path, one in zip(paths, on_all_cores(look, paths, workers), strict=True):
+    found: dict[Path, Decoded | str] = {}
+    for path, one in zip(paths, on_all_cores(decode, paths, workers), strict=True):
         found[path] = one
         if progress:
             progress(len(found), len(paths))

@@ -1,4 +1,4 @@
-"""Which pictures look alike: a perceptual hash of the shapes, and a coarse one of the colours that it does not see."""
+"""Find pictures that look alike: a perceptual hash of the shapes, and a thumbnail for the colours that it ignores."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _CELLS = 250_000  # pairs compared at once: bounds memory
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class PerceptualHash:
     """What is compared: `shape` is a 256-bit pHash as four words, `colour` 192 bytes of an 8 x 8 thumbnail."""
 
     shape: NDArray[np.uint64]
     colour: NDArray[np.uint8]
 
 
-def likeness(image: Image.Image) -> Likeness:
-    """The likeness of an RGB picture of any size."""
+def perceptual_hash(image: Image.Image) -> PerceptualHash:
+    """The hash of an RGB picture of any size."""
     small = image.copy() if max(image.size) <= 256 else image.resize(_fitted(image.size), Image.Resampling.BOX)
     bits = imagehash.phash(small, hash_size=_HASH_SIZE).hash
-    return Likeness(
+    return PerceptualHash(
         shape=np.packbits(bits).view(np.uint64),
         colour=np.asarray(small.resize((8, 8), Image.Resampling.BOX), dtype=np.uint8).reshape(-1),
     )
 
 
-def alike(found: Sequence[Likeness], labels: Sequence[Hashable]) -> Iterator[tuple[int, int]]:
+def alike(found: Sequence[PerceptualHash], labels: Sequence[Hashable]) -> Iterator[tuple[int, int]]:
     """Pairs (later, earlier) that look alike; for each later one, the first earlier one of each label."""
     if not found:
         return
