@@ -217,3 +217,39 @@ def test_a_chat_template_that_does_not_end_is_told_before_the_weights_are_read(
         load(str(folder), device="cpu")
     assert str(raised.value).startswith(f"model {folder}: its chat template {told}")
     assert "\n" not in str(raised.value)
+
+
+def lacking(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop(min(tensors))
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def with_code(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text("raise SystemExit('run')")
+
+
+def pointer(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_text("version https://git-lfs.github.com/spec/v1\n") and None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lacking, "1 tensors are missing in its weights, such as"),
+        (with_code, "custom code"),
+        (pointer("model.safetensors"), "model.safetensors: a Git LFS pointer"),
+        (pointer("tokenizer.json"), "tokenizer.json: a Git LFS pointer"),
+        (pointer("config.json"), "config.json: a Git LFS pointer"),
+    ],
+)
+def test_a_model_that_is_not_whole_or_brings_code(
+    folder: Path, spoil: Callable[[Path], None], told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spoil(folder)
+    with pytest.raises(UserError, match=told):
+        load(str(folder), device="cpu")
+    assert "[y/N]" not in capfd.readouterr().out

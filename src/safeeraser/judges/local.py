@@ -196,7 +196,7 @@ def _reply(decode: Decoder, said: Continuation, prompt_tokens: int) -> Outcome:
 def read_config(source: str, revision: str | None) -> Any:
     """The configuration of a model by folder or hub id. Raises UserError where there is none."""
     with explained(f"judge model {source}"):
-        return AutoConfig.from_pretrained(source, revision=revision)
+        return AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
 
 
 def weights_id(source: str, config: Any) -> str:
@@ -212,9 +212,9 @@ def text_model(source: str, revision: str | None) -> tuple[Any, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = torch.bfloat16 if load.native_bfloat16(device) else torch.float32
     with explained(f"judge model {source}"):
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
         check_template(tokenizer)
-        model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=precision, revision=revision)
+        model = load.weights_of(AutoModelForCausalLM, source, dtype=precision, revision=revision)
         return model.to(device).eval(), tokenizer
 
 

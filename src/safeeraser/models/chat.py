@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from safeeraser import reasoning
-from safeeraser.errors import UserError
+from safeeraser.errors import UserError, explained
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.pictures import Expansion, Pictures
 
@@ -122,7 +122,8 @@ class ChatTokenizer:
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if answer is not None:
             messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
-        text: str = self.processor.apply_chat_template(messages, add_generation_prompt=answer is None)
+        with explained(f"{self._family}: chat template"):
+            text: str = self.processor.apply_chat_template(messages, add_generation_prompt=answer is None)
         return text
 
     def _target_text(self, prompt: str, full: str, answer: str, *, closed: bool = True) -> str:

@@ -27,7 +27,7 @@ from transformers.utils import logging as hf_logging
 
 from safeeraser import provenance
 from safeeraser.errors import UserError, explained, unknown
-from safeeraser.models.merging import HUB_ID, check_changed, merged, probe
+from safeeraser.models.merging import HUB_ID, check_changed, is_pointer, merged, probe
 from safeeraser.models.processes import processes
 from safeeraser.models.quantised import NF4, is_quantised, nf4
 from safeeraser.models.template import check_template
@@ -65,6 +65,17 @@ class LoadedModel:
         }
 
 
+def weights_of(kind: Any, place: str, **options: Any) -> Any:
+    """A model of this kind with all of its weights; no code of the model's folder is run, and nobody is asked to.
+
+    Raises UserError where weights are missing, in whose place transformers would put random ones.
+    """
+    model, found = kind.from_pretrained(place, trust_remote_code=False, output_loading_info=True, **options)
+    if missing := sorted(found["missing_keys"]):
+        raise UserError(f"{len(missing)} tensors are missing in its weights, such as {missing[0]}")
+    return model
+
+
 def load_processor(name_or_path: str) -> tuple[ProcessorMixin, PreTrainedConfig, GenerationConfig]:
     """What makes a model's inputs, without its weights: the processor, and the configurations of model and generation.
 
@@ -72,7 +83,8 @@ def load_processor(name_or_path: str) -> tuple[ProcessorMixin, PreTrainedConfig,
     """
     found = source(name_or_path)
     with refused(name_or_path):
-        processor, config = AutoProcessor.from_pretrained(found), AutoConfig.from_pretrained(found)
+        processor = AutoProcessor.from_pretrained(found, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(found, trust_remote_code=False)
         check_template(processor)
         try:
             generation = GenerationConfig.from_pretrained(found)
@@ -112,9 +124,9 @@ def load(
     options = {"quantization_config": nf4(target), "device_map": {"": target}} if dtype == NF4 else {}
     found = source(name_or_path, revision)
     with _quiet(), refused(name_or_path):
-        processor = AutoProcessor.from_pretrained(found, revision=revision)
+        processor = AutoProcessor.from_pretrained(found, revision=revision, trust_remote_code=False)
         check_template(processor)
-        model: Any = AutoModelForImageTextToText.from_pretrained(found, dtype=precision, revision=revision, **options)
+        model = weights_of(AutoModelForImageTextToText, found, dtype=precision, revision=revision, **options)
     if dtype != NF4:  # those are there already
         model.to(target)
     if adapter is not None:
@@ -170,6 +182,9 @@ def source(name_or_path: str, revision: str | None = None) -> str:
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise UserError(f"model {name_or_path}: no model in this folder (config.json is missing)")
+        for file in sorted(path.iterdir()):
+            if file.is_file() and is_pointer(file):
+                raise UserError(f"{file}: a Git LFS pointer, not the file itself; `git lfs pull` gets it")
         return name_or_path
     if path.exists() or not HUB_ID.fullmatch(name_or_path) or path.parent.is_dir():
         siblings = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []

@@ -122,15 +122,20 @@ def probe(model: Any, processor: Any, *, pictured: bool) -> Tensor:
     return logits
 
 
+def is_pointer(path: Path) -> bool:
+    """Whether a file is what Git LFS leaves in the place of a large one."""
+    with path.open("rb") as file:
+        return file.read(len(_LFS)) == _LFS
+
+
 def _names(adapter: Path) -> list[str]:
     """The tensors of an adapter whose kind can be merged, all of them numbers."""
     path = adapter / SAFETENSORS_WEIGHTS_NAME
     if not path.is_file():
         raise UserError(f"{adapter}: no adapter here ({SAFETENSORS_WEIGHTS_NAME} is missing)")
     _check_kind(adapter / CONFIG_NAME)
-    with path.open("rb") as head:
-        if head.read(len(_LFS)) == _LFS:
-            raise UserError(f"{path}: a Git LFS pointer, not the weights themselves; `git lfs pull` gets them")
+    if is_pointer(path):
+        raise UserError(f"{path}: a Git LFS pointer, not the weights themselves; `git lfs pull` gets them")
     with explained(path):
         weights = load_file(path)
     check_weights(path, weights)
