@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -160,8 +160,8 @@ def run(asked: AttackRun, say: Say) -> tuple[list[Outcome], list[NotRun]]:
         say(f"not run: {each}")
     asked.judge.check()
     with owned(asked.output):
-        _claim(asked)
         questions = _questions(asked, parts)
+        _claim(asked, questions)
         tallies: dict[str, Tally] = {}
         for subject in asked.subjects:
             judged, unfit = _attack(
@@ -297,10 +297,11 @@ def _provenance(asked: AttackRun) -> dict[str, Any]:
     }
 
 
-def _claim(asked: AttackRun) -> None:
+def _claim(asked: AttackRun, questions: Iterable[Example]) -> None:
     """Write what the answers depend on, or check it against what is there; models may be added."""
     path = asked.output / "manifest.json"
     ours = {name: _provenance(asked)[name] for name in ("data", "limit", "seed", "generate")}
+    ours["questions"] = provenance.text_hash("\n".join(example.id for example in questions))[:16]
     weights = {each.target.name: _weights(each.target) for each in asked.subjects}
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {**ours, "models": {}}
     for key, value in [*ours.items(), *weights.items()]:
