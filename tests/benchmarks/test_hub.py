@@ -86,10 +86,10 @@ def hub(tmp_path: Path) -> Iterator[str]:
     Hub.folder = sources.xstest(tmp_path / "served")
     (Hub.folder / "large.bin").write_bytes(b"not asked for")
     Hub.asked.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def read(data: str, address: str, cache: Path, name: str = "xstest") -> dict[str, Any]:

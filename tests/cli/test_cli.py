@@ -353,7 +353,7 @@ def test_broken_answers(finished: World, tmp_path: Path, line: str, expected: st
 
 
 def test_a_report_of_what_is_no_run(tmp_path: Path) -> None:
-    assert f"{tmp_path}/config.yaml" in refused("report", tmp_path)
+    assert f"{tmp_path}: not a run's folder (it has no config.yaml)" in refused("report", tmp_path)
 
 
 def test_a_report_of_an_unfinished_run(finished: World, tmp_path: Path) -> None:

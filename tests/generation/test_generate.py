@@ -153,7 +153,7 @@ def test_settings_out_of_range_are_all_named() -> None:
     with pytest.raises(UserError) as error:
         GenerateSettings(batch_size=0, max_new_tokens=0, temperature=-1.0, top_p=0.0, samples=0)
     named = [line.partition(":")[0] for line in str(error.value).splitlines()]
-    assert named == ["batch_size", "max_new_tokens", "samples", "temperature", "top_p"]
+    assert named == ["batch_size", "max_new_tokens", "temperature", "top_p", "samples"]
 
 
 def test_draws_follow_the_distribution() -> None:

@@ -158,7 +158,7 @@ def test_they_are_labelled_on_a_page(reported: Path, tmp_path: Path) -> None:
     assert effects(text) == set()
     assert text.count("</script") == 2  # the data's and the page's own
     assert "<img" not in text
-    rows = json.loads(text.partition('id="answers">')[2].partition("</script>")[0])
+    rows = json.loads(text.partition('id="data">')[2].partition("</script>")[0])["rows"]
     assert sorted(row["said"] for row in rows) == sorted(made.answer for _, made in by_name(reported))
 
 

@@ -176,7 +176,8 @@ def test_a_table_keeps_every_answer_and_holds_no_formula(tmp_path: Path) -> None
     found = [population((Stream.DECOUPLED, 1.0), said=said)[0] for said in NASTY]
     write_sheet(path, [Drawn(each, 7) for each in found])
     csv.field_size_limit(2**21)
-    rows = list(csv.reader(path.open(encoding="utf-8", newline="")))
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
     place = {name: number for number, name in enumerate(rows[0])}
     assert (rows[1][place["unsafe"]], rows[1][place["refusal"]]) == ("-", "")
@@ -230,7 +231,8 @@ def command(*arguments: object) -> Any:
 
 
 def fill_in(path: Path, label: int) -> None:
-    rows = list(csv.DictReader(path.open(encoding="utf-8", newline="")))
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
     for row in rows:
         row.update({axis: str(label) for axis in Axis if row[axis] == ""})
     with path.open("w", encoding="utf-8", newline="") as file:

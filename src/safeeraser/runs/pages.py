@@ -16,7 +16,7 @@ from safeeraser.metrics.paired import differences, pair_up, usual_pairs
 from safeeraser.records import VANILLA, Example, Generation, Likelihood, Metric, Verdict, read_jsonl
 from safeeraser.runs import RunSettings
 from safeeraser.runs.folder import RunFolder
-from safeeraser.runs.report import PAGE, read
+from safeeraser.runs.report import PAGE
 from safeeraser.runs.report.page import Attacks, Shown, build, collect
 from safeeraser.runs.report.summary import sentence
 from safeeraser.runs.results import FinishedRun, Judged
@@ -172,10 +172,7 @@ def _dotted(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def _figures(runs: Sequence[FinishedRun], names: Sequence[Mapping[str, str]]) -> tuple[list[Metric], list[Difference]]:
-    """Those of the one run's report; of several, differences are within each run and between runs, corrected anew."""
-    if len(runs) == 1:
-        result = read(runs[0].folder.root)
-        return result.metrics, result.differences
+    """Of all runs; differences are within each run and between runs, corrected together."""
     tables: list[dict[str, list[Column]]] = [
         {model: run.judged(model).columns(STRICT) for model in run.settings.methods} for run in runs
     ]
