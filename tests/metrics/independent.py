@@ -335,4 +335,5 @@ if __name__ == "__main__":
 
     folder, data = map(Path, sys.argv[1:3])
     judged = lines(folder / "verdicts" / "vanilla.jsonl")[0]["judge"]
-    print(check(folder, read.read(data).examples, judged), "figures agree")
+    asked = {each["example_id"] for each in lines(folder / "generations" / "vanilla.jsonl")}  # within the run's limits
+    print(check(folder, [each for each in read.read(data).examples if each.id in asked], judged), "figures agree")
