@@ -17,24 +17,25 @@ class UserError(ValueError):
 
 
 class explained(AbstractContextManager[None]):
-    """Whatever a library raises inside, as a UserError that begins with `what`: a file's or an example's name.
+    """Whatever a library raises inside, as a `kind` that begins with `what`: a file's or an example's name.
 
     Libraries say in a hundred ways that a file is damaged or refused, and add new ones with each version, so there is
     no list of kinds. Put around calls of libraries only, for a defect of ours would lose its traceback too.
     """
 
-    def __init__(self, what: object) -> None:
+    def __init__(self, what: object, kind: type[ValueError] = UserError) -> None:
         self._what = what
+        self._kind = kind
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, UserError):
-            raise UserError(f"{self._what}: {error}") from error
+            raise self._kind(f"{self._what}: {error}") from error
         if isinstance(error, Exception) and not isinstance(error, MemoryError):
             said = " ".join(str(error).split())
             said = said if " " in said else f"{type(error).__name__} {said}".strip()  # a KeyError says the key alone
-            raise UserError(f"{self._what}: {said}") from error
+            raise self._kind(f"{self._what}: {said}") from error
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-import zlib
 from pathlib import Path
 
 from safeeraser.benchmarks.reading.folder import Folder, PathError, relative
+from safeeraser.errors import explained
 from safeeraser.files import cache_folder, write_bytes
 from safeeraser.pixels import MAX_BYTES, ImageError, format_of
-from safeeraser.text import line, quoted
+from safeeraser.text import quoted
 
 _ARCHIVE_LIMIT = 64 * 2**30
-_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
 _SUFFIXES = {"JPEG": "jpg"}
 
 
@@ -79,18 +78,14 @@ class Gallery:
         return self._archives[archive]
 
     def _list(self, archive: str) -> dict[str, zipfile.ZipInfo]:
-        try:
+        with explained(f"{archive}: not a zip archive that can be read", PathError):
             self._open[archive] = zipfile.ZipFile(self._folder.file(archive, limit=_ARCHIVE_LIMIT))
-        except _BROKEN_ZIP as error:
-            raise PathError(f"{archive}: not a zip archive that can be read ({line(str(error))})") from error
         return {member.filename: member for member in self._open[archive].infolist()}
 
     def _read(self, archive: str, member: zipfile.ZipInfo) -> bytes:
-        try:
-            with self._open[archive].open(member) as file:
-                return file.read(MAX_BYTES + 1)  # whatever size the archive claims
-        except _BROKEN_ZIP as error:
-            raise PathError(f"{archive}: {quoted(member.filename)} cannot be read ({line(str(error))})") from error
+        what = f"{archive}: {quoted(member.filename)} cannot be read"
+        with explained(what, PathError), self._open[archive].open(member) as file:
+            return file.read(MAX_BYTES + 1)  # whatever size the archive claims
 
 
 def suffix_of(content: bytes) -> str:
