@@ -21,7 +21,6 @@ import numpy as np
 import typer
 from scipy.stats import binomtest
 
-from safeeraser.errors import UserError
 from safeeraser.judges import rules
 from safeeraser.judges.agreement.figures import Share, kappa
 from safeeraser.judges.rules.refusal import Limits, find_refusal
@@ -51,16 +50,18 @@ class Answer:
 
 
 def read(path: Path) -> list[Answer]:
-    """A model's answers. Raises UserError for a table without the columns."""
+    """A model's answers. Raises BadParameter for a table without the columns, and for a label that is none."""
     with path.open(encoding="utf-8", newline="") as file:
         table = csv.DictReader(file)
         if missing := {"prompt", "completion", "final_label"} - set(table.fieldnames or ()):
-            raise UserError(f"{path}: no column {', '.join(sorted(missing))}")
+            raise typer.BadParameter(f"{path}: no column {', '.join(sorted(missing))}")
         labels = {"1": False, "2": True, "3": None}
-        return [
-            Answer(row["prompt"], row["completion"], labels[row["final_label"][0]], sentences(plain(row["completion"])))
-            for row in table
-        ]
+        found = []
+        for row in table:
+            if (label := row["final_label"][:1]) not in labels:
+                raise typer.BadParameter(f"{path}:{table.line_num}: final_label: {row['final_label']!r} is no label")
+            found.append(Answer(row["prompt"], row["completion"], labels[label], sentences(plain(row["completion"]))))
+        return found
 
 
 def refuses(answer: Answer, limits: Limits) -> bool:
@@ -142,7 +143,7 @@ def main(
     """Print the tables of docs/judging.md."""
     models = {path.stem: read(path) for path in sorted(folder.glob("*.csv"))}
     if not models:
-        raise UserError(f"{folder}: no tables (.csv)")
+        raise typer.BadParameter(f"{folder}: no tables (.csv)")
     for title, names in (
         ("Models whose answers the rules were written with", [name for name in models if name in READ]),
         ("Models whose answers nobody looked at", [name for name in models if name not in READ]),
