@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from safeeraser.errors import UserError
-from safeeraser.objectives import METHODS, Need, StreamOutput, Target, find, nll
+from safeeraser.objectives import METHODS, Need, StreamOutput, Target, find, names, nll
 from safeeraser.objectives.decide import decide
 
 STREAMS = {
@@ -129,3 +129,29 @@ def test_unknown_names() -> None:
         UserError, match="npo has no preset 'paper', which is for methods of the SafeEraser paper: ga, "
     ):
         find("npo", "paper")
+
+
+def test_rec_begins_the_answers_of_half_of_the_rows_of_methods_that_refuse() -> None:
+    refusing = ("po", "dpo", "mdpo", "decide")
+    assert [name for name in names() if name.endswith("+rec")] == [
+        f"{name}{pd}+rec" for name in refusing for pd in ("", "+pd")
+    ]
+    method = find("po+pd+rec")
+    assert (method.name, method.terms, method.recovery) == ("po+pd+rec", find("po+pd").terms, 0.5)
+    assert method.bind(recovery=0.25, refusal_weight=4).recovery == 0.25
+    assert method.bind(refusal_weight=4).recovery == 0.5
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5])
+def test_rec_begins_a_share_of_rows(share: float) -> None:
+    with pytest.raises(UserError, match="option recovery must be a share of rows, 0 to 1, not"):
+        find("po+rec").bind(recovery=share)
+
+
+def test_rec_needs_a_refusal_to_give() -> None:
+    with pytest.raises(UserError, match=r"ga\+rec: ga trains no refusal"):
+        find("ga+rec")
+    with pytest.raises(UserError, match=r"unknown method 'pp\+pd'"):
+        find("pp+pd+rec")
+    with pytest.raises(UserError, match="unknown option 'recovery'"):
+        find("po").bind(recovery=0.5)

@@ -126,6 +126,23 @@ def test_a_recovery_row_has_begun_the_harmful_answer(examples: list[Example]) ->
     assert {turn.started for turn, _ in turns} == set(range(1, MOST_STARTED + 1))
 
 
+def test_a_share_of_rows_has_begun_on_both_sides_of_the_pair(examples: list[Example]) -> None:
+    plain, made = rows(examples, length=240, rivals=True), rows(examples, length=240, rivals=True, recovery=0.5)
+    begun = [number for number in range(240) if made[number] != plain[number]]
+    assert 90 < len(begun) < 150
+    for number in begun:
+        row, before = made[number], plain[number]
+        sides = {Target.FORGET: "f", Target.REFUSAL: "f", Target.DECOUPLED: "d", Target.OVERREFUSAL: "d"}
+        assert all(row[target].begun == row[target].example.answer for target in sides)
+        assert all(row[target].example.id.startswith(side) for target, side in sides.items())
+        assert len({row[target].started for target in sides}) == 1
+        assert {target: replace(turn, begun=None, started=0) for target, turn in row.items()} == {
+            target: replace(turn, begun=None, started=0) for target, turn in before.items()
+        }
+        assert row[Target.RETAIN] == before[Target.RETAIN]
+    assert {made[number][Target.REFUSAL].started for number in begun} == set(range(1, MOST_STARTED + 1))
+
+
 def test_an_overrefusal_row_refuses_the_safe_picture(examples: list[Example]) -> None:
     row = rows(examples)[0]
     assert row[Target.OVERREFUSAL].example == row[Target.DECOUPLED].example
@@ -139,7 +156,14 @@ def test_rivals_are_what_the_other_side_says(examples: list[Example]) -> None:
     assert row[Target.RETAIN].rival is None
 
 
-@pytest.mark.parametrize("options", [{"targets": (Target.RECOVERY,)}, {"targets": (Target.REFUSAL,), "rivals": True}])
+_NEED_ANSWERS = [
+    {"targets": (Target.RECOVERY,)},
+    {"targets": (Target.REFUSAL,), "rivals": True},
+    {"targets": (Target.REFUSAL,), "recovery": 0.5},
+]
+
+
+@pytest.mark.parametrize("options", _NEED_ANSWERS)
 def test_what_has_no_harmful_answer_is_named(examples: list[Example], options: dict[str, object]) -> None:
     silent = [replace(each, answer="") if each.id == "f2" else each for each in examples]
     with pytest.raises(UserError, match="no answer to unlearn, the first is f2"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -130,6 +131,27 @@ def test_a_begun_answer_is_not_trained_towards(loaded: LoadedModel, tmp_path: Pa
         harmful = chat.answered(turn.example.question, turn.example.image, turn.begun or "").ids[len(prompt) : -1]
         assert said == list(harmful[: turn.started])
         assert chat.tokenizer.decode(trained, skip_special_tokens=True).strip() == turn.answer
+
+
+def test_in_a_row_that_has_begun_the_answers_go_on_or_are_refused(loaded: LoadedModel, tmp_path: Path) -> None:
+    targets = (Target.FORGET, Target.REFUSAL, Target.DECOUPLED)
+    examples = [replace(each, answer="Hm") if each.id == "d0" else each for each in tiny_random.examples(tmp_path)]
+    made = TrainingRows(examples, tiny_random.REFUSALS, targets, seed=0, length=12, rivals=True, recovery=1.0)
+    chat = ChatTokenizer.of(loaded)
+    for number in range(12):
+        batch = Collator(chat)([made[number]])
+        firsts = []
+        for place, turn in enumerate(made[number].values()):
+            prompt = chat.prompt(turn.example.question, turn.example.image).ids
+            own = chat.answered(turn.example.question, turn.example.image, turn.example.answer).ids
+            started = min(turn.started, len(own) - len(prompt) - 1)
+            begun = int(batch["answer_mask"][place].int().argmax())
+            assert batch["input_ids"][place, :begun].tolist() == list(own[: len(prompt) + started])
+            trained = chat.tokenizer.decode(batch["input_ids"][place, begun:].tolist(), skip_special_tokens=True)
+            goes_on = turn.answer == turn.example.answer
+            assert trained.strip() == (turn.answer[started:] if goes_on else turn.answer).strip()
+            firsts.append(int(batch["input_ids"][place, begun]))
+        assert batch["rivals"].tolist() == [-1, firsts[0], firsts[1]]
 
 
 def test_rivals_are_the_first_tokens_of_the_other_answer(loaded: LoadedModel, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ The protocol `paper` alone does otherwise, where the authors' published code doe
 
 from safeeraser.metrics.answers import Answer, ScoreError, join, stale
 from safeeraser.metrics.measures import MEASURES, Measure
-from safeeraser.metrics.paired import PD, Difference, Table, compare, compare_runs, usual
+from safeeraser.metrics.paired import Difference, Table, compare, compare_runs, plainer, usual
 from safeeraser.metrics.protocols import PAPER, PROTOCOLS, STRICT, Deviation, Protocol
 from safeeraser.metrics.rouge import rouge_l
 from safeeraser.metrics.score import Column, Value, measured, score, summarise
@@ -15,7 +15,6 @@ from safeeraser.metrics.seeds import Combined, combine, compare_seeds
 __all__ = [
     "MEASURES",
     "PAPER",
-    "PD",
     "PROTOCOLS",
     "STRICT",
     "Answer",
@@ -34,6 +33,7 @@ __all__ = [
     "compare_seeds",
     "join",
     "measured",
+    "plainer",
     "rouge_l",
     "score",
     "stale",

@@ -20,8 +20,8 @@ Table = Sequence[Column]
 """A model's columns, as `metrics.measured` gives them."""
 
 POWER = 0.8
-PD = "+pd"
-"""What a method's name ends in where Prompt Decouple is added (arXiv 2502.12520)."""
+_ADDITIONS = ("+pd", "+rec")
+"""What a name ends in where Prompt Decouple (arXiv 2502.12520) or recovery (arXiv 2406.05946) is added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def compare(tables: Mapping[str, Table], baseline: str, *, groups: bool = False)
 
 
 def usual(tables: Mapping[str, Table]) -> list[Difference]:
-    """What a run's report compares: every model with vanilla, and each `+pd` with the method without it."""
+    """What a run's report compares: every model with vanilla, and each `+pd` and `+rec` with the method without."""
     return differences(
         each
         for model, baseline in usual_pairs(tables)
@@ -91,11 +91,18 @@ def usual_pairs(models: Iterable[str]) -> list[tuple[str, str]]:
 
     >>> usual_pairs(["vanilla", "po", "po+pd"])
     [('po', 'vanilla'), ('po+pd', 'vanilla'), ('po+pd', 'po')]
+    >>> usual_pairs(["po+pd", "po+pd+rec"])
+    [('po+pd+rec', 'po+pd')]
     """
     there = list(models)
-    decoupled = [(model, model.removesuffix(PD)) for model in there if model.endswith(PD)]
-    every = [(model, VANILLA) for model in there if model != VANILLA] + decoupled
+    without = [(model, plain) for model in there if (plain := plainer(model))]
+    every = [(model, VANILLA) for model in there if model != VANILLA] + without
     return [(model, baseline) for model, baseline in every if baseline in there]
+
+
+def plainer(model: str) -> str | None:
+    """The name of the method without what is added last, +pd or +rec; None where nothing is added."""
+    return model.rpartition("+")[0] if model.endswith(_ADDITIONS) else None
 
 
 def compare_runs(first: Mapping[str, Table], second: Mapping[str, Table]) -> list[Difference]:

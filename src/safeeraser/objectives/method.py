@@ -16,6 +16,8 @@ from safeeraser.objectives.loss import Loss, Need, about, option_defaults
 from safeeraser.objectives.stream import StreamOutput
 
 Options = Mapping[str, float]
+_RECOVERY = "recovery"
+"""The option of methods with +rec: the share of rows whose answers have been begun."""
 
 
 class Target(StrEnum):
@@ -112,15 +114,22 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """An objective as a sum of terms."""
+    """An objective as a sum of terms.
+
+    Of `recovery`, a share of the training rows, the answers have been begun already: the first tokens of the harmful
+    answer stand before refusal and harmful answer, those of the harmless answer before the decoupled one, and what is
+    trained on is how each goes on (arXiv 2406.05946). None: the method has no such option.
+    """
 
     name: str
     terms: tuple[Term, ...]
+    recovery: float | None = None
 
     @property
     def formula(self) -> str:
         """The sum in words."""
-        return " + ".join(term.formula for term in self.terms)
+        begun = f", on {self.recovery:.0%} of rows after a begun answer" if self.recovery is not None else ""
+        return " + ".join(term.formula for term in self.terms) + begun
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -142,7 +151,8 @@ class Method:
     @property
     def settings(self) -> dict[str, float | None]:
         """Everything that can be set by `bind`, with its value; None has to be set."""
-        return {name: value for term in self.terms for name, value in term.settings.items()}
+        recovery = {} if self.recovery is None else {_RECOVERY: self.recovery}
+        return {name: value for term in self.terms for name, value in term.settings.items()} | recovery
 
     def bind(self, **options: float) -> Method:
         """The same method with options of its losses and weights of its terms set, ready for training.
@@ -162,6 +172,7 @@ class Method:
                 term.bind(**{key: value for key, value in values.items() if key in term.settings})
                 for term in self.terms
             ),
+            recovery=self.recovery if self.recovery is None else values.get(_RECOVERY, self.recovery),
         )
 
     def _need_of(self, target: Target) -> Need:
@@ -170,8 +181,10 @@ class Method:
     def _problems(self, options: Options) -> Iterator[str]:
         for name, value in options.items():
             owners = [term for term in self.terms if name in term.settings]
-            if not owners:
+            if name not in self.settings:
                 yield unknown("option", name, self.settings)
+            if name == _RECOVERY and not owners and not (isinstance(value, int | float) and 0 <= value <= 1):
+                yield f"option {name} must be a share of rows, 0 to 1, not {value!r}"
             rule = next((rule for term in owners if (rule := term.broken_rule(name, value))), None)
             if rule:
                 yield f"option {name} must be {rule}, not {value!r}"

@@ -1,7 +1,8 @@
 """The table of methods: which losses on which streams, with visible weights.
 
 A method of one's own is a file with its loss and a line in `_CLEAN`, which makes two: the method, and the method with
-`+pd`. Another package adds one by an entry point of the group `safeeraser.objectives` (docs/plugins.md).
+`+pd`; where it trains refusals, each of them exists with `+rec` too. Another package adds one by an entry point of the
+group `safeeraser.objectives` (docs/plugins.md).
 """
 
 from __future__ import annotations
@@ -98,12 +99,16 @@ def _are_terms(found: object) -> bool:
     return isinstance(found, tuple) and bool(found) and all(isinstance(each, Term) for each in found)
 
 
+RECOVERY_SHARE = 0.5
+"""The share of rows whose answers have been begun, where +rec is added and nothing else is set."""
+
 _BASES = Table("method", "safeeraser.objectives", _CLEAN, _are_terms)
 
 
 def names() -> tuple[str, ...]:
-    """Every method: those of METHODS, and those that other packages add, each with and without +pd."""
-    return (*METHODS, *(f"{base}{pd}" for base in _BASES.added for pd in ("", "+pd")))
+    """Every method: those of METHODS and those that other packages add, with and without +pd, with +rec if it can."""
+    plain = (*METHODS, *(f"{base}{pd}" for base in _BASES.added for pd in ("", "+pd")))
+    return (*plain, *(f"{name}+rec" for name in plain if _refuses(presets(name)["clean"])))
 
 
 NOTATION = (
@@ -129,7 +134,21 @@ def presets(name: str) -> dict[Preset, Method]:
     """A method in every preset that it has. Raises UserError with near matches for an unknown name."""
     if name in METHODS:
         return METHODS[name]
+    if name.endswith("+rec"):
+        return {"clean": _recovering(name)}
     base = name.removesuffix("+pd")
     if base not in _BASES:
         raise UserError(unknown("method", name, names()))
     return {"clean": Method(name, _BASES[base] if name == base else (*_BASES[base], _DECOUPLE))}
+
+
+def _recovering(name: str) -> Method:
+    """A method that also refuses once the harmful answer has begun, and with +pd goes on where it was harmless."""
+    plain = find(name.removesuffix("+rec"))
+    if not _refuses(plain):
+        raise UserError(f"{name}: {plain.name} trains no refusal that could be given after an answer has begun")
+    return replace(plain, name=name, recovery=RECOVERY_SHARE)
+
+
+def _refuses(method: Method) -> bool:
+    return Target.REFUSAL in method.targets

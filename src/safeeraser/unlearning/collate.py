@@ -39,10 +39,15 @@ class Collator:
         }
 
     def _target(self, turn: Turn) -> Chat:
-        """The conversation to train on. Of an answer that was begun already, only what is said from there on counts."""
+        """The conversation to train on. Of an answer that was begun already, only what is said from there on counts.
+
+        Of one that goes on, at least the end of its turn.
+        """
         if turn.begun is None:
             return prepare(self._chat, turn.example, turn.answer)
         begun = prepare(self._chat, turn.example, turn.begun)
+        if turn.answer == turn.begun:
+            return replace(begun, prompt_length=min(begun.prompt_length + turn.started, len(begun.ids) - 1))
         said = begun.ids[begun.prompt_length : begun.prompt_length + turn.started]
         text = self._chat.tokenizer.decode(said, skip_special_tokens=True)
         whole = prepare(self._chat, turn.example, f"{text} {turn.answer}")
@@ -55,5 +60,5 @@ class Collator:
     def _rivals(self, turns: list[Turn]) -> dict[str, Any]:
         if all(turn.rival is None for turn in turns):
             return {}
-        rivals = [turn.rival and prepare(self._chat, turn.example, turn.rival) for turn in turns]
+        rivals = [turn.rival and self._target(replace(turn, answer=turn.rival)) for turn in turns]
         return {"rivals": torch.tensor([chat.ids[chat.prompt_length] if chat else -1 for chat in rivals])}

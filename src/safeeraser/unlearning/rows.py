@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from torch.utils.data import Dataset
@@ -28,14 +28,17 @@ class Turn:
     rival: str | None = None
     """What the answer is to be preferred to, where both are known."""
     begun: str | None = None
-    """The answer that the model has begun already: so many tokens of it, `started`, stand before the one trained on."""
+    """The answer that the model has begun already: so many tokens of it, `started`, stand before what is trained on.
+
+    Where it is the answer itself, it goes on.
+    """
     started: int = 0
 
 
 Row = dict[Target, Turn]
 
 MOST_STARTED = 8
-"""How many tokens of the harmful answer a recovery row has begun with at most; each number is equally frequent."""
+"""How many tokens of its answer a row has begun with at most; each number is equally frequent."""
 
 
 class TrainingRows(Dataset[Row]):
@@ -46,7 +49,8 @@ class TrainingRows(Dataset[Row]):
     optimiser step, the short ones come first, so that its batches hold little padding; the step's sum is the same.
     Raises UserError where a needed set is empty, and where a forget example has no decoupled partner that asks the
     same question. With `rivals` a refusal names the harmful answer, and a decoupled answer the
-    refusal, that it is to be preferred to.
+    refusal, that it is to be preferred to. Of the share `recovery` of rows all answers but the retain answer have been
+    begun: the harmful one on the harmful picture, the decoupled one on the safe picture.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class TrainingRows(Dataset[Row]):
         limit: int | None = None,
         split: Split = Split.TRAIN,
         rivals: bool = False,
+        recovery: float = 0.0,
     ) -> None:
         chosen = [example for example in examples if example.split is split]
         self.forget = forget_examples(chosen, limit, split)
@@ -73,6 +78,7 @@ class TrainingRows(Dataset[Row]):
         self._seed = seed
         self._length = length
         self._rivals = rivals
+        self._recovery = recovery
         self._step_rows = step_rows
         self._sorted: tuple[int, list[Row]] = (-1, [])
         self._check()
@@ -106,17 +112,23 @@ class TrainingRows(Dataset[Row]):
             Target.RETAIN: lambda: _answered(self._retain_example(number)),
             Target.DECOUPLED: lambda: self._decoupled(forget, epoch),
             Target.OVERREFUSAL: lambda: Turn(self._partners[forget.id], self._refusal(forget, epoch)),
-            Target.RECOVERY: lambda: self._recovery(forget, epoch),
+            Target.RECOVERY: lambda: self._begun(Turn(forget, self._refusal(forget, epoch)), forget, epoch),
         }
-        return {target: turns[target]() for target in self._targets}
+        row = {target: turns[target]() for target in self._targets}
+        if _hash(self._seed, "recovery", forget.id, epoch) % 1000 < 1000 * self._recovery:
+            return {target: self._begun(turn, forget, epoch) for target, turn in row.items()}
+        return row
 
     def _decoupled(self, forget: Example, epoch: int) -> Turn:
         partner = self._partners[forget.id]
         return Turn(partner, partner.answer, self._refusal(forget, epoch) if self._rivals else None)
 
-    def _recovery(self, forget: Example, epoch: int) -> Turn:
+    def _begun(self, turn: Turn, forget: Example, epoch: int) -> Turn:
+        """The turn after the first tokens of the answer that its picture had before unlearning; retain stays whole."""
+        if turn.example.stream is Stream.RETAIN:
+            return turn
         started = 1 + _hash(self._seed, "started", forget.id, epoch) % MOST_STARTED
-        return Turn(forget, self._refusal(forget, epoch), begun=forget.answer, started=started)
+        return replace(turn, begun=turn.example.answer, started=started)
 
     def _refusal(self, forget: Example, epoch: int) -> str:
         return self._refusals[_hash(self._seed, "refusal", forget.id, epoch) % len(self._refusals)]
@@ -129,7 +141,7 @@ class TrainingRows(Dataset[Row]):
         return self._retain[kind][_order(len(self._retain[kind]), self._seed, f"retain {kind}", cycle)[place]]
 
     def _check(self) -> None:
-        if {Target.FORGET, Target.RECOVERY} & {*self._targets} or self._rivals:
+        if {Target.FORGET, Target.RECOVERY} & {*self._targets} or self._rivals or self._recovery:
             _check_answers(self.forget)
         if {Target.REFUSAL, Target.OVERREFUSAL, Target.RECOVERY} & {*self._targets} and not self._refusals:
             raise UserError("the benchmark has no refusals to train towards")

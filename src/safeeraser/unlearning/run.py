@@ -153,6 +153,7 @@ def _rows(
             limit=settings.limit if split is Split.TRAIN else None,
             split=split,
             rivals=any(Need.RIVAL in need for need in method.needs.values()),
+            recovery=method.recovery or 0.0,
         )
         for split, length in lengths.items()
     }
@@ -318,6 +319,7 @@ def _inputs(
     return {
         "method": method.name,
         "terms": terms,
+        **({"recovery": method.recovery} if method.recovery else {}),
         "settings": settings.results(),
         **loaded.identity,
         "data": provenance.json_hash([data, list(refusals)]),

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from safeeraser.benchmarks.selection import Part
-from safeeraser.metrics import MEASURES, PD, Difference, Measure
+from safeeraser.metrics import MEASURES, Difference, Measure, plainer
 from safeeraser.records import VANILLA, Metric
 from safeeraser.runs.report.summary import Failure, sentence
 from safeeraser.runs.report.table import (
@@ -123,8 +123,7 @@ def _nearest(differences: Sequence[Difference]) -> dict[str, list[Difference]]:
     for model in dict.fromkeys(item.model for item in differences):
         own = [item for item in differences if item.model == model]
         baselines = {item.baseline for item in own}
-        plain = model.removesuffix(PD)
-        nearest = plain if plain in baselines and plain != model else VANILLA
+        nearest = plain if (plain := plainer(model)) in baselines else VANILLA
         found[model] = [item for item in own if item.baseline == nearest]
     return found
 
