@@ -34,6 +34,7 @@ from safeeraser.objectives import Method
 from safeeraser.records import Example, Generation, Metric, Verdict, read_jsonl
 from safeeraser.runs.attacks import AttackRun, Subject, choose_attacks
 from safeeraser.runs.attacks import run as run_attacks
+from safeeraser.runs.curves import Curve
 from safeeraser.runs.results import Judged
 from safeeraser.unlearning.run import unlearn as train
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -80,6 +81,7 @@ def unlearn(
     method: str | Method = "po+pd",
     *,
     output: PathLike,
+    judge: str | JudgeSettings = "rules",
     settings: UnlearnSettings | None = None,
     **keys: Any,
 ) -> Path:
@@ -89,12 +91,15 @@ def unlearn(
     (ga, gd, kl, po, npo, ... and each with +pd, Prompt Decouple: arXiv 2502.12520), or an `objectives.Method` of your
     own. `keys` are those of `UnlearnSettings`, such as steps=150, learning_rate=1e-3, lora_r=16. `output` gets
     adapter/, manifest.json and loss.jsonl; called again with equal arguments, a training that was stopped goes on and
-    a finished one is not repeated. The model itself stays as it was.
+    a finished one is not repeated. The model itself stays as it was. With `eval_steps` RR, SARR and retain of a sample
+    of the selection part are measured on the way, by what `judge` says, and the best adapter is kept.
 
     Raises ConfigError naming every setting that is wrong, and UserError for data that the method cannot be trained on.
     """
     wanted = (settings or UnlearnSettings()).changed(**keys)
-    return train(model, benchmark.examples, benchmark.refusals, method, wanted, Path(output))
+    made = (judge_settings(judge) if isinstance(judge, str) else judge).make(benchmark.refusals)
+    curve = Curve.of(benchmark, made, wanted, GenerateSettings())
+    return train(model, benchmark.examples, benchmark.refusals, method, wanted, Path(output), curve)
 
 
 def generate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from safeeraser.records import Example, Split, Stream
@@ -48,6 +49,18 @@ def choose(examples: Sequence[Example], part: Part, limit: int | None = None, se
         forget = choose(examples, Part.GENERALITY, seed=seed)
         return _follow(forget, pool, random.Random(f"{seed}/{part}"))[:limit]
     return _rotate(pool, _RETAIN if part is Part.RETAIN else _FORGET, random.Random(f"{seed}/{part}"))[:limit]
+
+
+def rehearsal(examples: Iterable[Example]) -> list[Example]:
+    """The selection part in the place of validation: what is measured on it is measured as it will be reported.
+
+    Validation is not among them.
+    """
+    return [
+        replace(each, split=Split.VALIDATION) if each.split is Split.SELECTION else each
+        for each in examples
+        if each.split is not Split.VALIDATION
+    ]
 
 
 def _follow(forget: Iterable[Example], decoupled: Sequence[Example], draw: random.Random) -> list[Example]:

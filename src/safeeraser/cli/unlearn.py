@@ -40,6 +40,7 @@ def unlearn(
     """
     from safeeraser.benchmarks import read
     from safeeraser.records import VANILLA
+    from safeeraser.runs.curves import Curve
     from safeeraser.runs.kit import Kit
     from safeeraser.unlearning.run import check
     from safeeraser.unlearning.run import unlearn as train
@@ -51,5 +52,6 @@ def unlearn(
     benchmark = read(data, layout)
     trained = settings.unlearning(method)
     check(benchmark.examples, benchmark.refusals, kit.methods[method], trained)  # before a model is loaded for nothing
-    folder = train(kit.load(None), benchmark.examples, benchmark.refusals, kit.methods[method], trained, output)
+    curve = Curve.of(benchmark, kit.judge(benchmark.refusals), trained, settings.generate)
+    folder = train(kit.load(None), benchmark.examples, benchmark.refusals, kit.methods[method], trained, output, curve)
     stdout.print(str(folder), markup=False, soft_wrap=True)

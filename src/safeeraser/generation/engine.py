@@ -115,6 +115,21 @@ class Engine:
             found += [self._generation(request, each) for request, each in zip(batch[part], said, strict=True)]
         return found
 
+    def first(self, batch: Sequence[Request]) -> Tensor:
+        """Log-probabilities [batch, vocabulary] of the first token of each answer, in nats; no answer is made."""
+        chats = [prepare(self._chat, each.example, prefill=each.prefill) for each in batch]
+        found: list[Tensor] = []
+        for part in pieces([len(chat.ids) for chat in chats]):
+            continuations(
+                self._model,
+                self._inputs(chats[part]),
+                ends=self._chat.end_of_turn,
+                pad_id=self._chat.pad_id,
+                max_new_tokens=1,
+                sampling=[_Noted(found)],
+            )
+        return torch.cat(found)
+
     def stream(self, example: Example, say: Callable[[str], None]) -> None:
         """Answer one question, and `say` each piece of the answer as it comes.
 
@@ -167,6 +182,17 @@ class _Pieces(TextStreamer):
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:  # noqa: ARG002  the base's signature
         """Called by the base class."""
         self._say(text)
+
+
+class _Noted(LogitsProcessor):
+    """Keeps the log-probabilities of each step."""
+
+    def __init__(self, found: list[Tensor]) -> None:
+        self._found = found
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002  the base class's signature
+        self._found.append(scores.float().log_softmax(dim=-1))
+        return scores
 
 
 class _Finite(LogitsProcessor):

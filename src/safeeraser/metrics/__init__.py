@@ -6,6 +6,7 @@ The protocol `paper` alone does otherwise, where the authors' published code doe
 
 from safeeraser.metrics.answers import Answer, ScoreError, join, stale
 from safeeraser.metrics.measures import MEASURES, Measure
+from safeeraser.metrics.objective import WANTED, Wanted, objective, shares
 from safeeraser.metrics.paired import Difference, Table, compare, compare_runs, plainer, usual
 from safeeraser.metrics.protocols import PAPER, PROTOCOLS, STRICT, Deviation, Protocol
 from safeeraser.metrics.rouge import rouge_l
@@ -17,6 +18,7 @@ __all__ = [
     "PAPER",
     "PROTOCOLS",
     "STRICT",
+    "WANTED",
     "Answer",
     "Column",
     "Combined",
@@ -27,15 +29,18 @@ __all__ = [
     "ScoreError",
     "Table",
     "Value",
+    "Wanted",
     "combine",
     "compare",
     "compare_runs",
     "compare_seeds",
     "join",
     "measured",
+    "objective",
     "plainer",
     "rouge_l",
     "score",
+    "shares",
     "stale",
     "summarise",
     "usual",

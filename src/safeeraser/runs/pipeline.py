@@ -28,6 +28,7 @@ from safeeraser.models.processes import owned_by_main, processes
 from safeeraser.objectives import Method
 from safeeraser.records import VANILLA, Example, Generation, Metric, read_jsonl
 from safeeraser.runs import RunSettings, pages, report
+from safeeraser.runs.curves import Curve
 from safeeraser.runs.folder import ELSEWHERE, RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.results import FinishedRun, judge_answers
@@ -57,7 +58,8 @@ def _run(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[M
     examples = asked(benchmark, settings, say)
     for method in kit.methods.values():
         check(benchmark.examples, benchmark.refusals, method, settings.unlearning(method.name))
-    stages, judge = _Run(settings, folder, _Model(kit.load, folder, say), say), kit.judge(benchmark.refusals)
+    judge = kit.judge(benchmark.refusals)
+    stages = _Run(settings, folder, _Model(kit.load, folder, say), judge, say)
     if not all(stages.answered(name, examples) for name in settings.methods):
         judge.check()
     folder.claim(settings, benchmark.hash)
@@ -230,6 +232,7 @@ class _Run:
     settings: RunSettings
     folder: RunFolder
     model: _Model
+    judge: Judge
     say: Say
 
     def check_model(self, methods: Iterable[Method]) -> None:
@@ -244,7 +247,8 @@ class _Run:
             return
         loaded, settings = self.model.get(), self.settings.unlearning(method.name)
         output = self.folder.model(method.name)
-        unlearn(loaded, benchmark.examples, benchmark.refusals, method, settings, output)
+        curve = Curve.of(benchmark, self.judge, settings, self.settings.generate)
+        unlearn(loaded, benchmark.examples, benchmark.refusals, method, settings, output, curve)
 
     def answered(self, name: str, examples: Sequence[Example]) -> bool:
         output = self.folder.generations(name)

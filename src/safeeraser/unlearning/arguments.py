@@ -15,8 +15,13 @@ from safeeraser.models.processes import processes
 from safeeraser.unlearning.settings import UnlearnSettings
 
 
-def arguments(settings: UnlearnSettings, checkpoints: Path, device: torch.device) -> TrainingArguments:
+def arguments(
+    settings: UnlearnSettings, checkpoints: Path, device: torch.device, best: str = "loss"
+) -> TrainingArguments:
     """How to train with these settings on one of any number of processes; `device` is where the model is.
+
+    Where settings ask for evaluations, the adapter is kept that is `best`: of the lowest loss, or the highest of what
+    else is named.
 
     Raises UserError where the processes cannot share the rows of a step evenly.
     """
@@ -43,7 +48,7 @@ def arguments(settings: UnlearnSettings, checkpoints: Path, device: torch.device
         use_cpu=device.type == "cpu",
         ddp_broadcast_buffers=False,  # they are constants, and a process may run the model in more pieces than another
         ddp_find_unused_parameters=settings.projector != "frozen",  # a batch without pictures leaves it out
-        **_checkpointing(settings, batch),
+        **_checkpointing(settings, batch, best),
     )
 
 
@@ -56,7 +61,7 @@ def check_trackers(names: Iterable[str]) -> None:
             raise UserError(f"report_to: the package of the tracker {name} is not installed")
 
 
-def _checkpointing(settings: UnlearnSettings, batch: int) -> dict[str, Any]:
+def _checkpointing(settings: UnlearnSettings, batch: int, best: str) -> dict[str, Any]:
     """When to save and, where asked, to evaluate: with evaluations there is a checkpoint at each of them.
 
     Two are kept, because the newest is not whole yet when the oldest is deleted.
@@ -72,7 +77,7 @@ def _checkpointing(settings: UnlearnSettings, batch: int) -> dict[str, Any]:
         "per_device_eval_batch_size": batch,
         "prediction_loss_only": True,
         "label_names": ["answer_mask"],  # tells the trainer that a batch has what its loss needs
-        "metric_for_best_model": "loss",
-        "greater_is_better": False,
+        "metric_for_best_model": best,
+        "greater_is_better": best != "loss",
         "load_best_model_at_end": True,
     }

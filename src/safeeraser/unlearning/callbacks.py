@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 FORGET_NLL = "forget_nll"
 """The trainer's log entry for the mean negative log-likelihood of the harmful answers, in nats a token."""
 _BETWEEN = ("loss", "learning_rate", "grad_norm", "epoch")
+_CLOCK = ("runtime", "samples_per_second", "steps_per_second")  # that transformers adds to an evaluation
 
 
 class LossLog(TrainerCallback):
@@ -42,7 +43,9 @@ class LossLog(TrainerCallback):
             self._write({"step": state.global_step, "loss": logs["loss"], **terms, **rates})
             self._bar.advance(loss=logs["loss"])
         elif "eval_loss" in logs:
-            self._write({"step": state.global_step, "selection_loss": logs["eval_loss"]})
+            found = {name.removeprefix("eval_"): value for name, value in logs.items() if name.startswith("eval_")}
+            measured = {name: value for name, value in found.items() if name not in ("loss", *_CLOCK)}
+            self._write({"step": state.global_step, "selection_loss": logs["eval_loss"], **measured})
 
 
 class StopForgetNll(TrainerCallback):

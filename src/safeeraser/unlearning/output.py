@@ -86,6 +86,11 @@ class Output:
         """The checkpoint of a step as transformers wants it; None for step 0."""
         return str(self._checkpoint(step)) if step else None
 
+    def logged(self) -> list[dict[str, float]]:
+        """The entries of the loss log."""
+        lines = self._loss.read_text(encoding="utf-8").splitlines() if self._loss.exists() else []
+        return [json.loads(line) for line in lines]
+
     def log(self, entry: dict[str, float]) -> None:
         """Append one whole line to the loss log."""
         append_text(self._loss, to_json(self._loss, entry))

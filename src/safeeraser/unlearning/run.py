@@ -41,6 +41,7 @@ from safeeraser.unlearning.rows import TrainingRows, forget_examples
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.sharding import VisionInForward, weights_are_sharded
 from safeeraser.unlearning.trainer import UnlearnTrainer, check_layers
+from safeeraser.unlearning.watch import OBJECTIVE, TellWatch, Watch, Watching
 
 logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -53,13 +54,14 @@ def unlearn(
     method: str | Method,
     settings: UnlearnSettings,
     output: Path,
+    watch: Watch | None = None,
 ) -> Path:
     """Train an adapter and return its folder, `output`/adapter; `loaded.model` is as before afterwards.
 
     Trained on are examples of the train split only; with `settings.eval_steps` those of the selection split say which
-    adapter is the best. A run that was stopped goes on from its last checkpoint when called again with the same
-    arguments, and a finished one is not trained again. Under torchrun or `accelerate launch` the processes share the
-    rows of each step, and the main one writes the files.
+    adapter is the best: by what `watch` measures, or without it by the loss. A run that was stopped goes on from its
+    last checkpoint when called again with the same arguments, and a finished one is not trained again. Under torchrun
+    or `accelerate launch` the processes share the rows of each step, and the main one writes the files.
 
     Raises UserError for an unknown method, for data the method cannot be trained on, for examples that the model cannot
     be shown, for settings that do not go with the method or the number of processes, and where `output` was made with
@@ -68,7 +70,11 @@ def unlearn(
     method = _bound(method, settings)
     check_model(loaded, method, settings)
     rows = check(examples, refusals, method, settings)
-    folder = Output(output, _inputs(loaded, examples, refusals, method, settings))
+    watch = watch if settings.eval_steps is not None else None
+    if watch is not None and weights_are_sharded():
+        raise UserError("eval_questions: answers need whole weights in every process: use DDP, or set it to 0")
+    watched = {} if watch is None else {"watched": watch.identity}
+    folder = Output(output, _inputs(loaded, examples, refusals, method, settings) | watched)
     with owned_by_main(output):
         if _on_main(folder.open):
             logger.warning("%s: finished before with the same settings, used as it is", output)
@@ -88,7 +94,7 @@ def unlearn(
         try:
             _freeze_unread(loaded.model, method)
             mask = gradient_mask(loaded, adapted, examples, method, settings)
-            _train(loaded, adapted, rows, method, settings, folder, mask)
+            _train(loaded, adapted, rows, method, settings, folder, mask, watch)
         finally:
             detach(adapted)
             loaded.model.activation_checkpointing_disable()
@@ -167,23 +173,30 @@ def _train(
     settings: UnlearnSettings,
     folder: Output,
     mask: GradientMask | None,
+    watch: Watch | None,
 ) -> None:
+    done = _resume(folder)
+    logged = _on_main(folder.logged) if watch is not None else []
+    before = next((each for each in logged if not each["step"]), None)
+    watching = None if watch is None else Watching(watch, loaded, before)
     chat, model = ChatTokenizer.of(loaded), loaded.model
     trainer = UnlearnTrainer(
         method=method,
         mask=mask,
+        watching=watching,
         vision=_vision(model, chat, adapted),
         model=adapted,
-        args=arguments(settings, folder.checkpoints, loaded.model.device),
+        args=arguments(settings, folder.checkpoints, model.device, OBJECTIVE if watch else "loss"),
         train_dataset=rows[Split.TRAIN],
         eval_dataset=rows.get(Split.SELECTION),
         data_collator=Collator(chat),
     )
     steps = len(rows[Split.TRAIN]) // settings.rows_per_step
     start = time.monotonic()
-    done = _resume(folder)
     with _bar(f"unlearn {method.name}", steps, done) as bar, quick(loaded.model, adapted):
         _add_callbacks(trainer, settings, folder, bar)
+        if watching is not None:
+            _begin_watch(watching, logged, folder, trainer)
         set_seed(settings.seed + processes().process_index)  # each draws its own dropout
         try:
             trainer.train(resume_from_checkpoint=folder.checkpoint(done))
@@ -206,6 +219,19 @@ def _train(
             note_base(scratch, loaded.model, loaded.processor)
 
     _on_main(lambda: folder.finish(adapted, settled, loaded.name, results, note))
+
+
+def _begin_watch(
+    watching: Watching, logged: Sequence[dict[str, float]], folder: Output, trainer: UnlearnTrainer
+) -> None:
+    """Measure before the first step, or tell again what was measured before a run was stopped."""
+    if not logged:
+        found = watching()
+        _on_main(lambda: folder.log({"step": 0, **found}))
+    for entry in logged:
+        if OBJECTIVE in entry and entry["step"]:
+            watching.watch.told(int(entry["step"]), entry[OBJECTIVE])
+    trainer.add_callback(TellWatch(watching.watch))
 
 
 def _tell_what_is_kept(step: int, folder: Output) -> None:
@@ -272,7 +298,8 @@ def _results(trainer: UnlearnTrainer, settings: UnlearnSettings, done: int, seco
     state = trainer.state
     trained = state.global_step - done
     tokens = reduce(torch.tensor(trainer.tokens, device=trainer.args.device), reduction="sum").item()
-    best = {"best_step": state.best_global_step, "selection_loss": state.best_metric} if settings.eval_steps else {}
+    name = OBJECTIVE if trainer.args.metric_for_best_model == OBJECTIVE else "selection_loss"
+    best = {"best_step": state.best_global_step, name: state.best_metric} if settings.eval_steps else {}
     return {
         "steps": state.global_step,
         "stopped_early": state.global_step < state.max_steps,

@@ -65,9 +65,11 @@ class UnlearnSettings(Settings):
     stop_forget_nll: float | None = Field(default=None, gt=0)
     """End at the first step in which the harmful answers' mean NLL is above so many nats a token."""
     eval_steps: int | None = Field(default=None, ge=1)
-    """Measure the loss on the selection split every so many steps, and keep the best adapter."""
+    """Measure on the selection split every so many steps, and keep the best adapter."""
     eval_rows: int = Field(default=64, ge=1)
     """Selection rows to measure, rounded up to whole steps' worth."""
+    eval_questions: int = Field(default=16, ge=0)
+    """Selection questions of each part to answer each time; RR, SARR and retain choose the adapter. 0: the loss."""
     patience: int | None = Field(default=None, ge=1)
     """End after so many measurements in a row that are no better."""
     report_to: Annotated[Several[str], WAY] = ()

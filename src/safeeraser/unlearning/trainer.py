@@ -12,6 +12,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import PreTrainedModel, Trainer
+from transformers.trainer_utils import EvalLoopOutput
 
 from safeeraser.errors import UserError
 from safeeraser.models.vision import VisionFeatures
@@ -21,6 +22,7 @@ from safeeraser.unlearning.callbacks import FORGET_NLL
 from safeeraser.unlearning.dual import DualAscent
 from safeeraser.unlearning.gradient_mask import GradientMask
 from safeeraser.unlearning.streams import reference_outputs, stream_outputs
+from safeeraser.unlearning.watch import Watching
 
 
 class UnlearnTrainer(Trainer):
@@ -31,7 +33,13 @@ class UnlearnTrainer(Trainer):
     """
 
     def __init__(
-        self, *, method: Method, vision: VisionFeatures, mask: GradientMask | None = None, **options: Any
+        self,
+        *,
+        method: Method,
+        vision: VisionFeatures,
+        mask: GradientMask | None = None,
+        watching: Watching | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.loss_is_scaled_for_ga = False  # one mean over the rows of a micro-batch, which are equally many
@@ -39,6 +47,7 @@ class UnlearnTrainer(Trainer):
         self._method = method
         self._vision = vision
         self._mask = mask
+        self._watching = watching
         self.tokens = 0
         self._dtype: torch.dtype = options["model"].get_input_embeddings().weight.dtype
         if any(Need.REFERENCE in need for need in method.needs.values()) and not isinstance(self.model, PeftModel):
@@ -73,6 +82,14 @@ class UnlearnTrainer(Trainer):
             references = reference_outputs(model, batch, self._vision, needs, layers)
             streams = stream_outputs(model, batch, self._vision, needs, layers)
         return {target: replace(stream, reference=references.get(target)) for target, stream in streams.items()}
+
+    def evaluation_loop(self, *args: Any, **options: Any) -> EvalLoopOutput:
+        """The loss, and what is watched beside it. No random number is drawn that training would miss."""
+        with torch.random.fork_rng():
+            output = super().evaluation_loop(*args, **options)
+            watched = {} if self._watching is None else self._watching()
+        measured = {f"eval_{name}": value for name, value in watched.items()}
+        return output._replace(metrics=(output.metrics or {}) | measured)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, beside the loss, what `_note` added up: means over the step's micro-batches and processes."""

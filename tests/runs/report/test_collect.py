@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from safeeraser.runs.report.page import build, collect
+from safeeraser.runs.report.page.collect import Shown
 from tests.runs.report.views import MODELS, examples, page_view, shown
 
 
@@ -28,6 +29,23 @@ def test_a_partner_is_found_by_its_place(tmp_path: Path) -> None:
     assert [made["id"][number] if number >= 0 else None for number in made["partner"]] == [
         None, "0/forget", None, None, "1/forget", None,
     ]  # fmt: skip
+
+
+def test_curves_of_a_training_stand_beside_its_loss(tmp_path: Path) -> None:
+    log = tmp_path / "loss.jsonl"
+    log.write_text(
+        '{"step": 0, "rr": 0.0, "margin_safe": -2.0}\n{"step": 1, "loss": 3.5}\n'
+        '{"step": 1, "selection_loss": 3.0, "rr": 0.5, "margin_safe": -4.0}\n{"step": 2, "lo'
+    )
+    model = Shown(name="po", answers=(), verdicts=(), losses=log)
+
+    (training,) = collect(examples(tmp_path, 1), [model], [])["training"]
+
+    assert training == {
+        "name": "po",
+        "points": [(1, 3.5)],
+        "curves": {"rr": [(0, 0.0), (1, 0.5)], "margin_safe": [(0, -2.0), (1, -4.0)]},
+    }
 
 
 def test_a_long_answer_is_cut_and_says_so(tmp_path: Path) -> None:

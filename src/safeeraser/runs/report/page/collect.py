@@ -29,6 +29,9 @@ PICTURES = 16 * 2**20
 POINTS = 400
 """Of a training curve that the page draws."""
 
+MEASURED = ("objective", "rr", "sarr", "kept", "retain", "margin_harmful", "margin_safe")
+"""What may be measured of a model while it is trained, as the loss log has it."""
+
 _SIDES = (192, 128, 96, 64)
 
 
@@ -89,7 +92,7 @@ def collect(
         "pictures": pictures,
         "metrics": _metrics(metrics),
         "differences": [asdict(each) for each in differences],
-        "training": [{"name": each.name, "points": points} for each in models if (points := _losses(each.losses))],
+        "training": [training for each in models if (training := _training(each))],
         "attacks": table(attacks) if attacks else [],
         "recovery": curves(attacks) if attacks else [],
         "notRun": list(attacks.not_run) if attacks else [],
@@ -219,13 +222,19 @@ def _metrics(metrics: Iterable[Metric]) -> list[dict[str, Any]]:
     ]
 
 
-def _losses(path: Path | None) -> list[tuple[int, float]]:
-    """Step and loss of a training's log, thinned to `POINTS`; whole lines only, for training may still be at work."""
-    if path is None or not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    steps = [json.loads(line) for line in lines if line.endswith("}")]
-    points = [(each["step"], each["loss"]) for each in steps if "loss" in each and "step" in each]
+def _training(model: Shown) -> dict[str, Any]:
+    """A training's loss by step, and what was measured on the way, each a list of step and value; empty for none."""
+    if model.losses is None or not model.losses.exists():
+        return {}
+    lines = model.losses.read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines if line.endswith("}")]  # training may still be at work
+    curves = {name: points for name in MEASURED if (points := _points(entries, name))}
+    return {"name": model.name, "points": _points(entries, "loss"), "curves": curves}
+
+
+def _points(entries: Sequence[Mapping[str, float]], name: str) -> list[tuple[float, float]]:
+    """Step and value of one figure of the log, thinned to `POINTS`."""
+    points = [(each["step"], each[name]) for each in entries if name in each and "step" in each]
     return points[:: max(1, -(-len(points) // POINTS))]
 
 

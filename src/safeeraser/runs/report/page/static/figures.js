@@ -220,6 +220,33 @@ function lines(title, about, x, y, series, { scale = {}, points = null, tooltip 
   chart(title, about, { type: "line", data: { datasets }, options }, points);
 }
 
+const SHARES = { rr: "RR", sarr: "SARR", kept: "answers kept", retain: "retain" };
+const SIDES = { margin_harmful: "harmful pictures", margin_safe: "safe pictures" };
+
+/** What was measured of a sample of the selection part while a model was trained, two plots for each model. */
+function plotTraining() {
+  for (const { name, curves } of data.training) {
+    const chosen = (titles, factor) =>
+      Object.keys(titles)
+        .filter((key) => curves[key])
+        .map((key) => ({ name: titles[key], points: curves[key].map(([step, value]) => [step, factor * value]) }));
+    lines(
+      `Over training: ${name}`,
+      "A small sample of the selection part at every measurement; step 0 is before unlearning.",
+      "step",
+      "%",
+      chosen(SHARES, 100),
+    );
+    lines(
+      `Decision margin over training: ${name}`,
+      "Mean log p of a refusal's first token − log p of the answer's, in nats: above zero the model refuses.",
+      "step",
+      "nats",
+      chosen(SIDES, 1),
+    );
+  }
+}
+
 const BINS = 24;
 const FAR = 30; // nats: what lies farther out is counted in the last bar
 

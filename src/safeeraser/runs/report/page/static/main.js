@@ -10,6 +10,7 @@ function drawPlots() {
     "loss",
     data.training.map((each) => ({ ...each, model: MODELS.findIndex((model) => model.name === each.name) })),
   );
+  plotTraining();
   plotRecovery();
   plotMargins();
 }

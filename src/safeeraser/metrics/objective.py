@@ -1,0 +1,50 @@
+"""One figure to choose settings by: the smallest of those that all have to be high."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+
+from safeeraser.benchmarks.selection import Part
+from safeeraser.metrics.score import Column
+
+Wanted = Literal["rr", "sarr", "kept", "retain"]
+"""What settings are chosen by: RR, SARR, answers kept, and retain."""
+
+WANTED: tuple[Wanted, ...] = get_args(Wanted)
+_MEASURES: dict[tuple[str, ...], str] = {
+    ("rr", Part.GENERALITY): "rr",
+    ("sarr", Part.DECOUPLED): "sarr",
+    ("kept", Part.DECOUPLED): "kept",
+    ("retain_accuracy", Part.RETAIN): "retain",
+}
+
+
+def shares(columns: Iterable[Column]) -> dict[str, float]:
+    """The mean of each measure that settings are chosen by, 0..1; one of which nothing was scored is left out."""
+    found = {_MEASURES.get(column.key[:2]): column.scored for column in columns if column.group == "all"}
+    return {name: sum(share for _, share in scored) / len(scored) for name, scored in found.items() if name and scored}
+
+
+def parts(found: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    """What the objective is the smallest of, 0..1, each better where it is higher.
+
+    RR; 1 - SARR; answers kept and retain as shares of what the model had `before` unlearning, 1 at most. What was
+    nought before has nothing to lose, and is left out.
+    """
+    every: dict[str, float] = {}
+    if "rr" in found:
+        every["rr"] = found["rr"]
+    if "sarr" in found:
+        every["sarr"] = 1 - found["sarr"]
+    return every | {
+        name: min(1.0, found[name] / before[name]) for name in ("kept", "retain") if name in found and before.get(name)
+    }
+
+
+def objective(
+    found: Mapping[str, float], before: Mapping[str, float], wanted: Iterable[Wanted] = WANTED
+) -> float | None:
+    """The smallest of the `parts` that are wanted; None where there is none of them."""
+    every = parts(found, before)
+    return min((every[name] for name in wanted if name in every), default=None)

@@ -1,0 +1,116 @@
+"""What a model does with a small sample of the selection part while it is trained: the curves beside the loss."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any, TypeVar
+
+from safeeraser import provenance
+from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.selection import Part, choose, rehearsal
+from safeeraser.errors import UserError
+from safeeraser.generation.engine import Engine
+from safeeraser.generation.memory import Fitting
+from safeeraser.generation.settings import GenerateSettings, Request
+from safeeraser.judges import Judge
+from safeeraser.metrics import WANTED, Wanted, measured, objective, shares
+from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.load import LoadedModel
+from safeeraser.models.prepare import prepare
+from safeeraser.records import Example, Stream
+from safeeraser.unlearning.settings import UnlearnSettings
+
+_Made = TypeVar("_Made")
+_ASKED = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
+
+
+@dataclass(slots=True, kw_only=True)
+class Curve:
+    """Questions of the selection part, who judges the answers, and what the objective is the smallest of.
+
+    `examples` stand in the place of validation. `told` hears of every point, step and objective, and may raise to end
+    the training.
+    """
+
+    examples: tuple[Example, ...]
+    refusals: tuple[str, ...]
+    judge: Judge
+    settings: GenerateSettings
+    wanted: tuple[Wanted, ...] = WANTED
+    told: Callable[[int, float], None] = lambda _step, _objective: None
+    _engine: Engine | None = field(default=None, init=False)
+
+    @classmethod
+    def of(
+        cls,
+        benchmark: Benchmark,
+        judge: Judge,
+        unlearn: UnlearnSettings,
+        generate: GenerateSettings,
+        **options: Any,
+    ) -> Curve | None:
+        """The curve that a training's settings ask for; None where they ask for none."""
+        if unlearn.eval_steps is None or not unlearn.eval_questions:
+            return None
+        pool = rehearsal(benchmark.examples)
+        chosen = [each for part in _ASKED for each in choose(pool, part, unlearn.eval_questions, unlearn.seed)]
+        greedy = GenerateSettings(batch_size=generate.batch_size, max_new_tokens=generate.max_new_tokens)
+        return cls(examples=tuple(chosen), refusals=benchmark.refusals, judge=judge, settings=greedy, **options)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the curve depends on besides the model, in plain values: it says which adapter is the best."""
+        asked = [[each.id, each.question, each.answer] for each in self.examples]
+        return {
+            "questions": provenance.json_hash(asked),
+            "judge": self.judge.name,
+            "max_new_tokens": self.settings.max_new_tokens,
+            "objective": list(self.wanted),
+        }
+
+    def measure(self, loaded: LoadedModel, before: Mapping[str, float] | None) -> dict[str, float]:
+        """RR, SARR, answers kept and retain (0..1), decision margins (nats), and the objective (0..1).
+
+        `before` is what this gave before unlearning; None says that now is before. Raises UserError where nothing that
+        the objective is made of could be scored.
+        """
+        if self._engine is None:
+            self._engine = Engine(loaded, self.settings)
+        engine, by_id = self._engine, {each.id: each for each in self.examples}
+        answers = self._fitting(engine.answer)(engine.sort(self.settings.requests(self.examples)))
+        opinions = self.judge.judge([(by_id[each.example_id], each) for each in answers])
+        columns = measured(self.examples, answers, [verdict for opinion in opinions for verdict in opinion])
+        found = dict(shares(columns))
+        value = objective(found, found if before is None else before, self.wanted)
+        if value is None:
+            raise UserError(f"{self.judge.name} scored no answer that the objective of the curve is made of")
+        return {**found, **self._margins(ChatTokenizer.of(loaded), engine), "objective": value}
+
+    def _margins(self, chat: ChatTokenizer, engine: Engine) -> dict[str, float]:
+        """Mean log p(the likeliest refusal's first token) - log p(the answer's), about harmful and about safe pictures.
+
+        In this token it is decided whether a question is refused.
+        """
+        asked = [each for each in self.examples if each.stream is not Stream.RETAIN and each.answer.strip()]
+        if not asked or not self.refusals:
+            return {}
+        refusing = sorted({_begins(chat, asked[0], refusal) for refusal in self.refusals})
+        read = self._fitting(lambda batch: list(engine.first(batch)))
+        found: dict[str, list[float]] = defaultdict(list)
+        for example, logprobs in zip(asked, read([Request(each, 0) for each in asked]), strict=True):
+            answering = logprobs[_begins(chat, example, example.answer)]
+            side = "harmful" if example.stream is Stream.FORGET else "safe"
+            found[f"margin_{side}"].append((logprobs[refusing].max() - answering).item())
+        return {name: fmean(values) for name, values in found.items()}
+
+    def _fitting(self, work: Callable[[Sequence[Request]], list[_Made]]) -> Fitting[Request, _Made]:
+        return Fitting(work, self.settings.batch_size, lambda each: each.example.id)
+
+
+def _begins(chat: ChatTokenizer, example: Example, answer: str) -> int:
+    """The first token of an answer."""
+    whole = prepare(chat, example, answer)
+    return whole.ids[whole.prompt_length]
