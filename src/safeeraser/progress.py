@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from types import TracebackType
@@ -10,22 +9,25 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from safeeraser import launched
+
 SECONDS_BETWEEN_LINES = 20.0
 
 
 def announce(message: str) -> None:
     """Say on stderr what is being done that takes its time and has no bar; of several processes the main one does."""
-    if os.environ.get("RANK", "0") == "0":
+    if launched.is_main():
         print(message, file=sys.stderr, flush=True)
 
 
 class ProgressBar:
-    """Shows how far a loop is, with a few figures and the time left. Use as a context manager."""
+    """Shows how far a loop is, with a few figures and the time left, in the main process. Use as a context manager."""
 
     def __init__(self, label: str, total: int, *, done: int = 0) -> None:
         self._label, self._total, self._done, self._begin = label, total, done, done
         self._start = self._last = time.monotonic()
-        self._bar = _terminal_bar() if sys.stderr.isatty() else None
+        self._shown = launched.is_main()
+        self._bar = _terminal_bar() if self._shown and sys.stderr.isatty() else None
 
     def __enter__(self) -> ProgressBar:
         if self._bar is not None:
@@ -47,7 +49,7 @@ class ProgressBar:
             self._bar.update(self._task, completed=self._done, figures=text)
             return
         now = time.monotonic()
-        if now - self._last >= SECONDS_BETWEEN_LINES or self._done >= self._total:
+        if self._shown and (now - self._last >= SECONDS_BETWEEN_LINES or self._done >= self._total):
             self._last = now
             left = (now - self._start) / max(self._done - self._begin, 1) * (self._total - self._done)
             print(f"{self._label} {self._done}/{self._total} {text} {left:.0f} s left", file=sys.stderr, flush=True)

@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import typer
@@ -277,14 +276,6 @@ def test_the_report_says_how_to_measure_likelihoods(finished: World, tmp_path: P
     asked = read_jsonl(finished.folder / "run/generations/po+pd.jsonl", Generation)
     measured = {each.example_id for each in read_jsonl(tmp_path / "likelihood.jsonl", Likelihood)}
     assert measured == {each.example_id for each in asked}
-
-
-@pytest.mark.parametrize("command", [["demo"], ["run"]])
-def test_a_run_is_one_process(fresh: World, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
-    monkeypatch.setattr("safeeraser.models.processes.processes", lambda: SimpleNamespace(num_processes=2))
-    given = [fresh.config] if command == ["run"] else ["--output", fresh.folder / "run"]
-    assert "`safeeraser unlearn` and `generate` share their work" in refused(*command, *given)
-    assert not (fresh.folder / "run").exists()
 
 
 def test_an_unknown_model(fresh: World) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal as signals
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,7 @@ from safetensors.torch import load_file
 
 from safeeraser.errors import UserError
 from safeeraser.unlearning.settings import UnlearnSettings
-from tests.docs.generate import ROOT
+from tests.launching import errors, launch
 from tests.unlearning import worker
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -28,31 +24,14 @@ CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """All runs of `worker`, by one process and by two."""
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
-    started = [_start(rank, two, port) for port in [_free_port()] for rank in (0, 1)]
+    started = launch([two], module="tests.unlearning.worker")
     (one / "pictures").mkdir()
     multipliers = worker.train(one, one / "pictures")
     (one / "process-0.json").write_text(json.dumps({"multipliers": multipliers}))
-    errors = [process.communicate(timeout=900)[1] for process in started]
-    assert [process.returncode for process in started] == [0, 0], "\n".join(errors)
-    assert "unlearn po" in errors[0]
-    assert "unlearn po" not in errors[1], "only the main process shows how far it is"
+    main, other = errors(started, 900)
+    assert "unlearn po" in main
+    assert "unlearn po" not in other, "only the main process shows how far it is"
     return one, two
-
-
-def _start(rank: int, folder: Path, port: int, extra: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    """One of two processes, told of the other as launchers do it."""
-    told = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    told |= {"RANK": rank, "LOCAL_RANK": rank, "OMP_NUM_THREADS": 1, "CUDA_VISIBLE_DEVICES": ""}
-    environment = os.environ | {name: str(value) for name, value in told.items()} | (extra or {})
-    command = [sys.executable, "-m", "tests.unlearning.worker", str(folder)]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("name", ["pd", "kl", "rmu", "pdu"])
@@ -123,18 +102,17 @@ def test_rows_that_cannot_be_shared() -> None:
 @pytest.mark.parametrize(("signal", "minutes"), [("SIGKILL", "10"), ("SIGSTOP", "0.2")])
 def test_a_process_that_is_gone_or_silent_ends_the_other(tmp_path: Path, signal: str, minutes: str) -> None:
     """A killed one is missed at once; one that does not answer, after the time that is allowed."""
-    port = _free_port()
     extra = {"SAFEERASER_TIMEOUT_MINUTES": minutes, "SAFEERASER_TEST_STEPS": "100000"}
-    first, second = (_start(rank, tmp_path, port, extra) for rank in (0, 1))
+    first, second = launch([tmp_path], module="tests.unlearning.worker", **extra)
     try:
         log = tmp_path / "pd" / "loss.jsonl"
         while not (log.exists() and log.stat().st_size):
             assert first.poll() is None, first.communicate()[1]
             time.sleep(0.1)
         second.send_signal(getattr(signals, signal))
-        errors = first.communicate(timeout=120)[1]
+        said = first.communicate(timeout=120)[1]
         assert first.returncode not in (0, None)
-        assert "another process ended, or did not answer for" in errors
+        assert "another process ended, or did not answer for" in said
     finally:
         for process in (first, second):
             process.kill()

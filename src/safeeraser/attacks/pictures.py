@@ -12,6 +12,7 @@ from PIL import Image
 from safeeraser import pixels, provenance
 from safeeraser.attacks.base import Arena
 from safeeraser.files import remove_scratch, write_bytes
+from safeeraser.models.processes import processes
 from safeeraser.records import Example
 
 Alter = Callable[[Image.Image, random.Random], Image.Image]
@@ -21,7 +22,7 @@ def repainted(arena: Arena, place: str, alter: Alter, key: str = "") -> Callable
     """What puts an altered picture in the place of an example's; one without a picture stays as it is.
 
     `place` names attack and variant. An altered picture depends on the original one, the seed and the place, and
-    on what `key` tells.
+    on what `key` tells. Of several processes the main one paints.
     """
 
     suffix = f"-{provenance.text_hash(key)}" if key else ""
@@ -31,7 +32,7 @@ def repainted(arena: Arena, place: str, alter: Alter, key: str = "") -> Callable
             return [example]
         source = example.image
         path = arena.pictures / place / "pictures" / f"{source.stem}-{provenance.file_hash(source)}{suffix}.png"
-        if not path.exists():
+        if processes().is_main_process and not path.exists():
             save(alter(pixels.open_rgb(source), arena.rng(place, source.name)), path)
         return [replace(example, image=path)]
 

@@ -5,6 +5,7 @@ What comes back from examples of other things was suppressed, not forgotten (arX
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import Any
 
 from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
+from torch.utils.data import Subset
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 
 from safeeraser import objectives
@@ -21,6 +23,7 @@ from safeeraser.attacks.base import Arena, Attack, Target, Variant
 from safeeraser.attacks.parts import Parts
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.lora import attach, detach
+from safeeraser.models.processes import processes
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Term
 from safeeraser.objectives.nll import plain_nll
@@ -114,20 +117,25 @@ def _train(
     arena: Arena, adapted: PeftModel, examples: Sequence[Example], chosen: UnlearnSettings, steps: Sequence[int]
 ) -> dict[int, dict[str, Tensor]]:
     chat, snapshots = ChatTokenizer.of(arena.model), _Snapshots(adapted, steps)
+    rows = TrainingRows(
+        examples,
+        (),
+        _METHOD.targets,
+        seed=arena.seed,
+        length=chosen.total_rows(len(examples)),
+        split=examples[0].split,
+    )
+    count = processes().num_processes
+    copies = count // math.gcd(count, chosen.batch_size)  # of each row, where processes cannot share 4: the same mean
     with TemporaryDirectory() as nothing:  # is written there; the trainer wants a folder
         trainer = UnlearnTrainer(
             method=_METHOD,
             vision=VisionFeatures(arena.model.model, chat),
             model=adapted,
-            args=arguments(chosen, Path(nothing), arena.model.model.device),
-            train_dataset=TrainingRows(
-                examples,
-                (),
-                _METHOD.targets,
-                seed=arena.seed,
-                length=chosen.total_rows(len(examples)),
-                split=examples[0].split,
+            args=arguments(
+                chosen.changed(batch_size=copies * chosen.batch_size), Path(nothing), arena.model.model.device
             ),
+            train_dataset=Subset(rows, [number // copies for number in range(copies * len(rows))]),
             data_collator=Collator(chat),
             callbacks=[snapshots],
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
-from safeeraser import __version__
+from safeeraser import __version__, launched
 from safeeraser.cli import (
     agreement,
     attack,
@@ -39,7 +41,7 @@ from safeeraser.cli import (
     unlearn,
 )
 from safeeraser.cli.keys import takes
-from safeeraser.cli.output import Commands
+from safeeraser.cli.output import Commands, alone
 
 app = typer.Typer(
     cls=Commands,
@@ -82,9 +84,14 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+_SHARED = ("run", "demo", "unlearn", "generate", "likelihood", "judge", "evaluate", "attack")
+"""The commands whose work several processes share; of the others the main process does all."""
+
+
 @app.callback()
 def options(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001  its callback prints it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -96,6 +103,8 @@ def options(
       safeeraser run run.yaml --seed 1 unlearn.steps=60
       safeeraser unlearn --help
     """
+    if context.invoked_subcommand not in _SHARED:
+        alone()
 
 
 def main() -> None:
@@ -103,4 +112,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show an arrow must not end hours of work
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="spelt_out")
+    if not launched.is_main():
+        logging.disable(logging.WARNING)  # the main process says it
+        warnings.simplefilter("ignore")
     app()

@@ -66,7 +66,7 @@ def attack(
     Answers, verdicts and figures are made as in any run. Questions are about keywords and pictures that neither
     unlearning nor the attacker has seen. What cannot be run is said first and listed as not run. Attacked weights stay
     in memory. KEY=VALUE are the keys of `generate` and `judge` in a run's configuration. The same command goes on with
-    attacks that were stopped.
+    attacks that were stopped. Started by torchrun, `accelerate launch` or srun, the processes share the work.
 
     \b
     Examples:
@@ -92,6 +92,7 @@ def attack(
 
 def show_attacks(asked: AttackRun, run: Path | None) -> None:
     """Run attacks, print what they come to, and write the page: that of the `run` whose folder they are in, if any."""
+    from safeeraser import launched
     from safeeraser.judges.run import FailureLimitError
     from safeeraser.runs import attacks
     from safeeraser.runs.report.attacks import print_outcomes
@@ -101,6 +102,8 @@ def show_attacks(asked: AttackRun, run: Path | None) -> None:
     except FailureLimitError:
         _write_page(asked, run)
         raise
+    if not launched.is_main():
+        return
     print_outcomes(found, skipped, stdout)
     page = _write_page(asked, run)
     say(f"every answer under attack: {page}; what each attack is for: {asked.output / 'attacks.md'}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safeeraser.cli.options import RunData, RunJudge
-from safeeraser.cli.output import alone, stdout
+from safeeraser.cli.output import stdout
 from safeeraser.cli.score import Counting, Figures, counting, explain, write_page
 from safeeraser.errors import UserError
 from safeeraser.files import write_json
@@ -42,7 +42,6 @@ def compare(
     from safeeraser.runs.report import print_differences
     from safeeraser.runs.results import Reader
 
-    alone()
     if len(places) not in (2, 3):
         raise UserError("give two run folders, or one RUN and two of its models")
     *folders, first, second = places

@@ -64,7 +64,7 @@ def evaluate(
     from safeeraser.runs.folder import RunFolder
     from safeeraser.runs.kit import Kit, names
 
-    state = processes()  # before the model is loaded, so that each goes to its own device
+    processes()  # before the model is loaded, so that each goes to its own device
     adapters = named(adapter)
     options = run_options(seed=seed, limit=limit, output=output)
     options |= {"model": model, "dtype": dtype, "judge.name": judge, "methods": list(adapters)}
@@ -72,7 +72,4 @@ def evaluate(
     settings = parse("", "options", given or [], replace(names(), methods=()), options)  # its methods are adapters
     kit = Kit.of(settings.model_copy(update={"methods": (VANILLA,)}), RunFolder(output))
     asking = partial(pipeline.evaluate, settings, kit, adapters, part or list(Part), say)
-    if state.is_main_process:
-        finish(asking, settings, output)
-    else:
-        asking()
+    finish(asking, settings, output)

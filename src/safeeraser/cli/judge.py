@@ -9,7 +9,7 @@ import typer
 
 from safeeraser.cli.complete import complete_judge
 from safeeraser.cli.options import Data, Format, Overrides, stage_settings
-from safeeraser.cli.output import alone, say
+from safeeraser.cli.output import say
 from safeeraser.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def judge(
 
     KEY=VALUE are the keys of `judge` in a run's configuration. Answers that have their verdicts already are not judged
     again, unless they have changed; what could not be scored is tried again by the same command, and the exit code is 3
-    while too much of it is left. A server's key is read from the environment, OPENAI_API_KEY if not told otherwise.
+    while too much of it is left. Started by torchrun, every process judges its share with a model on this machine. A
+    server's key is read from the environment, OPENAI_API_KEY if not told otherwise.
 
     \b
     Examples:
@@ -56,13 +57,17 @@ def judge(
     from safeeraser.benchmarks import read
     from safeeraser.judges.run import check_failures, describe_failures, judge_file
     from safeeraser.judges.table import maker
+    from safeeraser.models.processes import on_main, together
     from safeeraser.records import Generation, read_jsonl
 
-    alone()
     chosen = judge_settings(judge, given, config).all_judges
     make = maker(chosen, output.with_name(f"{output.name}.replies.jsonl"))
     benchmark = read(data, layout)
-    tally = judge_file(make(benchmark.refusals), benchmark.examples, read_jsonl(generations, Generation), output)
+    by = make(benchmark.refusals)
+    with together() as state:
+        tally = on_main(lambda: judge_file(by, benchmark.examples, read_jsonl(generations, Generation), output))
+    if not state.is_main_process:
+        return
     say(f"{tally.judged_now} of {tally.answers} answers judged now: {output}")
     check_failures({str(output): tally}, failure_limit)
     if tally.failures:

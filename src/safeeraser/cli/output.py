@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
+from safeeraser import launched
 from safeeraser.progress import ProgressBar
 from safeeraser.text import plain
 
@@ -32,21 +32,21 @@ FINDINGS = 1
 USER_ERROR = 2
 INTERRUPTED = 130
 
-stdout = Console(highlight=False, quiet=os.environ.get("RANK", "0") != "0")  # of several processes, the main one's
+stdout = Console(highlight=False, quiet=not launched.is_main())
 stderr = Console(stderr=True, highlight=False)
 
 
 def say(message: str) -> None:
     """A line about what is going on. Nothing in it is taken for markup, and it moves no cursor."""
-    stderr.print(Text(plain(message)), soft_wrap=True)
+    if launched.is_main():
+        stderr.print(Text(plain(message)), soft_wrap=True)
 
 
 def alone() -> None:
-    """Go on in the main process only, as if it alone had been started: for a command that shares no work."""
-    if os.environ.get("RANK", "0") != "0":
+    """Go on in the main process only, as if it alone had been started: for what shares no work."""
+    if not launched.is_main():
         raise typer.Exit
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
-        os.environ.pop(name, None)
+    launched.forget()
 
 
 def print_counts(counts: Mapping[str, int]) -> None:
@@ -97,7 +97,8 @@ class Commands(TyperGroup):
         except Exception as error:
             if not _is_the_users(error):
                 raise
-            stderr.print(Text(plain(f"error: {_message(error)}"), style="red"), soft_wrap=True)
+            whose = "" if launched.is_main() else f"process {launched.rank()}: "
+            stderr.print(Text(plain(f"{whose}error: {_message(error)}"), style="red"), soft_wrap=True)
             raise typer.Exit(getattr(error, "exit_code", USER_ERROR)) from error
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from safeeraser.cli.options import RunData, RunJudge
-from safeeraser.cli.output import alone, say
+from safeeraser.cli.output import say
 from safeeraser.cli.run import finish
 from safeeraser.errors import UserError
 
@@ -32,7 +32,6 @@ def report(
       safeeraser report runs/demo
       safeeraser report runs/demo runs/seed-1 runs/seed-2 --output seeds.html
     """
-    alone()
     if output is not None and output.is_dir():
         raise UserError(f"--output {output}: a folder; name the page's file, such as {output / 'report.html'}")
     if len(folders) > 1:

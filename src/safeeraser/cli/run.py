@@ -10,8 +10,7 @@ import typer
 
 from safeeraser.cli.attack import show_attacks
 from safeeraser.cli.options import Limit, Overrides, PrintConfig, RunOutput, Seed, run_options
-from safeeraser.cli.output import say, stdout
-from safeeraser.errors import UserError
+from safeeraser.cli.output import alone, say, stdout
 
 if TYPE_CHECKING:
     from safeeraser.runs import RunSettings
@@ -28,7 +27,8 @@ def run(
     """Do a run from its configuration, or go on with it.
 
     Its stages: data, unlearning, answers, verdicts, metrics, report. What is finished is not done again, so the same
-    command goes on with a run that was stopped.
+    command goes on with a run that was stopped. Started by torchrun, `accelerate launch` or srun, the processes share
+    every stage.
 
     \b
     Examples:
@@ -36,6 +36,7 @@ def run(
       safeeraser run run.yaml unlearn.steps=60 --print-config
       safeeraser run run.yaml --seed 1 unlearn.steps=60 methods_settings.po+pd.steps=90
       safeeraser run run.yaml model=llava-hf/llava-1.5-7b-hf data.benchmark=released data.path=SafeEraser
+      torchrun --nproc-per-node 8 -m safeeraser run run.yaml
     """
     from safeeraser.runs import read_text
 
@@ -47,21 +48,18 @@ def carry_out(text: str, source: str, given: list[str] | None, options: Mapping[
     """Do the run of a configuration, with overrides and options, and print what it comes to; or print its settings."""
     say("loading libraries")
     from safeeraser import runs as config
+    from safeeraser.models.processes import on_main
     from safeeraser.runs.kit import Kit, names
 
-    settings = config.parse(text, source, given or [], names(), options)
+    if only_print:
+        alone()
+    settings = on_main(lambda: config.parse(text, source, given or [], names(), options))
     if only_print:
         stdout.print(config.as_yaml(settings), end="", markup=False, soft_wrap=True)
         return
-    from safeeraser.models.processes import processes
     from safeeraser.runs import attacks, pipeline
     from safeeraser.runs.folder import RunFolder
 
-    if processes().num_processes > 1:
-        raise UserError(
-            "a run is one process, and several were started; `safeeraser unlearn` and `generate` share their work "
-            "among several, then `judge` and `score` follow in one"
-        )
     chosen = attacks.choose_attacks(settings.attacks)
     kit = Kit.of(settings, RunFolder(settings.folder))
     finish(lambda: pipeline.run(settings, kit, say), settings, settings.folder)
@@ -74,6 +72,7 @@ def carry_out(text: str, source: str, given: list[str] | None, options: Mapping[
 
 def finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> None:
     """Do the work and print what it comes to; where too many verdicts are missing, the table comes first."""
+    from safeeraser import launched
     from safeeraser.judges.run import FailureLimitError
 
     try:
@@ -81,7 +80,8 @@ def finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> N
     except FailureLimitError:
         _show(settings, folder)
         raise
-    _show(settings, folder)
+    if launched.is_main():
+        _show(settings, folder)
 
 
 def _show(settings: RunSettings, folder: Path) -> None:

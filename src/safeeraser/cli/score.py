@@ -12,7 +12,7 @@ import typer
 
 from safeeraser.cli.complete import complete_format, complete_judge, one_of
 from safeeraser.cli.judge import judge_settings
-from safeeraser.cli.output import alone, say, stdout
+from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError, unknown
 from safeeraser.files import write_json
 from safeeraser.records import Split
@@ -95,7 +95,6 @@ def score(
     from safeeraser.benchmarks import read
     from safeeraser.runs.results import Reader
 
-    alone()
     given = run_or_keys or []
     _refuse_old_spellings(given, old_compare, seeds=old_seeds)
     keys = [each for each in given if answers and "=" in each]

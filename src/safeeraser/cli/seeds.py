@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safeeraser.cli.options import RunData, RunJudge
-from safeeraser.cli.output import alone, stdout
+from safeeraser.cli.output import stdout
 from safeeraser.cli.score import Counting, Figures, counting, explain, write_page
 from safeeraser.errors import UserError
 from safeeraser.files import write_json
@@ -38,7 +38,6 @@ def seeds(
     from safeeraser import metrics
     from safeeraser.runs.results import Reader, same_but_for_the_seed
 
-    alone()
     if len(folders) < 2:
         raise UserError("at least two run folders are needed")
     how = counting(protocol)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from accelerate import PartialState
-from accelerate.utils import broadcast_object_list, gather_object
+from accelerate.utils import gather_object
 
 from safeeraser.generation.memory import Fitting
-from safeeraser.models.processes import owned_by_main
+from safeeraser.models.processes import on_main, owned_by_main
 from safeeraser.progress import ProgressBar
 
 
@@ -64,27 +62,18 @@ def fill(
     Raises UserError where the file was made with another `meta`, and where a single item does not fit into memory.
     """
     with owned_by_main(file.path) as state:
-        done = _done(file, meta, state)
+        done = on_main(lambda: file.open(meta))  # others may not see its disk
         make_fitting = Fitting(make, batch_size, lambda item: item.key)
         batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
         todo = [batch for batch in batches if any(item.key not in done for item in batch)]
         there = sum(item.key in done for item in items)
-        with ProgressBar(label, len(items), done=there) if state.is_main_process else nullcontext() as bar:
+        with ProgressBar(label, len(items), done=there) as bar:
             for start in range(0, len(todo), state.num_processes):
                 turn = todo[start : start + state.num_processes]
                 mine = turn[state.process_index] if state.process_index < len(turn) else []
                 made: list[Made] = gather_object(make_fitting(mine))
-                if bar is not None:
+                if state.is_main_process:
                     missing = [record for record in made if file.key(record) not in done]
                     file.append(missing)
                     bar.advance(len(missing))
-        if state.is_main_process:
-            file.finish([item.key for item in items])
-    state.wait_for_everyone()
-
-
-def _done(file: Filled[Made], meta: Mapping[str, Any], state: PartialState) -> set[Hashable]:
-    """The keys that are there, as the main process finds them: others may not see its disk."""
-    found: list[Any] = [file.open(meta) if state.is_main_process else None]
-    keys: set[Hashable] = broadcast_object_list(found)[0]
-    return keys
+        on_main(lambda: file.finish([item.key for item in items]))

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from safeeraser.judges.base import Asked, Judge
 from safeeraser.judges.rules.text import plain, words
 from safeeraser.models.chat import Chat
 from safeeraser.models.forward import score
+from safeeraser.models.processes import Shared
 from safeeraser.progress import ProgressBar
 from safeeraser.records import Axis, Verdict
 
@@ -44,7 +45,9 @@ class ReferenceModel:
     def __init__(self, identity: str, load: Callable[[], tuple[Any, Any]], *, batch_size: int = 8) -> None:
         self.identity = identity
         self._load = load
-        self._mean_nll = Fitting(self._score, batch_size, lambda chat: f"{len(chat.ids)} tokens")
+        self._batch_size = batch_size
+        fitting = Fitting(self._score, batch_size, lambda chat: f"{len(chat.ids)} tokens")
+        self._mean_nll = Shared(f"likelihood {identity}", fitting)
 
     def mean_nll(self, texts: Sequence[_Text]) -> list[float | None]:
         """Mean negative log-likelihood of each answer after its question, in nats a token, to two digits.
@@ -55,7 +58,9 @@ class ReferenceModel:
         chats = {text: self._chat(*text) for text in dict.fromkeys(texts)}
         read = [text for text, chat in chats.items() if len(chat.ids) - chat.prompt_length >= MIN_TOKENS]
         read.sort(key=lambda text: len(chats[text].ids))
-        found = dict(zip(read, self._mean_nll([chats[text] for text in read]), strict=True))
+        starts = range(0, len(read), self._batch_size)
+        batches = [[chats[text] for text in read[start : start + self._batch_size]] for start in starts]
+        found = dict(zip(read, chain.from_iterable(self._mean_nll(batches)), strict=True))
         return [found.get(text) for text in texts]
 
     @cached_property

@@ -26,6 +26,7 @@ from safeeraser.generation.decoding import Decoder
 from safeeraser.generation.engine import Continuation, continuations
 from safeeraser.generation.memory import Fitting
 from safeeraser.models import load
+from safeeraser.models.processes import Shared
 from safeeraser.models.template import check_template
 from safeeraser.pixels import ImageError, open_rgb
 from safeeraser.progress import ProgressBar
@@ -48,6 +49,8 @@ class LocalChat:
         self._batch_size = batch_size
         self._config = read_config(self._source, revision)
         self.identity = f"{name_or_path}:{weights_id(self._source, self._config)}"
+        fitting = Fitting(self._answer, batch_size, lambda request: request.messages[-1].text[:80])
+        self._outcomes = Shared(f"chat {self.identity}", fitting)
 
     @property
     def sees(self) -> bool:
@@ -66,13 +69,15 @@ class LocalChat:
 
         Raises UserError where a single request does not fit into memory.
         """
-        answer = Fitting(self._answer, self._batch_size, lambda request: request.messages[-1].text[:80])
         with ProgressBar(label, total) as bar:
-            for _, alike in groupby(requests, _kind):
-                while batch := list(islice(alike, self._batch_size)):
-                    for outcome in answer(batch):
-                        bar.advance()
-                        yield outcome
+            for outcomes in self._outcomes(self._batches(requests)):
+                bar.advance(len(outcomes))
+                yield from outcomes
+
+    def _batches(self, requests: Iterable[Request]) -> Iterator[list[Request]]:
+        for _, alike in groupby(requests, _kind):
+            while batch := list(islice(alike, self._batch_size)):
+                yield batch
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:

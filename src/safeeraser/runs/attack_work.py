@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from safeeraser.generation.filling import fill
 from safeeraser.generation.run import answer_file, meta, take_over
 from safeeraser.generation.server import generate_from_server
 from safeeraser.generation.settings import GenerateSettings, Request
-from safeeraser.records import Example, Generation, read_jsonl, write_jsonl
+from safeeraser.models.processes import on_main, processes
+from safeeraser.records import Example, Generation, Record, read_jsonl, write_jsonl
 from safeeraser.runs.folder import RunFolder
 
 
@@ -97,19 +99,18 @@ class Work:
         """
         if not attack.asks:
             self.answer_waiting()
-        with closing(attack.variants(replace(self.arena, keep=keep), points)) as variants:
+        arena = replace(self.arena, keep=keep if processes().is_main_process else None)
+        with closing(attack.variants(arena, points)) as variants:
             for variant in variants:
                 place = places[attack.name, variant.name]
                 if isinstance(variant, Readings):
-                    remove_scratch(place.readings)
-                    write_jsonl(place.readings, variant.found)
+                    on_main(partial(_write, place.readings, variant.found))
                     continue
                 examples = [request.example for request in variant.requests]
-                remove_scratch(place.asked)
-                write_jsonl(place.asked, examples)
+                on_main(partial(_write, place.asked, examples))  # when it is there, so are the pictures
                 if self.endpoint is not None:
                     settings = variant.settings or self.arena.settings
-                    generate_from_server(self.endpoint, examples, settings, place.generations)
+                    on_main(partial(generate_from_server, self.endpoint, examples, settings, place.generations))
                 elif attack.asks:
                     self._waiting.append((variant, place))
                 else:
@@ -130,7 +131,7 @@ class Work:
         known = {place: self._meta(variant, place, settings) for variant, place in group}
         for variant, place in group:
             if place.attack == NO_ATTACK.name and self.before is not None:
-                take_over(self.before, place.generations, variant.requests, known[place])
+                on_main(partial(take_over, self.before, place.generations, variant.requests, known[place]))
         items = [_Item(place, request) for variant, place in group for request in variant.requests]
         pixels.check({each.request.example.image for each in items if each.request.example.image})
         engine = Engine(self.arena.model, settings) if anew else self._engine(settings)
@@ -164,6 +165,11 @@ class Work:
             "variant": place.variant,
             "prefills": prefills,
         }
+
+
+def _write(path: Path, records: Sequence[Record]) -> None:
+    remove_scratch(path)
+    write_jsonl(path, records)
 
 
 _Made = tuple[Place, Generation]

@@ -29,13 +29,14 @@ from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import choose
 from safeeraser.endpoint import Endpoint
 from safeeraser.errors import UserError, unknown
-from safeeraser.files import owned, remove_scratch, write_json
+from safeeraser.files import remove_scratch, write_json
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, check_failures, judge_file
 from safeeraser.metrics import Column, attacked
 from safeeraser.metrics.attacked import Outcome
 from safeeraser.models.load import LoadedModel
+from safeeraser.models.processes import on_main, owned_by_main
 from safeeraser.records import VANILLA, Example, Reading, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, pages, pipeline
 from safeeraser.runs.attack_work import Place, Work
@@ -133,7 +134,7 @@ def of_run(
     if missing:
         raise UserError(f"{folder.root}: no adapter of {', '.join(missing)} yet; `safeeraser run` makes them")
     benchmark = kit.read(settings.data.folder)
-    folder.claim(settings, benchmark.hash)
+    on_main(lambda: folder.claim(settings, benchmark.hash))
     return AttackRun(
         benchmark=benchmark,
         subjects=[replace(each, answers=folder.generations(each.target.name)) for each in subjects(kit.load, adapters)],
@@ -151,17 +152,17 @@ def of_run(
 def run(asked: AttackRun, say: Say) -> tuple[list[Outcome], list[NotRun]]:
     """Do what is not yet done of the attacks, write table and page, and return the figures and what was not run.
 
-    What cannot be run is said before anything starts, and listed as not run. Raises UserError where the output folder
-    was made from other data, models or settings, and OverlapError where parts of the benchmark overlap.
+    What cannot be run is said before anything starts, and listed as not run. Processes share the work as in a run.
+    Raises UserError where the output folder was made from other data, models or settings, and OverlapError where parts
+    of the benchmark overlap.
     """
     parts = split(asked.benchmark.examples)
     skipped = _impossible(asked, parts)
     for each in skipped:
         say(f"not run: {each}")
-    asked.judge.check()
-    with owned(asked.output):
+    with owned_by_main(asked.output):
         questions = _questions(asked, parts)
-        _claim(asked, questions)
+        on_main(lambda: _claim(asked, questions))
         tallies: dict[str, Tally] = {}
         for subject in asked.subjects:
             judged, unfit = _attack(
@@ -169,11 +170,17 @@ def run(asked: AttackRun, say: Say) -> tuple[list[Outcome], list[NotRun]]:
             )
             tallies |= judged
             skipped += unfit
-        found = _figures(asked, skipped, {example.id: example for example in questions})
-        protocols = [each.attack.described for each in asked.chosen]
-        report.write(asked.output, found, skipped, protocols, _provenance(asked))
+        return on_main(lambda: _conclude(asked, skipped, questions, tallies)), skipped
+
+
+def _conclude(
+    asked: AttackRun, skipped: Sequence[NotRun], questions: Sequence[Example], tallies: Mapping[str, Tally]
+) -> list[Outcome]:
+    """Write the figures of all that was done. Raises FailureLimitError, when all is written, for too many failures."""
+    found = _figures(asked, skipped, {example.id: example for example in questions})
+    report.write(asked.output, found, skipped, [each.attack.described for each in asked.chosen], _provenance(asked))
     check_failures(tallies, asked.failure_limit)
-    return found, skipped
+    return found
 
 
 def _questions(asked: AttackRun, parts: Parts) -> tuple[Example, ...]:
@@ -222,7 +229,7 @@ def _attack(
         for point in each.sweep
     }
     for each in chosen:
-        todo = [point for point in each.sweep if not places[each.attack.name, point].finished()]
+        todo = on_main(partial(_unfinished, each, places))
         if not todo:
             continue
         say(f"{name}: {each.attack.name} ({', '.join(todo)})")
@@ -234,11 +241,19 @@ def _attack(
             say(f"not run: {unfit[-1]}")
     if work is not None:
         work.answer_waiting()
-    answered = [place for place in places.values() if place.asked.exists()]
+    return on_main(lambda: _judge(asked.judge, places.values())), unfit
+
+
+def _unfinished(chosen: Chosen, places: Mapping[tuple[str, str], Place]) -> list[str]:
+    return [point for point in chosen.sweep if not places[chosen.attack.name, point].finished()]
+
+
+def _judge(judge: Judge, places: Iterable[Place]) -> dict[str, Tally]:
     return {
-        str(place.verdicts): judge_file(asked.judge, place.examples(), place.answers(), place.verdicts)
-        for place in answered
-    }, unfit
+        str(place.verdicts): judge_file(judge, place.examples(), place.answers(), place.verdicts)
+        for place in places
+        if place.asked.exists()
+    }
 
 
 def _work(asked: AttackRun, subject: Subject, parts: Parts, questions: Sequence[Example]) -> Work:
@@ -298,7 +313,11 @@ def _provenance(asked: AttackRun) -> dict[str, Any]:
 
 
 def _claim(asked: AttackRun, questions: Iterable[Example]) -> None:
-    """Write what the answers depend on, or check it against what is there; models may be added."""
+    """Write what the answers depend on, or check it against what is there; models may be added.
+
+    Raises UserError where it differs, or the judge is not there.
+    """
+    asked.judge.check()
     path = asked.output / "manifest.json"
     ours = {name: _provenance(asked)[name] for name in ("data", "limit", "seed", "generate")}
     ours["questions"] = provenance.text_hash("\n".join(example.id for example in questions))[:16]

@@ -24,7 +24,7 @@ from safeeraser.judges.run import Tally, check_failures
 from safeeraser.metrics import STRICT, Column, summarise
 from safeeraser.models.adapters.card import describe
 from safeeraser.models.load import LoadedModel
-from safeeraser.models.processes import owned_by_main, processes
+from safeeraser.models.processes import on_main, owned_by_main, processes
 from safeeraser.objectives import Method
 from safeeraser.records import VANILLA, Example, Generation, Metric, read_jsonl
 from safeeraser.runs import RunSettings, pages, report
@@ -41,16 +41,29 @@ _WARNINGS = 10  # of a benchmark, that a run shows
 def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
     """Do what is not yet done of a run, write its report, and return its metrics.
 
+    Of several processes all train and answer, and lend a judging model a hand; the main one writes.
+
     Raises UserError, before anything is written, where the folder belongs to other settings or other data, where one of
     the methods cannot be trained on the data, and where answers are to be made and the judge of them is not there. It
     is raised before any training where the model does not take one of the methods.
     """
     folder = RunFolder(settings.folder)
-    with owned(folder.root):
-        return _run(settings, kit, folder, say)
+    with owned_by_main(folder.root):
+        on_main(lambda: _begin(settings, kit, folder, say))
+        benchmark = kit.read(settings.data.folder)
+        examples = asked(benchmark, settings, lambda _: None)
+        judge = kit.judge(benchmark.refusals)
+        stages = _Run(settings, folder, _Model(kit.load, folder, say), judge, say)
+        stages.check_model(kit.methods.values())
+        for method in kit.methods.values():
+            stages.unlearn(method, benchmark)
+        for name in settings.methods:
+            stages.answer(name, examples)
+        return on_main(lambda: conclude(settings, judge, folder, examples))
 
 
-def _run(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[Metric]:
+def _begin(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> None:
+    """Check all that can be checked before a model is loaded, then claim the folder."""
     folder.check(settings)
     if folder.manifest.exists() and (weights := kit.weights()):
         folder.note_model(weights)
@@ -58,17 +71,17 @@ def _run(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[M
     examples = asked(benchmark, settings, say)
     for method in kit.methods.values():
         check(benchmark.examples, benchmark.refusals, method, settings.unlearning(method.name))
-    judge = kit.judge(benchmark.refusals)
-    stages = _Run(settings, folder, _Model(kit.load, folder, say), judge, say)
-    if not all(stages.answered(name, examples) for name in settings.methods):
-        judge.check()
+    if not all(answered(settings, folder, name, examples) for name in settings.methods):
+        kit.judge(benchmark.refusals).check()
     folder.claim(settings, benchmark.hash)
-    stages.check_model(kit.methods.values())
-    for method in kit.methods.values():
-        stages.unlearn(method, benchmark)
-    for name in settings.methods:
-        stages.answer(name, examples)
-    return conclude(settings, judge, folder, examples)
+
+
+def answered(settings: RunSettings, folder: RunFolder, name: str, examples: Sequence[Example]) -> bool:
+    """Whether a method's file holds an answer to every question, each once: `generate` mends it otherwise."""
+    output = folder.generations(name)
+    wanted = {request.key for request in settings.generate.requests(examples)}
+    made = [(each.example_id, each.sample) for each in read_jsonl(output, Generation)] if output.exists() else []
+    return len(made) == len(set(made)) and wanted <= set(made)
 
 
 def evaluate(
@@ -80,26 +93,28 @@ def evaluate(
 ) -> None:
     """Ask each adapter's model and the one before (None), and judge, measure and report as a run does.
 
-    `settings.methods` are the adapters' names; nothing is trained. Of several processes all answer, and the main one
-    writes. Raises what `run` raises.
+    `settings.methods` are the adapters' names; nothing is trained. Processes share the work as in `run`, and what that
+    raises is raised.
     """
     folder = RunFolder(settings.folder)
     benchmark = kit.read(settings.data.folder)
     examples = asked(benchmark, settings, say, parts)
     judge = kit.judge(benchmark.refusals)
-    judge.check()
     for each in settings.judges or (settings.judge,):
         say(f"judge {each.about}; docs/judging.md says on which texts it was measured, and how far it holds")
-    with owned_by_main(folder.root) as state:
-        if state.is_main_process:
-            folder.check(settings, free=["methods"])
-            noted = {name: None if path is None else str(path) for name, path in adapters.items()}
-            folder.claim(settings, benchmark.hash, parts=list(parts), adapters=noted)
-        model = _Model(kit.load, folder, say if state.is_main_process else lambda _: None)
+
+    def begin() -> None:
+        judge.check()
+        folder.check(settings, free=["methods"])
+        noted = {name: None if path is None else str(path) for name, path in adapters.items()}
+        folder.claim(settings, benchmark.hash, parts=list(parts), adapters=noted)
+
+    with owned_by_main(folder.root):
+        on_main(begin)
+        model = _Model(kit.load, folder, say)
         for name, path in adapters.items():
             generate(model.get(path), examples, settings.generate, folder.generations(name))
-        if state.is_main_process:
-            conclude(settings, judge, folder, examples)
+        on_main(lambda: conclude(settings, judge, folder, examples))
 
 
 def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[Metric]:
@@ -238,11 +253,11 @@ class _Run:
     def check_model(self, methods: Iterable[Method]) -> None:
         """See that the model takes every method still to be trained, before hours go into the first."""
         for method in methods:
-            if not self.folder.adapter(method.name).exists():
+            if not on_main(self.folder.adapter(method.name).exists):
                 check_model(self.model.get(), method, self.settings.unlearning(method.name))
 
     def unlearn(self, method: Method, benchmark: Benchmark) -> None:
-        if self.folder.adapter(method.name).exists():
+        if on_main(self.folder.adapter(method.name).exists):
             self.say(f"{method.name}: trained before")
             return
         loaded, settings = self.model.get(), self.settings.unlearning(method.name)
@@ -250,16 +265,10 @@ class _Run:
         curve = Curve.of(benchmark, self.judge, settings, self.settings.generate)
         unlearn(loaded, benchmark.examples, benchmark.refusals, method, settings, output, curve)
 
-    def answered(self, name: str, examples: Sequence[Example]) -> bool:
-        output = self.folder.generations(name)
-        wanted = {request.key for request in self.settings.generate.requests(examples)}
-        made = [(each.example_id, each.sample) for each in read_jsonl(output, Generation)] if output.exists() else []
-        return len(made) == len(set(made)) and wanted <= set(made)  # twice: `generate` mends the file
-
     def answer(self, name: str, examples: Sequence[Example]) -> None:
         adapter = None if name == VANILLA else self.folder.adapter(name)
-        if self.answered(name, examples):
-            _check_adapter(self.folder.generations(name), adapter)
+        if on_main(lambda: answered(self.settings, self.folder, name, examples)):
+            on_main(lambda: _check_adapter(self.folder.generations(name), adapter))
             self.say(f"{name}: answered before")
             return
         generate(self.model.get(adapter), examples, self.settings.generate, self.folder.generations(name))

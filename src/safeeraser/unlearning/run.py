@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from accelerate.utils import broadcast_object_list, reduce
+from accelerate.utils import reduce
 from accelerate.utils.memory import should_reduce_batch_size
 from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
-from torch.distributed import DistError
 from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback, set_seed
 
 from safeeraser import pixels, provenance
@@ -26,7 +25,7 @@ from safeeraser.models.lora import adapter_targets, attach, detach
 from safeeraser.models.merging import note_base
 from safeeraser.models.numbers import check_weights
 from safeeraser.models.prepare import check_examples
-from safeeraser.models.processes import owned_by_main, processes, timeout
+from safeeraser.models.processes import on_main, owned_by_main, processes
 from safeeraser.models.sine import materialise
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Need, Target, find
@@ -44,7 +43,6 @@ from safeeraser.unlearning.trainer import UnlearnTrainer, check_layers
 from safeeraser.unlearning.watch import OBJECTIVE, TellWatch, Watch, Watching
 
 logger = logging.getLogger(__name__)
-_Result = TypeVar("_Result")
 
 
 def unlearn(
@@ -76,7 +74,7 @@ def unlearn(
     watched = {} if watch is None else {"watched": watch.identity}
     folder = Output(output, _inputs(loaded, examples, refusals, method, settings) | watched)
     with owned_by_main(output):
-        if _on_main(folder.open):
+        if on_main(folder.open):
             logger.warning("%s: finished before with the same settings, used as it is", output)
             return folder.adapter
         chat = ChatTokenizer.of(loaded)
@@ -176,7 +174,7 @@ def _train(
     watch: Watch | None,
 ) -> None:
     done = _resume(folder)
-    logged = _on_main(folder.logged) if watch is not None else []
+    logged = on_main(folder.logged) if watch is not None else []
     before = next((each for each in logged if not each["step"]), None)
     watching = None if watch is None else Watching(watch, loaded, before)
     chat, model = ChatTokenizer.of(loaded), loaded.model
@@ -193,7 +191,7 @@ def _train(
     )
     steps = len(rows[Split.TRAIN]) // settings.rows_per_step
     start = time.monotonic()
-    with _bar(f"unlearn {method.name}", steps, done) as bar, quick(loaded.model, adapted):
+    with ProgressBar(f"unlearn {method.name}", steps, done=done) as bar, quick(loaded.model, adapted):
         _add_callbacks(trainer, settings, folder, bar)
         if watching is not None:
             _begin_watch(watching, logged, folder, trainer)
@@ -204,8 +202,6 @@ def _train(
             _tell_what_is_kept(trainer.state.global_step, folder)
             raise
         except RuntimeError as error:  # torch.OutOfMemoryError is one
-            if processes().num_processes > 1 and _is_of_others(error):
-                raise UserError(f"another process ended, or did not answer for {timeout()}: {error}") from error
             if not should_reduce_batch_size(error):
                 raise
             raise UserError(_out_of_memory(settings)) from error
@@ -218,7 +214,7 @@ def _train(
         with adapted.disable_adapter():
             note_base(scratch, loaded.model, loaded.processor)
 
-    _on_main(lambda: folder.finish(adapted, settled, loaded.name, results, note))
+    on_main(lambda: folder.finish(adapted, settled, loaded.name, results, note))
 
 
 def _begin_watch(
@@ -227,7 +223,7 @@ def _begin_watch(
     """Measure before the first step, or tell again what was measured before a run was stopped."""
     if not logged:
         found = watching()
-        _on_main(lambda: folder.log({"step": 0, **found}))
+        on_main(lambda: folder.log({"step": 0, **found}))
     for entry in logged:
         if OBJECTIVE in entry and entry["step"]:
             watching.watch.told(int(entry["step"]), entry[OBJECTIVE])
@@ -250,39 +246,23 @@ def _out_of_memory(settings: UnlearnSettings) -> str:
     )
 
 
-def _is_of_others(error: RuntimeError) -> bool:
-    """Whether it is how gloo or NCCL says that another process is gone or silent."""
-    return isinstance(error, DistError) or re.search("gloo|pair closure|closed by peer", str(error)) is not None
-
-
 def _vision(model: PreTrainedModel, chat: ChatTokenizer, adapted: PeftModel) -> VisionFeatures:
     if weights_are_sharded():
         return VisionInForward(model, chat, adapted)
     return VisionFeatures(model, chat)
 
 
-def _on_main(action: Callable[[], _Result]) -> _Result:
-    """Do it in the main process only; all processes get its result, and wait for it."""
-    found: list[Any] = [action() if processes().is_main_process else None]
-    result: _Result = broadcast_object_list(found)[0]
-    return result
-
-
 def _resume(folder: Output) -> int:
     """The step to go on from."""
-    step, count = _on_main(folder.resume)
+    step, count = on_main(folder.resume)
     if step and count != processes().num_processes:
         logger.warning("step %d was written by %d processes: from here on dropout draws differently", step, count)
     return step
 
 
-def _bar(label: str, steps: int, done: int) -> AbstractContextManager[ProgressBar | None]:
-    return ProgressBar(label, steps, done=done) if processes().is_main_process else nullcontext()
-
-
-def _add_callbacks(trainer: UnlearnTrainer, settings: UnlearnSettings, folder: Output, bar: ProgressBar | None) -> None:
+def _add_callbacks(trainer: UnlearnTrainer, settings: UnlearnSettings, folder: Output, bar: ProgressBar) -> None:
     trainer.remove_callback(PrinterCallback)
-    if bar is not None:
+    if processes().is_main_process:
         trainer.add_callback(LossLog(folder.log, bar))
     if settings.stop_forget_nll is not None:
         trainer.add_callback(StopForgetNll(settings.stop_forget_nll))
@@ -324,7 +304,8 @@ def quick(model: PreTrainedModel, adapted: PeftModel) -> Iterator[None]:
     try:
         if model.device.type == "cpu":
             model.set_attn_implementation("eager")
-        with disable_input_dtype_casting(adapted):
+        with disable_input_dtype_casting(adapted), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)  # no other way to leave that out
             yield
     finally:
         model.set_attn_implementation(attention)

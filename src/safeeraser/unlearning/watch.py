@@ -9,6 +9,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from safeeraser.models.load import LoadedModel
+from safeeraser.models.processes import on_main
 
 OBJECTIVE = "objective"
 """The measure by which the best adapter is chosen: the higher, the better."""
@@ -36,13 +37,13 @@ class Watching:
         self.watch, self._loaded, self._before = watch, loaded, before
 
     def __call__(self) -> dict[str, float]:
-        """Measure the model as it is, without dropout and in the precision of training."""
+        """Measure the model as it is, in the main process, without dropout and in the precision of training."""
         model = self._loaded.model
         training, kind = model.training, model.dtype
         model.eval()
         try:
             with torch.autocast(model.device.type, kind, enabled=kind is not torch.float32):
-                found = self.watch.measure(self._loaded, self._before)
+                found = on_main(lambda: self.watch.measure(self._loaded, self._before))
         finally:
             model.train(training)
         self._before = self._before or found
