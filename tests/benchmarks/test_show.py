@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from rich.console import Console
 
 from safeeraser.benchmarks.released.read import read
 from safeeraser.benchmarks.tools.cards import cards
 from safeeraser.benchmarks.tools.sheet import contact_sheet
-from safeeraser.benchmarks.tools.show import half_blocks, show
+from safeeraser.benchmarks.tools.show import show
 from safeeraser.errors import UserError
 from safeeraser.records import Split
 from safeeraser.text import plain
@@ -76,23 +75,6 @@ def test_pictures_where_the_terminal_has_colours(folder: Path) -> None:
     assert text.count("▀") == 3 * 32 * 16
     assert "not a picture of a known format" in text
     assert "▀" not in shown(folder, colours=True, encoding="latin-1")
-
-
-def test_half_blocks_are_two_pixels_each() -> None:
-    image = Image.new("RGB", (2, 4))
-    image.putdata([(row, column, 7) for row in range(4) for column in range(2)])
-    text = half_blocks(image, width=2)
-    assert text.plain == "▀▀\n▀▀\n"
-    colours = [
-        (style.color.triplet, style.bgcolor.triplet)
-        for span in text.spans
-        if not isinstance(style := span.style, str) and style.color and style.bgcolor
-    ]
-    assert colours == [((row, column, 7), (row + 1, column, 7)) for row in (0, 2) for column in (0, 1)]
-
-
-def test_a_very_tall_picture_stays_on_the_screen() -> None:
-    assert half_blocks(Image.new("RGB", (1, 5000)), width=8).plain.count("\n") == 8
 
 
 EVIL = "<script>alert(1)</script> {{ 7 * 7 }} [red]x[/red] \x1b[2J \u202egnp.exe \x9b31m"

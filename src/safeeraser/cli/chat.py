@@ -75,13 +75,13 @@ def _question() -> str | None:
 
 def _look_at(image: Path | None) -> None:
     """Open a picture by the guarded door, and show it where the terminal can."""
-    from safeeraser.benchmarks.tools.show import half_blocks, shows_pictures
     from safeeraser.pixels import open_rgb
+    from safeeraser.terminal import show_picture
 
     if image is not None:
         picture = open_rgb(image)
-        if shows_pictures(stdout):
-            stdout.print(half_blocks(picture))
+        if not show_picture(picture, stdout):
+            say(f"{image}: {picture.width} x {picture.height} pixels, which this terminal cannot show")
 
 
 def _answer(engine: Engine, beside: Beside, columns: list[str], question: str, image: Path | None) -> None:

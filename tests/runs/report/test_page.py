@@ -25,6 +25,7 @@ from tests.runs.report.views import examples, page_view
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium: on Debian `apt-get install chromium` brings it")
 playwright = pytest.importorskip("playwright.sync_api")
+Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,12 @@ def browser() -> Iterator[playwright.Browser]:
         launched = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         yield launched
         launched.close()
+
+
+def barriers(opened: Opened) -> list[object]:
+    """What axe-core finds that shuts people out."""
+    found = Axe().run(opened.tab).response["violations"]
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
 
 
 class Opened:
@@ -64,6 +71,11 @@ class Opened:
         card.scroll_into_view_if_needed()
         return card
 
+    def figure(self, title: str, model: str) -> playwright.Locator:
+        """A cell of the overview: the first figure of that title."""
+        column = self.tab.locator("#overview thead th").all_inner_texts().index(model) - 1
+        return self.tab.locator("#overview tr", has_text=title).first.locator("td").nth(column)
+
     def choose(self, name: str, value: str) -> None:
         self.tab.locator(f"#filter-{name}").select_option(value)
 
@@ -89,7 +101,7 @@ def test_it_loads_without_an_error_and_asks_for_nothing(page: Opened) -> None:
 
 
 def test_a_figure_opens_the_answers_behind_it(page: Opened) -> None:
-    page.tab.locator("#overview tr", has_text="SARR ↓").locator("td").nth(1).get_by_role("button").click()
+    page.figure("SARR ↓", "po").get_by_role("button").first.click()
 
     assert page.count.startswith("10 of 30")
     assert page.tab.locator("#filter-part").input_value() == "decoupled"
@@ -97,7 +109,7 @@ def test_a_figure_opens_the_answers_behind_it(page: Opened) -> None:
 
 
 def test_a_figure_under_attack_opens_the_attacked_answers_beside_those_left_alone(page: Opened) -> None:
-    page.tab.locator("#heat tr", has_text="prefill 3").locator("td").nth(1).get_by_role("button").click()
+    page.tab.locator("#heat tr", has_text="prefill 3").locator("td").nth(1).get_by_role("button").first.click()
 
     assert page.count.startswith("9 of 30")  # one is unscored
     headings = page.first_card.locator("h4")
@@ -123,8 +135,12 @@ def test_filters_combine(page: Opened) -> None:
     page.choose("of", "2")
     page.choose("transition", "forgot")
     assert page.count.startswith("10 of 30")
-    page.choose("category", "Kind0")
-    assert page.count.startswith("4 of 30")
+    page.choose("category", "Kind1")
+    assert page.count.startswith("3 of 30")
+    page.tab.locator("#only-unscored").check()
+    assert page.count.startswith("1 of 30")
+    page.tab.locator("#only-cut").check()
+    assert page.count.startswith("0 of 30")
 
 
 def test_a_changed_answer_of_a_harmless_question_is_over_forgetting(page: Opened) -> None:
@@ -134,10 +150,26 @@ def test_a_changed_answer_of_a_harmless_question_is_over_forgetting(page: Opened
 
 
 def test_an_unscored_answer_is_found(page: Opened) -> None:
-    page.choose("flag", "unscored")
+    page.figure("ASR ↓", "po").get_by_role("button", name="1 unscored").click()
 
     assert page.count.startswith("1 of 30")
     playwright.expect(page.first_card).to_contain_text("unsafe: unscored")
+
+
+def test_a_difference_opens_the_answers_that_differ(page: Opened) -> None:
+    page.figure("ASR ↓", "po+pd").get_by_role("button", name="−100.0 to vanilla").click()
+    assert page.count.startswith("9 of 30")  # one is unscored
+    page.open("")
+    page.figure("ASR ↓", "po+pd").get_by_role("button", name="±0.0 to po").click()
+    assert page.count.startswith("0 of 30")
+
+
+def test_going_back_leads_to_what_was_shown_before(page: Opened) -> None:
+    page.choose("part", "retain")
+    page.figure("SARR ↓", "po").get_by_role("button").first.click()
+    page.tab.go_back()
+
+    playwright.expect(page.tab.locator("#filter-part")).to_have_value("retain")
 
 
 def test_search_looks_into_questions_and_answers(page: Opened) -> None:
@@ -195,8 +227,26 @@ def test_samples_of_an_answer_can_be_switched(browser: playwright.Browser, tmp_p
     opened.first_card.get_by_role("button", name="sample 1 of 2: next").click()
     playwright.expect(opened.first_card.locator(".row").first.locator(".answer").nth(2)).to_contain_text("more")
     opened.choose("sample", "1")
-    opened.choose("flag", "missing")
+    opened.tab.locator("#only-missing").check()
     assert opened.count.startswith("2 of 3")
+
+
+def test_seeds_are_switched_by_run(browser: playwright.Browser, tmp_path: Path) -> None:
+    view = page_view(tmp_path, 2)
+    for model, run in zip(view["models"], ("", "seed-1", "seed-2"), strict=False):
+        model["run"] = run
+        model["name"] = f"{run}/po" if run else "vanilla"
+    file = tmp_path / "report.html"
+    file.write_text(build("seeds", view), encoding="utf-8")
+    opened = Opened(browser, file)
+
+    opened.tab.locator("#run").select_option("seed-2")
+    headings = opened.first_card.locator("h4")
+    headings.first.wait_for()
+    assert headings.all_inner_texts()[:3] == ["reference", "vanilla", "seed-2/po"]
+    assert opened.tab.locator("#filter-of option:checked").inner_text() == "seed-2/po"
+    opened.tab.locator("#run").select_option("")
+    playwright.expect(opened.first_card.locator("h4").nth(2)).to_have_text("seed-1/po")
 
 
 def test_judges_that_differ_are_counted_and_opened(browser: playwright.Browser, tmp_path: Path) -> None:
@@ -239,12 +289,45 @@ def test_the_keyboard_goes_from_card_to_card_and_to_the_search(page: Opened) -> 
     assert page.tab.evaluate("document.activeElement.id") == "filter-q"
 
 
-def test_dark_and_narrow_screens_show_all_columns(page: Opened, browser: playwright.Browser) -> None:
-    narrow = Opened(browser, page.file, color_scheme="dark", viewport={"width": 360, "height": 740})
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_every_screen_shows_all_columns_and_is_accessible(
+    page: Opened, browser: playwright.Browser, scheme: str, width: int
+) -> None:
+    opened = Opened(browser, page.file, color_scheme=scheme, viewport={"width": width, "height": 740})
+    opened.first_card.locator("h4").first.wait_for()
+    opened.tab.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
 
-    assert narrow.tab.evaluate("document.documentElement.dataset.theme") == "dark"
-    assert narrow.tab.evaluate("document.documentElement.scrollWidth") <= 360
-    assert narrow.said == []
+    assert opened.tab.evaluate("document.documentElement.dataset.theme") == scheme
+    assert opened.tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert opened.said == []
+    assert barriers(opened) == []
+
+
+def test_points_of_a_plot_are_reached_without_a_pointer(page: Opened) -> None:
+    plot = page.tab.locator("figure", has_text="Decision margin: po")
+    plot.get_by_text("as a table").click()
+    plot.get_by_role("button", name="harmful pictures, n 1, 1").press("Enter")
+
+    assert page.count.startswith("1 of 30")
+    assert page.tab.evaluate("document.activeElement.id") == "answers-title"
+
+
+def test_a_filter_keeps_the_keyboard(page: Opened) -> None:
+    for name in ("filter-part", "attack", "column-1"):
+        field = page.tab.locator(f"#{name}")
+        field.focus()
+        field.press("Space") if name.startswith("column") else field.select_option(index=1)
+        assert page.tab.evaluate("document.activeElement.id") == name
+
+
+def test_paper_shows_every_card_and_figure(page: Opened) -> None:
+    page.tab.pdf()  # which fires what printing does
+    page.tab.emulate_media(media="print")
+
+    assert page.tab.locator("article.card:visible").count() == 20
+    playwright.expect(page.figure("ASR ↓", "po").get_by_role("button").first).to_be_visible()
+    playwright.expect(page.tab.locator("#filters")).to_be_hidden()
+    page.tab.emulate_media(media="screen")
 
 
 def test_hostile_content_does_nothing_but_be_shown(browser: playwright.Browser, tmp_path: Path) -> None:
@@ -282,6 +365,7 @@ def test_a_contact_sheet_has_the_same_pictures_and_does_nothing_else(
     assert hidden.count() == 0
     assert evil in (opened.tab.locator("main").text_content() or "")
     assert opened.said == []
+    assert barriers(opened) == []
 
 
 def test_labels_are_kept_and_saved(browser: playwright.Browser, tmp_path: Path) -> None:
@@ -303,3 +387,4 @@ def test_labels_are_kept_and_saved(browser: playwright.Browser, tmp_path: Path) 
     assert list(labelled.labels.values()) == [0]
     assert labelled.generation.answer == "<b>No.</b>"
     assert opened.said == []
+    assert barriers(opened) == []

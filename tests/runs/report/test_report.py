@@ -18,10 +18,12 @@ from rich.console import Console
 
 from safeeraser import text as texts
 from safeeraser.metrics import MEASURES, score
+from safeeraser.metrics.attacked import Outcome, Recovered
 from safeeraser.records import Example, Generation, Metric, Split, Stream
 from safeeraser.runs import report
 from safeeraser.runs.report import markdown, plot, table
 from safeeraser.runs.report.answers import pick
+from safeeraser.runs.report.attacks import print_outcomes
 from safeeraser.text import line
 
 NASTY = "<script>alert(1)</script> | [x](http://a.b) `code` ``` **b** $x_2$ \x1b[31mred\x1b[0m\u202e [b]r[/b]\r\n# h"
@@ -259,6 +261,30 @@ def test_a_failed_plot_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(OSError, match="no space left"):
         plot.draw([], [], tmp_path / "plot.png")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("plot.png", b"old")]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_names_of_attacks_are_whole_at_any_width(width: int) -> None:
+    figures = ("asr", "generality"), ("rr", "generality"), ("sarr", "decoupled"), ("retain_accuracy", "retain")
+    found = [
+        Outcome(
+            attack,
+            variant,
+            "po+pd",
+            tuple(metric("po+pd", name, part, 0.9375, n=n) for name, part in figures),
+            recovered=Recovered(value=0.9375, low=0.5, high=1.0, n=n),
+        )
+        for attack, variant, n in (("relearn-harmful", "4x10", 16), ("universal-perturbation", "12/255", 15))
+    ]
+    output = io.StringIO()
+
+    print_outcomes(found, [], Console(file=output, width=width))
+
+    text = output.getvalue()
+    assert all(name in text for name in ("relearn-harmful 4x10", "universal-perturbation 12/255", "po+pd, n 15–16"))
+    assert "…" not in text
+    assert text.count("93.8") == 10
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_scores_of_nothing_are_shown_as_not_scored() -> None:

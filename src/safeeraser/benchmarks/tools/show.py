@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from PIL import Image
-from rich.color import Color
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from safeeraser.benchmarks.tools.cards import Card
 from safeeraser.pixels import ImageError, open_rgb
 from safeeraser.records import Example, Stream
+from safeeraser.terminal import half_blocks, has_half_blocks
 from safeeraser.text import plain
-
-WIDTH = 32
-"""Columns a picture takes in the terminal; a character is two pixels, one above the other."""
 
 _LONGEST = 400  # characters of a text that are shown
 _COLOURS = {Stream.FORGET: "red", Stream.RETAIN: "green", Stream.DECOUPLED: "cyan"}
@@ -28,13 +23,7 @@ _COLOURS = {Stream.FORGET: "red", Stream.RETAIN: "green", Stream.DECOUPLED: "cya
 def show(cards: Iterable[Card], console: Console) -> None:
     """Print records; pictures as coloured half blocks where the console has the colours, by name where it has not."""
     for card in cards:
-        console.print(render(card, pictures=shows_pictures(console)))
-
-
-def shows_pictures(console: Console) -> bool:
-    """Whether a console has the colours and characters that a picture takes."""
-    blocks = (console.encoding or "").lower().replace("-", "") in ("utf8", "utf16", "utf32")
-    return console.is_terminal and console.color_system in ("256", "truecolor") and blocks
+        console.print(render(card, pictures=has_half_blocks(console)))
 
 
 def render(card: Card, *, pictures: bool) -> Panel:
@@ -53,21 +42,6 @@ def render(card: Card, *, pictures: bool) -> Panel:
         pairs.add_row(Text(example.stream, _COLOURS[example.stream]), _question(example), _clipped(example.answer))
     title = Text(" · ".join(plain(part) for part in (card.id, card.category) if part))
     return Panel(Group(top, pairs), title=title, title_align="left")
-
-
-def half_blocks(image: Image.Image, width: int = WIDTH) -> Text:
-    """A picture as text, `width` columns wide: the colour of an upper half block is one pixel, its ground the next."""
-    height = max(1, round(image.height * width / image.width / 2))
-    small = image.resize((width, 2 * min(height, width)))
-    pixels = list(small.tobytes())
-    colours = [Color.from_rgb(*pixels[start : start + 3]) for start in range(0, len(pixels), 3)]
-    text = Text()
-    for row in range(0, small.height, 2):
-        for column in range(width):
-            upper, lower = (colours[(row + half) * width + column] for half in (0, 1))
-            text.append("▀", Style(color=upper, bgcolor=lower))
-        text.append("\n")
-    return text
 
 
 def _picture(path: Path, caption: str, pictures: bool) -> RenderableType:

@@ -25,8 +25,36 @@ function button(label, act, attributes = {}) {
   return make("button", { type: "button", on: { click: act }, ...attributes }, label);
 }
 
+/** A button that copies what `words` gives, and says whether it could. */
+function copying(label, words) {
+  const made = button(label, async () => {
+    const done = await navigator.clipboard?.writeText(words()).then(
+      () => "copied",
+      () => null,
+    );
+    made.textContent = done ?? "copying is not allowed here";
+    setTimeout(() => {
+      made.textContent = label;
+    }, 2000);
+  });
+  return made;
+}
+
+// Halves are rounded as Python rounds them, so that the page says what the tables of the run say.
+const TENTHS = new Intl.NumberFormat("en", {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+  roundingMode: "halfEven",
+  useGrouping: false,
+});
+
+/** A share as per cent, to a tenth and without the sign. */
+function hundredths(share) {
+  return TENTHS.format(100 * share);
+}
+
 function percent(share) {
-  return `${(100 * share).toFixed(1)}%`;
+  return `${hundredths(share)}%`;
 }
 
 function remembered(key, fallback) {

@@ -114,13 +114,24 @@ def _shown(model: str, found: Sequence[Outcome], titles: Mapping[str, str]) -> T
     if not found:
         return ""
     measured = [name for name in titles if any(each.metric(name) for each in found)]
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title=line(model), title_justify="left")
+    counts = {metric.n for each in found for name in measured if (metric := each.metric(name))}
+    asked = "–".join(map(str, sorted({min(counts), max(counts)})))
+    shown = Table(
+        title=Text(f"{line(model)}, n {asked}"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     recovered = ["recovered"] if titles is _TITLES else []
     for heading in ("attack", *(titles[name] for name in measured), *recovered):
-        shown.add_column(heading, justify="left" if heading == "attack" else "right")
+        name = heading == "attack"  # whole, while figures may go over two lines: the share, and its interval below
+        shown.add_column(heading, justify="left" if name else "right", no_wrap=name)
     for outcome in found:
         cells = [_value(outcome.metric(name)) for name in measured]
-        shown.add_row(_named(outcome), *cells, *(_value(outcome.recovered) for _ in recovered))
+        cells += [_value(outcome.recovered) for _ in recovered]
+        shown.add_row(*map(Text, (_named(outcome), *cells)))
     return shown
 
 

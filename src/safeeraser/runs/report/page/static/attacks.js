@@ -30,10 +30,10 @@ const UNDER_ATTACK = {
 const READ = ["begun_harmful", "begun_harmless", "probe", "probe_control", "selectivity"]; // in the model: no answers
 
 /** The answers behind a figure: the attacked model beside the same model left alone. */
-function openAttack(found, name) {
+function openAttack(found, name, changes = null) {
   const m = MODELS.findIndex((each) => same(each.attack, [found.attack, found.point, found.model]));
   const [, part] = UNDER_ATTACK[name];
-  const narrow = name === "recovered" ? { transition: "recovered" } : { verdict: BEHIND[name] };
+  const narrow = changes ?? (name === "recovered" ? { transition: "recovered" } : { verdict: BEHIND[name] });
   if (m >= 0) open({ models: beside(m), of: String(m), part, ...narrow });
 }
 
@@ -45,7 +45,13 @@ function heatCell(found, name) {
   const metric = found?.figures[name];
   if (!metric) return make("td", { class: "figure soft" }, "–");
   const differences = found.differences.filter((each) => each.name === name);
-  const cell = figure(metric, differences, READ.includes(name) ? null : () => openAttack(found, name));
+  const cell = figure(
+    metric,
+    differences,
+    READ.includes(name) ? null : () => openAttack(found, name),
+    () => () => openAttack(found, name, { differs: BEHIND[name] }),
+    (_, changes) => openAttack(found, name, changes),
+  );
   if (metric.value === null) return cell;
   const bad = UNDER_ATTACK[name][2] === "low" ? metric.value : 1 - metric.value;
   cell.style.background = `color-mix(in srgb, var(--bad-ground) ${Math.round(100 * Math.min(1, Math.max(0, bad)))}%, var(--good-ground))`;

@@ -173,7 +173,7 @@ function fill(article) {
     "aria-label": "Show this question alone, with an address to copy",
   });
   article.append(
-    make("p", { class: "question", dir: "auto" }, EX.question[first], " ", link),
+    make("h3", { class: "question", dir: "auto" }, EX.question[first], " ", link),
     ...card.rows.map((e) => rowOf(e, card.matching.size < card.rows.length && card.matching.has(e))),
   );
   article.style.minHeight = "";
@@ -214,21 +214,31 @@ function draw() {
 }
 
 function change(changes) {
+  const focused = document.activeElement.id;
   Object.assign(view, changes);
   picked.clear();
   writeAddress();
+  show();
+  if (focused) document.getElementById(focused)?.focus(); // the form was built anew
+}
+
+function show() {
   buildForm();
   draw();
 }
 
+const PRINTED = 1000; // cards on paper
+
+/** Draw the cards that are not in view too: paper shows them. */
+function beforePrint() {
+  for (const article of [...document.querySelectorAll("article.card")].slice(0, PRINTED)) fill(article);
+  document.getElementById("not-printed").textContent =
+    cards.length > PRINTED ? `The first ${PRINTED} of these cards. Filters choose which.` : "";
+}
+
 function select(key, label, options) {
   const made = make("select", {
-    on: {
-      change: (event) => {
-        change({ [key]: event.target.value });
-        document.getElementById(`filter-${key}`).focus(); // the form was built anew
-      },
-    },
+    on: { change: (event) => change({ [key]: event.target.value }) },
     id: `filter-${key}`,
   });
   for (const [value, words] of options)
@@ -260,27 +270,37 @@ function field(key, label, type) {
 const distinct = (values) => [...new Set(values.filter((value) => value !== null && value !== ""))].sort();
 const named = (table) => [["", "any"], ...Object.entries(table).map(([key, [words]]) => [key, words])];
 
+/** Boxes of which several can be ticked: [value, words] each; `changed` gets those that then are. */
+function boxes(name, legend, all, ticked, changed) {
+  const made = all.map(([value, words]) => {
+    const act = (event) =>
+      changed(
+        all.map(([each]) => each).filter((each) => (each === value ? event.target.checked : ticked.includes(each))),
+      );
+    const box = make("input", {
+      type: "checkbox",
+      id: `${name}-${value}`,
+      checked: ticked.includes(value),
+      on: { change: act },
+    });
+    return make("label", { class: "check" }, box, words);
+  });
+  return make("fieldset", {}, make("legend", {}, legend), ...made);
+}
+
 /** The models as columns to choose, and those under attack that are columns now. */
 function modelBoxes() {
-  const boxes = [...PLAIN, ...chosen().filter((m) => MODELS[m].attack)].map((index) =>
-    make(
-      "label",
-      { class: "check" },
-      make("input", {
-        type: "checkbox",
-        checked: chosen().includes(index),
-        on: {
-          change: (event) => {
-            const now = chosen().filter((m) => m !== index);
-            if (event.target.checked) now.push(index);
-            change({ models: now.sort((a, b) => a - b).join(".") });
-          },
-        },
-      }),
-      MODELS[index].name,
-    ),
+  const all = [...PLAIN, ...chosen().filter((m) => MODELS[m].attack)].map((m) => [m, MODELS[m].name]);
+  return boxes("column", "columns; the first is what others are compared with", all, chosen(), (now) =>
+    change({ models: now.join(".") }),
   );
-  return make("fieldset", {}, make("legend", {}, "columns; the first is what others are compared with"), ...boxes);
+}
+
+function flagBoxes() {
+  const all = Object.entries(FLAGS)
+    .filter(([flag]) => flag !== "disagree" || JUDGES.length > 1)
+    .map(([flag, [words]]) => [flag, words]);
+  return boxes("only", "only", all, flags(), (now) => change({ flags: now.join(".") }));
 }
 
 /** A choice that sets several keys of the view at once. */
@@ -342,11 +362,10 @@ function buildForm() {
     ...optional("stream", "kind of picture", ROLES),
     ...optional("category", "category"),
     ...optional("keyword", "keyword"),
-    ...optional("subset", "keywords"),
+    ...optional("subset", "seen or unseen"),
     ...optional("kind", "kind of question"),
     select("verdict", "verdict", named(VERDICTS)),
     select("transition", "change from the first column", named(TRANSITIONS)),
-    select("flag", "only", named(FLAGS)),
     field("least", "at least, characters", "number"),
     field("most", "at most, characters", "number"),
     select("sort", "order", [
@@ -364,6 +383,7 @@ function buildForm() {
           ]),
         ]
       : []),
+    flagBoxes(),
     modelBoxes(),
     make("div", { class: "actions" }, revealAll(draw), ...narrowing(), ...actions()),
   );
@@ -375,6 +395,8 @@ function narrowing() {
     only: (value) => `question ${value}`,
     margin: (value) => `decision margin ${value.replace("..", " to ")}`,
     between: (value) => `judges disagree: ${value.split(".")[0]}`,
+    differs: (value) => `other than the first column: ${VERDICTS[value]?.[0] ?? value}`,
+    unscored: (value) => `unscored: ${VERDICTS[value]?.[2].join(", ") ?? value}`,
   };
   return Object.entries(words)
     .filter(([key]) => view[key])
@@ -383,7 +405,7 @@ function narrowing() {
 
 function actions() {
   return [
-    button("copy link", () => navigator.clipboard?.writeText(location.href)),
+    copying("copy link", () => location.href),
     button("CSV", () => save("answers.csv", "text/csv", csv(exported(cards)))),
     button("JSON", () => save("answers.json", "application/json", JSON.stringify(exported(cards), null, 1))),
     button("reset", () => change({ ...DEFAULTS })),

@@ -6,7 +6,7 @@ const BEHIND = {
   meaningless: "meaningless",
   sarr: "over",
   sarr_refusal: "refused",
-  sarr_meaningless: "meaningless",
+  sarr_meaningless: "garbled",
   beside: "beside",
   kept: "kept",
   partly_refused: "partial",
@@ -15,22 +15,33 @@ const BEHIND = {
 };
 const COLOURS = ["#3b7dd8", "#d9622b", "#2f9e5c", "#9457c9", "#b3861b", "#c43d6b", "#2a9aa3", "#6b7480"];
 
-function behind(metric) {
+/** The answers that a figure is over, narrowed by `changes`. */
+function behind(metric, changes = { verdict: BEHIND[metric.name] ?? "" }) {
   const of = MODELS.findIndex((model) => model.name === metric.model);
   const shown = DEFAULTS.models.split(".").includes(String(of)) ? DEFAULTS.models : `${PLAIN[0]}.${of}`;
   open({
     models: shown,
     of: String(Math.max(of, 0)),
     part: metric.part,
-    verdict: BEHIND[metric.name] ?? "",
     kind: metric.name === "name_accuracy" ? "name" : "",
     ...narrowed(metric.group),
+    ...changes,
   });
 }
 
+/** The answers of which a figure's model and its baseline were judged otherwise. */
+function apartFrom(each) {
+  const columns = [each.baseline, each.model].map((name) => MODELS.findIndex((model) => model.name === name));
+  return () => behind(each, { models: columns.join("."), differs: BEHIND[each.name] });
+}
+
+/** Show these answers; going back leads to where the reader was. */
 function open(changes) {
+  history.pushState({ ...view }, "", location.href);
   change({ ...DEFAULTS, ...changes });
-  document.getElementById("answers").scrollIntoView();
+  const title = document.getElementById("answers-title");
+  title.scrollIntoView();
+  title.focus({ preventScroll: true });
 }
 
 function narrowed(group) {
@@ -38,28 +49,35 @@ function narrowed(group) {
   return value !== undefined && key in DEFAULTS && key in EX ? { [key]: value } : {};
 }
 
-function difference(each) {
+function difference(each, act) {
   const p = each.adjusted < 0.001 ? "p <0.001" : `p ${each.adjusted?.toFixed(3)}`;
   const size =
-    Math.abs(each.value) < 0.0005 ? "±0.0" : `${each.value > 0 ? "+" : "−"}${(100 * Math.abs(each.value)).toFixed(1)}`;
+    Math.abs(each.value) < 0.0005 ? "±0.0" : `${each.value > 0 ? "+" : "−"}${hundredths(Math.abs(each.value))}`;
   const sure = each.adjusted !== null && each.adjusted < 0.05 ? "change" : "change soft";
-  const found = make("small", { class: sure }, `${size} to ${each.baseline}, ${p}`);
+  const baseline = each.baseline === "none" ? "no attack" : each.baseline;
+  const label = `${size} to ${baseline}: show the answers that differ`;
+  const shown = act ? button(size, act, { class: "link", "aria-label": label }) : size;
+  const found = make("small", { class: sure }, shown, ` to ${baseline}, ${p}`);
   if (each.low !== null)
-    found.title = `95% interval ${(100 * each.low).toFixed(1)} to ${(100 * each.high).toFixed(1)}, corrected, n ${each.n}`;
+    found.title = `95% interval ${hundredths(each.low)} to ${hundredths(each.high)}, corrected, n ${each.n}`;
   return found;
 }
 
-/** A figure that opens the answers behind it, with its interval, n and what it differs from. */
-function figure(metric, differences, act = () => behind(metric)) {
+/** A figure that opens the answers behind it, with its interval, n and what it differs from, which open theirs. */
+function figure(metric, differences, act = () => behind(metric), apart = apartFrom, missing = behind) {
   if (!metric) return make("td", { class: "figure soft" }, "–");
-  const words = metric.value === null ? "not scored" : (100 * metric.value).toFixed(1);
-  const range = metric.low === null ? "" : `${(100 * metric.low).toFixed(0)}–${(100 * metric.high).toFixed(0)}, `;
+  const words = metric.value === null ? "not scored" : hundredths(metric.value);
+  const range = metric.low === null ? "" : `${ends(metric)}, `;
+  const known = metric.name in BEHIND;
+  const left = `${metric.unscored} unscored`;
+  const show = () => missing(metric, { unscored: BEHIND[metric.name] });
+  const unscored = act && known ? button(left, show, { class: "link", "aria-label": `${left}: show them` }) : left;
   return make(
     "td",
     { class: "figure" },
     act ? button(words, act, { class: "link", "aria-label": `${words}: show the answers behind it` }) : words,
-    make("small", {}, `${range}n ${metric.n}${metric.unscored ? `, ${metric.unscored} unscored` : ""}`),
-    ...differences.filter((each) => each.value !== null).map(difference),
+    make("small", {}, `${range}n ${metric.n}`, ...(metric.unscored ? [", ", unscored] : [])),
+    ...differences.filter((each) => each.value !== null).map((each) => difference(each, act && known && apart(each))),
   );
 }
 
@@ -115,6 +133,39 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+/** What a plot shows, as a table, for those who do not see it or have no pointer. It is made when it is opened. */
+function plotted(title, { data: shown, options }, points) {
+  const { x, y } = options.scales;
+  const cell = (value) => (typeof value === "number" ? String(Number(value.toFixed(4))) : value);
+  const rows = (set, number) =>
+    set.data.map((at, index) => {
+      const value = cell(at.y ?? at);
+      const act = () => points(number, index);
+      const known =
+        points && value !== "0"
+          ? button(value, act, { class: "link", "aria-label": `${set.label}, ${value}: show the answers` })
+          : value;
+      return make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, set.label),
+        make("td", {}, cell(at.x ?? shown.labels[index])),
+        make("td", {}, known),
+      );
+    });
+  const box = make("div", { class: "scroll data", tabindex: 0, role: "region", "aria-label": `${title}, as a table` });
+  const fold = make("details", {}, make("summary", {}, "as a table"), box);
+  fold.addEventListener("toggle", () => {
+    if (!fold.open || box.childElementCount) return;
+    const head = ["", x.title.text, y.title.text].map((words) =>
+      words ? make("th", { scope: "col" }, words) : make("td", {}),
+    );
+    const sets = shown.datasets.filter((set) => !set.extra);
+    box.append(make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...sets.flatMap(rows))));
+  });
+  return fold;
+}
+
 /** A plot; `points` tell for a chosen point (number of the line, of the point) which answers are behind it. */
 function chart(title, about, config, points = null) {
   const canvas = make("canvas", { role: "img", "aria-label": `${title}. ${about}` });
@@ -122,7 +173,13 @@ function chart(title, about, config, points = null) {
   document
     .getElementById("charts")
     .append(
-      make("figure", {}, make("figcaption", {}, make("h3", {}, title), make("p", { class: "note" }, about)), box),
+      make(
+        "figure",
+        {},
+        make("figcaption", {}, make("h3", {}, title), make("p", { class: "note" }, about)),
+        box,
+        plotted(title, config, points),
+      ),
     );
   Chart.defaults.color = colour("--soft");
   Chart.defaults.borderColor = colour("--line");
@@ -132,8 +189,13 @@ function chart(title, about, config, points = null) {
   return new Chart(canvas, { ...config, options });
 }
 
+/** The ends of an interval in per cent, rounded outwards as those of the run's tables are. */
+function ends({ low, high }) {
+  return `${Math.floor(100 * low + 1e-6)}–${Math.ceil(100 * high - 1e-6)}`;
+}
+
 function interval(metric) {
-  const range = metric.low === null ? "" : ` [${(100 * metric.low).toFixed(0)}–${(100 * metric.high).toFixed(0)}]`;
+  const range = metric.low === null ? "" : ` [${ends(metric)}]`;
   return `${percent(metric.value)}${range} n ${metric.n}`;
 }
 
@@ -168,6 +230,7 @@ function plotTrade() {
   sets.push({
     type: "line",
     label: "Pareto front",
+    extra: true,
     data: front.map(at),
     borderColor: "#8887",
     borderDash: [4, 4],
@@ -349,7 +412,7 @@ function provenance() {
         "div",
         { class: "command" },
         make("code", {}, command),
-        button("copy", () => navigator.clipboard?.writeText(command)),
+        copying("copy", () => command),
       ),
     );
   const models = PLAIN.map((m) => MODELS[m]);

@@ -21,10 +21,15 @@ document.addEventListener("keydown", keys);
 window.addEventListener("hashchange", () => {
   if (location.hash.includes("?")) {
     readAddress();
-    buildForm();
-    draw();
+    show();
   }
 });
+window.addEventListener("popstate", ({ state }) => {
+  if (!state) return; // a link within the page
+  view = { ...DEFAULTS, ...state };
+  show();
+});
+window.addEventListener("beforeprint", beforePrint);
 document.getElementById("notes").append(...data.notes.map((words) => make("li", {}, words)));
 tableOf(document.getElementById("overview"), false);
 document.getElementById("groups-box").addEventListener("toggle", (event) => {
@@ -34,6 +39,6 @@ attackSection();
 judgeMatrix();
 provenance();
 readAddress();
-buildForm();
-draw();
+history.replaceState({ ...view }, "", location.href);
+show();
 drawPlots();
