@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.resources
 import json
 import random
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
 SIZE = 84
+_POINTS = 200  # of the font, from which icons are scaled down
 COLOURS = {
     "red": (214, 39, 40),
     "orange": (255, 140, 20),
@@ -21,16 +24,22 @@ COLOURS = {
     "black": (20, 20, 20),
     "white": (250, 250, 250),
 }
+FAMILIES = {
+    "material": ("materialdesignicons6-webfont-6.9.96.ttf", "materialdesignicons6-webfont-charmap-6.9.96.json"),
+    "phosphor": ("phosphor-1.3.0.ttf", "phosphor-charmap-1.3.0.json"),
+    "remix": ("remixicon-2.5.0.ttf", "remixicon-charmap-2.5.0.json"),
+}
+"""Icon families beside Font Awesome: font and names."""
 COUNTS = ("One", "Two", "Three")
 SHARES = (10, 1, 1)  # of the pictures, that show one, two and three objects
-_SHIFT = 12
-_POSITIONS = {
+_DIRECTIONS = {
     "In the middle": (0, 0),
-    "On the left": (-_SHIFT, 0),
-    "On the right": (_SHIFT, 0),
-    "At the top": (0, -_SHIFT),
-    "At the bottom": (0, _SHIFT),
+    "On the left": (-1, 0),
+    "On the right": (1, 0),
+    "At the top": (0, -1),
+    "At the bottom": (0, 1),
 }
+_CORNERS = ((-31, -31), (31, -31), (-31, 31), (31, 31))
 _PLACES_OF_MANY = {2: ((-21, 0), (21, 0)), 3: ((-21, -20), (21, -20), (0, 21))}
 
 
@@ -44,22 +53,48 @@ class Picture:
     position: str | None
 
 
-def draw(icon: str, rng: random.Random, shares: tuple[int, int, int] = SHARES) -> Picture:
-    """Draw `icon` (a Font Awesome solid name) at 84 x 84 pixels; equal `rng` states give equal pixels.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a picture of one object is drawn.
 
-    `shares` are the odds of one, two and three objects.
+    `height` is the range of the object's longer side and `shift` how far it is moved from the middle, both in pixels;
+    `angle` is the range of its rotation, in degrees. `extra` are icons drawn small in the corners.
+    """
+
+    height: tuple[int, int] = (54, 64)
+    angle: tuple[float, float] = (-12, 12)
+    shift: int = 12
+    extra: tuple[str, ...] = ()
+
+
+STANDARD = Look()
+
+
+def draw(icon: str, rng: random.Random, shares: tuple[int, int, int] = SHARES, look: Look = STANDARD) -> Picture:
+    """Draw `icon` at 84 x 84 pixels; equal `rng` states give equal pixels, but for what `icon` is.
+
+    An icon is a Font Awesome solid name, or `family:name` of another family. `shares` are the odds of one, two and
+    three objects.
     """
     colour = rng.choice(list(COLOURS))
     count = rng.choices((1, 2, 3), weights=shares)[0]
-    position = rng.choice(list(_POSITIONS)) if count == 1 else None
+    position = rng.choice(list(_DIRECTIONS)) if count == 1 else None
     canvas = _background(COLOURS[colour], rng)
-    places = _PLACES_OF_MANY[count] if position is None else (_POSITIONS[position],)
-    height = rng.randint(54, 64) if count == 1 else rng.randint(38, 42)
-    angle = rng.uniform(-12, 12)
+    if position is None:
+        places = _PLACES_OF_MANY[count]
+    else:
+        right, down = _DIRECTIONS[position]
+        places = ((right * look.shift, down * look.shift),)
+    height = rng.randint(*look.height) if count == 1 else rng.randint(38, 42)
+    angle = rng.uniform(*look.angle)
     for x, y in places:
         stamp = _stamp(icon, height, COLOURS[colour], angle)
         left = SIZE // 2 + x + rng.randint(-2, 2) - stamp.width // 2
         top = SIZE // 2 + y + rng.randint(-2, 2) - stamp.height // 2
+        canvas.paste(stamp, (_clamp(left, stamp.width), _clamp(top, stamp.height)), stamp)
+    for other, (x, y) in zip(look.extra, rng.sample(_CORNERS, len(look.extra)), strict=True):
+        stamp = _stamp(other, 20, COLOURS[rng.choice(list(COLOURS))], rng.uniform(*look.angle))
+        left, top = SIZE // 2 + x - stamp.width // 2, SIZE // 2 + y - stamp.height // 2
         canvas.paste(stamp, (_clamp(left, stamp.width), _clamp(top, stamp.height)), stamp)
     return Picture(canvas, colour, count, position)
 
@@ -102,8 +137,10 @@ def _stamp(icon: str, height: int, colour: tuple[int, int, int], angle: float) -
 @cache
 def _glyph(icon: str) -> Image.Image:
     """The icon's mask, cropped to its ink, drawn large once and scaled down for each picture."""
+    family, _, name = icon.rpartition(":")
+    font, codes = (_other_family(family) if family else (_font(), code_points()))
     mask = Image.new("L", (320, 320), 0)
-    ImageDraw.Draw(mask).text((160, 160), chr(code_points()[icon]), font=_font(), fill=255, anchor="mm")
+    ImageDraw.Draw(mask).text((160, 160), chr(codes[name]), font=font, fill=255, anchor="mm")
     box = mask.getbbox()
     assert box is not None, icon
     return mask.crop(box)
@@ -121,4 +158,13 @@ def code_points() -> dict[str, int]:
 def _font() -> ImageFont.FreeTypeFont:
     file = importlib.resources.files("fontawesomefree") / "static/fontawesomefree/webfonts/fa-solid-900.ttf"
     with importlib.resources.as_file(file) as path:
-        return ImageFont.truetype(str(path), 200)
+        return ImageFont.truetype(str(path), _POINTS)
+
+
+@cache
+def _other_family(family: str) -> tuple[ImageFont.FreeTypeFont, dict[str, int]]:
+    """Font and code points of a family that comes with qtawesome, which is not imported: that would want Qt."""
+    font, codes = FAMILIES[family]
+    fonts = Path(str(importlib.metadata.distribution("qtawesome").locate_file("qtawesome/fonts")))
+    named = json.loads((fonts / codes).read_text(encoding="utf-8"))
+    return ImageFont.truetype(str(fonts / font), _POINTS), {name: int(code, 16) for name, code in named.items()}
