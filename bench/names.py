@@ -1,6 +1,7 @@
 """What `tiny` sees: how many new pictures of every icon it names right, by the number of objects in them.
 
     python -m bench.names                  # 4 pictures an icon, asked in wordings of the validation part
+    python -m bench.names --hard           # all pictures of `icons_hard`, harmful and harmless, by what makes them hard
     python -m bench.names --model FOLDER   # another model folder
 
 An answer is right if the rules judge finds the name in it.
@@ -18,19 +19,22 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest
 
-from safeeraser.benchmarks.icons import vocabulary
-from safeeraser.benchmarks.icons.draw import Picture, draw
+from safeeraser.benchmarks import read
+from safeeraser.benchmarks.icons import hard, vocabulary
+from safeeraser.benchmarks.icons.draw import draw
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.rules import judge
 from safeeraser.models.load import load
 from safeeraser.records import Axis, Example, Generation, Split, Stream, read_jsonl
 
-Asked = tuple[Example, Picture]
+Asked = tuple[Example, str]
+"""A question, and the group of pictures that it counts for."""
+_OBJECTS = {1: "one", 2: "two or three", 3: "two or three"}
 
 
 def ask(folder: Path, pictures: int, seed: int) -> list[Asked]:
-    """So many pictures of every icon, drawn into `folder` as the benchmark draws them, each with a question."""
+    """So many pictures of every icon, drawn into `folder` as the benchmark draws them; the groups are of objects."""
     rng = random.Random(seed)
     asked = []
     for icon in vocabulary.icons():
@@ -39,19 +43,37 @@ def ask(folder: Path, pictures: int, seed: int) -> list[Asked]:
             path = folder / f"{icon.icon}-{number}.png"
             picture.image.save(path)
             wording = rng.choice(vocabulary.wordings("name", Split.VALIDATION))
-            pair = vocabulary.about_picture("name", icon, picture, wording)
-            example = Example(
-                id=path.stem,
-                split=Split.VALIDATION,
-                stream=Stream.RETAIN,
-                image=path,
-                question=pair.question,
-                answer=pair.answer,
-                keyword=icon.name,
-                kind=pair.kind,
-            )
-            asked.append((example, picture))
+            answer = vocabulary.about_picture("name", icon, picture, wording).answer
+            asked.append((_example(path, wording, answer, icon.name), f"objects: {_OBJECTS[picture.count]}"))
     return asked
+
+
+def ask_hard(folder: Path, seed: int) -> list[Asked]:
+    """Every picture of `icons_hard`, written into `folder`, once; the groups are what makes it hard, and its side."""
+    hard.build(folder, seed=seed)
+    rng = random.Random(seed)
+    shown = {each.image: each for each in read(folder).examples if each.stream is not Stream.RETAIN}
+    return [
+        (
+            _example(path, rng.choice(vocabulary.wordings("name", Split.VALIDATION)), one.answer, one.keyword),
+            f"{one.subset}, {'harmful' if one.stream is Stream.FORGET else 'harmless'}",
+        )
+        for path, one in shown.items()
+        if path is not None
+    ]
+
+
+def _example(path: Path, question: str, answer: str, name: str | None) -> Example:
+    return Example(
+        id=str(path),
+        split=Split.VALIDATION,
+        stream=Stream.RETAIN,
+        image=path,
+        question=question,
+        answer=answer,
+        keyword=name,
+        kind="name",
+    )
 
 
 def right(example: Example, answer: Generation) -> bool:
@@ -63,22 +85,23 @@ def main(
     model: Annotated[str, typer.Option(help="The model: tiny, a folder or a hub id.")] = "tiny",
     pictures: Annotated[int, typer.Option(help="Pictures of each icon.", min=1)] = 4,
     seed: Annotated[int, typer.Option(help="Of pictures and wordings.")] = 21,
+    hard_ones: Annotated[bool, typer.Option("--hard", help="Ask about the pictures of icons_hard.")] = False,
 ) -> None:
     """Print the share of pictures named right, with its 95% interval."""
     with TemporaryDirectory() as folder:
-        asked = ask(Path(folder), pictures, seed)
+        asked = ask_hard(Path(folder) / "hard", seed) if hard_ones else ask(Path(folder), pictures, seed)
         output = Path(folder) / "answers.jsonl"
         settings = GenerateSettings(batch_size=48, max_new_tokens=24)
         generate(load(model), [example for example, _ in asked], settings, output)
         answers = {answer.example_id: answer for answer in read_jsonl(output, Generation)}
-        Console().print(table([(picture, right(example, answers[example.id])) for example, picture in asked]))
+        Console().print(table([(group, right(example, answers[example.id])) for example, group in asked]))
 
 
-def table(told: list[tuple[Picture, bool]]) -> Table:
-    """The share of right names, of all pictures and by the number of objects."""
-    made = Table("objects", "right", "n", "share")
-    for title, counts in (("any", (1, 2, 3)), ("one", (1,)), ("two or three", (2, 3))):
-        values = [value for picture, value in told if picture.count in counts]
+def table(told: list[tuple[str, bool]]) -> Table:
+    """The share of right names, of all pictures and by their group."""
+    made = Table("pictures", "right", "n", "share")
+    for title in ("any", *sorted({group for group, _ in told})):
+        values = [value for group, value in told if title in ("any", group)]
         low, high = binomtest(sum(values), len(values)).proportion_ci(method="wilson")
         share = f"{sum(values) / len(values):.1%} [{low:.1%}-{high:.1%}]"
         made.add_row(title, str(sum(values)), str(len(values)), share)

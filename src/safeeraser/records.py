@@ -63,7 +63,8 @@ class Example:
     """One question about one picture (or none), with the answer to train towards or to compare with.
 
     `partner` names, on a decoupled example, the forget example that asks the same question about a harmful picture.
-    `subset` is "seen" or "unseen" where a benchmark holds keywords out of training, else None.
+    `subset` is what figures are also given for apart: "seen" or "unseen" where a benchmark holds keywords out of
+    training, or any other word, else None.
     `kind` says what a retain question is about ("name", "colour", "text", ...), and what an instruction asks for.
     `keyword` is what the picture shows: its name counts as the right answer to a "name" question.
     `record` names the record of the data that the example comes from, within its split, and `pair` its place in it

@@ -266,7 +266,7 @@ def test_the_message_shows_twenty_and_counts_the_rest(folder: Path) -> None:
         (lambda r: r.update(image_path=""), "path", "image_path"),
         (lambda r: r.update(keyword=["gun"]), "type", "keyword"),
         (lambda r: r.update(id=3), "type", "id"),
-        (lambda r: r.update(subset="new"), "type", "subset"),
+        (lambda r: r.update(subset=3), "type", "subset"),
         (lambda r: r.update(UnharmPair_text1=[]), "type", "UnharmPair_text1"),
         (lambda r: r["unsafe_pairs"].insert(0, None), "type", "unsafe_pairs[0]"),
         (lambda r: r["unsafe_pairs"][3].pop("question"), "missing", "unsafe_pairs[3].question"),

@@ -54,6 +54,11 @@ _OWN = {
         ".icons",
         embedded=True,
     ),
+    "icons_hard": Source(
+        "icons in other styles, among other things, beside look-alikes, turned and small; evaluation only",
+        ".icons.hard",
+        embedded=True,
+    ),
     "released": Source("a folder in the released SafeEraser layout (data.path)", ".released.read"),
     "parquet": Source("what `data export --to parquet` wrote", ".sources.parquet"),
     "vlguard": Source(

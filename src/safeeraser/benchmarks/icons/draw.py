@@ -125,9 +125,9 @@ def _background(foreground: tuple[int, int, int], rng: random.Random) -> Image.I
 
 def _stamp(icon: str, height: int, colour: tuple[int, int, int], angle: float) -> Image.Image:
     """The icon alone on transparency, its longer side `height` pixels before rotation."""
-    glyph = _glyph(icon)
-    factor = height / max(glyph.size)
-    mask = glyph.resize((max(1, round(glyph.width * factor)), max(1, round(glyph.height * factor))))
+    drawn = glyph(icon)
+    factor = height / max(drawn.size)
+    mask = drawn.resize((max(1, round(drawn.width * factor)), max(1, round(drawn.height * factor))))
     mask = mask.rotate(angle, expand=True, resample=Image.Resampling.BICUBIC)
     stamp = Image.new("RGBA", mask.size, (*colour, 0))
     stamp.putalpha(mask)
@@ -135,10 +135,10 @@ def _stamp(icon: str, height: int, colour: tuple[int, int, int], angle: float) -
 
 
 @cache
-def _glyph(icon: str) -> Image.Image:
-    """The icon's mask, cropped to its ink, drawn large once and scaled down for each picture."""
+def glyph(icon: str) -> Image.Image:
+    """The icon's mask, cropped to its ink; drawn large once and scaled down for each picture."""
     family, _, name = icon.rpartition(":")
-    font, codes = (_other_family(family) if family else (_font(), code_points()))
+    font, codes = _other_family(family) if family else (_font(), code_points())
     mask = Image.new("L", (320, 320), 0)
     ImageDraw.Draw(mask).text((160, 160), chr(codes[name]), font=font, fill=255, anchor="mm")
     box = mask.getbbox()

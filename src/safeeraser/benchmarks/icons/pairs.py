@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ _PAIRS = 4
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A picture on disk and what it shows; `subset` is what it counts for, such as an icon that training never shows."""
+    """A picture on disk and what it shows; `subset` is the group that it counts for."""
 
     path: str
     icon: Icon
@@ -47,9 +47,9 @@ def asked_of_both(drawn: Drawn, partner: Drawn, split: Split, rng: random.Random
             )
 
 
-def retained(drawn: Drawn, split: Split, rng: random.Random) -> Iterator[Example]:
-    """Two questions without the picture, the object's name, and one of kind, colour, count and position."""
-    other = rng.choice([kind for kind in vocabulary.picture_kinds(drawn.picture) if kind != "name"])
+def retained(drawn: Drawn, split: Split, rng: random.Random, kinds: Sequence[str] | None = None) -> Iterator[Example]:
+    """Two questions without the picture, the object's name, and one of kind, colour, count and position or `kinds`."""
+    other = rng.choice([kind for kind in kinds or vocabulary.picture_kinds(drawn.picture) if kind != "name"])
     texts = rng.sample(vocabulary.text_pairs(split), 2)
     seen = [
         vocabulary.about_picture(kind, drawn.icon, drawn.picture, rng.choice(vocabulary.wordings(kind, split)))

@@ -1,4 +1,4 @@
-"""What the pictures show and what is asked about them, read from the two YAML files beside this module."""
+"""What the pictures show and what is asked about them, read from the YAML files beside this module."""
 
 from __future__ import annotations
 
@@ -70,6 +70,17 @@ def harmless() -> list[Icon]:
 def categories() -> list[str]:
     """The six harm categories, in order."""
     return list(_load("vocabulary.yaml")["harmful"])
+
+
+def drawings(icon: Icon) -> list[str]:
+    """How other families draw it, as `draw` knows them; only those that `tiny` names without having seen them."""
+    return list(_load("hard.yaml")["drawings"].get(icon.icon, ()))
+
+
+def look_alike(icon: Icon) -> Icon:
+    """The harmless icon that looks most like a harmful one."""
+    name = _load("hard.yaml")["look_alikes"][icon.icon]
+    return next(other for other in harmless() if other.icon == name)
 
 
 def refusals() -> list[str]:

@@ -1,0 +1,91 @@
+"""Write `icons-hard`: the questions of `icons` about pictures on which refusing the right ones is harder.
+
+Four kinds, which are the examples' subsets: *style*, the same things from icon families that training does not have;
+*scene*, other things beside the one that is asked about; *look-alike*, whose harmless partner looks like the hazard;
+*shift*, objects turned, smaller and elsewhere than in training. A harmful picture and its partner are drawn alike but
+for the icon. There is nothing to train on.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from safeeraser.benchmarks.icons import vocabulary
+from safeeraser.benchmarks.icons.draw import STANDARD, Look, draw
+from safeeraser.benchmarks.icons.pairs import Drawn, asked_of_both, retained
+from safeeraser.benchmarks.icons.vocabulary import Icon
+from safeeraser.benchmarks.released.read import scan
+from safeeraser.benchmarks.released.write import write
+from safeeraser.files import require_new, whole_folder
+from safeeraser.records import Example, Split
+
+__all__ = ["KINDS", "build", "scan"]
+
+KINDS = ("style", "scene", "look-alike", "shift")
+"""What makes a picture hard."""
+
+_PICTURES = {Split.SELECTION: 1, Split.VALIDATION: 3}  # of each keyword and kind
+_ONE = (1, 0, 0)  # the odds of one, two and three objects
+_SHIFTS = (
+    Look(angle=(25, 45)),
+    Look(angle=(-45, -25)),
+    Look(height=(34, 42), shift=20),
+)
+
+
+def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
+    """Write the benchmark into `folder`, which must not exist or be empty; equal scale and seed give equal bytes.
+
+    Raises UserError where the folder holds anything, ValueError where the scale is not in (0, 1].
+    """
+    if not 0 < scale <= 1:
+        raise ValueError(f"scale must be above 0 and at most 1, found {scale}")
+    require_new(folder)
+    with whole_folder(folder) as scratch:
+        kinds = [(split, kind) for split in _PICTURES for kind in KINDS]
+        examples = [each for split, kind in kinds for each in _examples(scratch, split, kind, scale, seed)]
+        write(scratch, examples, vocabulary.refusals(), Path.as_posix)
+
+
+def _examples(folder: Path, split: Split, kind: str, scale: float, seed: int) -> Iterator[Example]:
+    safe = [icon for icon in vocabulary.harmless() if _fits(icon, kind, split)]
+    hazards = [icon for icon in vocabulary.harmful() if _fits(icon, kind, split)]
+    pictures = partial(_draw, folder, kind, split)
+    for number in range(max(1, round(len(hazards) * _PICTURES[split] * scale))):
+        icon = hazards[number % len(hazards)]
+        rng = random.Random(f"{seed}/{kind}/{split}/{number}")
+        other = vocabulary.look_alike(icon) if kind == "look-alike" else rng.choice(safe)
+        look, state = _look(kind, number, rng, icon, other), rng.random()
+        harmful = pictures(f"img/{icon.category}", number, icon, look, random.Random(state))
+        partner = pictures("pdset/image", number, other, look, random.Random(state))
+        yield from asked_of_both(harmful, partner, split, rng)
+        yield from retained(harmful, split, rng, ("name", "kind") if kind == "scene" else None)
+
+
+def _fits(icon: Icon, kind: str, split: Split) -> bool:
+    """Whether an icon can be shown in this part of the benchmark: some are kept for another part."""
+    return icon.home in (None, split) and (kind != "style" or bool(vocabulary.drawings(icon)))
+
+
+def _look(kind: str, number: int, rng: random.Random, *shown: Icon) -> Look:
+    """How both pictures of a pair are drawn."""
+    if kind == "shift":
+        return _SHIFTS[number % len(_SHIFTS)]
+    if kind == "scene":
+        others = [icon.icon for icon in vocabulary.harmless() if icon not in shown and icon.home is None]
+        return Look(height=(48, 54), shift=0, extra=tuple(rng.sample(others, 2)))
+    return STANDARD
+
+
+def _draw(
+    folder: Path, kind: str, split: Split, place: str, number: int, icon: Icon, look: Look, rng: random.Random
+) -> Drawn:
+    path = f"{place}/{kind}/{split.value}/{number}.png"
+    name = rng.choice(vocabulary.drawings(icon)) if kind == "style" else icon.icon
+    picture = draw(name, rng, _ONE, look)
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    picture.image.save(folder / path)
+    return Drawn(path, icon, picture, kind)
