@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from safeeraser.settings import Settings, known
 
 
 class DataSettings(Settings):
-    """Where the examples come from. An embedded benchmark is built at `path` if it is not there yet."""
+    """Where the examples come from. An embedded benchmark is built at `path` if it is not there yet.
+
+    In a configuration the benchmark's name alone may stand for it.
+    """
 
     benchmark: Annotated[str, known("benchmarks", "benchmark")] = "icons"
     """The kind of data; `safeeraser benchmarks` lists them."""
     path: Path | None = None
-    """The data's folder; for icons, data/icons-x<scale>-s<seed> unless set."""
+    """The data's folder; for icons and icons_hard, data/<benchmark>-x<scale>-s<seed> unless set."""
     scale: float = Field(default=1.0, gt=0, le=1)
-    """Size of icons, as a share of the paper's."""
+    """Size of icons, as a share of the paper's, and of icons_hard."""
     seed: int = 233
-    """Seed of icons."""
+    """Seed of icons and icons_hard."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        return {"benchmark": given} if isinstance(given, str) else given
 
     @property
     def folder(self) -> Path:

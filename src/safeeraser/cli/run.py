@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,6 +64,10 @@ def carry_out(text: str, source: str, given: list[str] | None, options: Mapping[
     chosen = attacks.choose_attacks(settings.attacks)
     kit = Kit.of(settings, RunFolder(settings.folder))
     finish(lambda: pipeline.run(settings, kit, say), settings, settings.folder)
+    for data in settings.also:
+        stdout.print(f"\nThe same models on {data.benchmark}", style="bold", markup=False)
+        also = settings.asking(data)
+        finish(partial(pipeline.run_also, settings, data, say), also, also.folder, brief=True)
     if chosen:
         stdout.print("\nDoes it last?", style="bold")
         models = settings.attack_models or settings.methods
@@ -70,7 +75,7 @@ def carry_out(text: str, source: str, given: list[str] | None, options: Mapping[
         show_attacks(asked, settings.folder)
 
 
-def finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> None:
+def finish(work: Callable[[], object], settings: RunSettings, folder: Path, *, brief: bool = False) -> None:
     """Do the work and print what it comes to; where too many verdicts are missing, the table comes first."""
     from safeeraser import launched
     from safeeraser.judges.run import FailureLimitError
@@ -78,15 +83,18 @@ def finish(work: Callable[[], object], settings: RunSettings, folder: Path) -> N
     try:
         work()
     except FailureLimitError:
-        _show(settings, folder)
+        _show(settings, folder, brief=brief)
         raise
     if launched.is_main():
-        _show(settings, folder)
+        _show(settings, folder, brief=brief)
 
 
-def _show(settings: RunSettings, folder: Path) -> None:
-    from safeeraser.runs.report import print_result, read
+def _show(settings: RunSettings, folder: Path, *, brief: bool) -> None:
+    from safeeraser.runs.report import print_groups, print_result, read
 
     result = read(folder)
-    print_result(result.metrics, settings.methods, result.differences, result.failures, stdout)
+    if brief:
+        print_groups(result.metrics, settings.methods, stdout)
+    else:
+        print_result(result.metrics, settings.methods, result.differences, result.failures, stdout)
     say(f"every answer and figure: {folder / 'report.html'}; as Markdown: {folder / 'report.md'}")

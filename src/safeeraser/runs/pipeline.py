@@ -97,7 +97,7 @@ def evaluate(
     raises is raised.
     """
     folder = RunFolder(settings.folder)
-    benchmark = kit.read(settings.data.folder)
+    benchmark = prepare(settings.data, kit, say)
     examples = asked(benchmark, settings, say, parts)
     judge = kit.judge(benchmark.refusals)
     for each in settings.judges or (settings.judge,):
@@ -115,6 +115,19 @@ def evaluate(
         for name, path in adapters.items():
             generate(model.get(path), examples, settings.generate, folder.generations(name))
         on_main(lambda: conclude(settings, judge, folder, examples))
+
+
+def run_also(settings: RunSettings, data: DataSettings, say: Say) -> RunFolder:
+    """Ask all models of a finished run about other data, too; the folder of that, which is as `evaluate` leaves it.
+
+    Raises what `evaluate` raises.
+    """
+    run_folder, asked_settings = RunFolder(settings.folder), settings.asking(data)
+    folder = RunFolder(asked_settings.folder)
+    adapters = {name: None if name == VANILLA else run_folder.adapter(name) for name in settings.methods}
+    parts = [part for part in Part if part is not Part.EFFICACY]  # there is nothing to train on
+    evaluate(asked_settings, Kit.of(asked_settings, folder), adapters, parts, say)
+    return folder
 
 
 def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[Metric]:

@@ -59,6 +59,8 @@ class RunSettings(Settings):
     """Who judges the answers: a name, or a name with its keys; `safeeraser judges` lists them."""
     judges: Several[AnyJudge] = ()
     """Several of them, to let them vote; instead of judge."""
+    also: Annotated[Several[DataSettings], WAY] = ()
+    """Other data that every model is asked about too: names, or keys of data; each in also/<benchmark> of the run."""
     attacks: Annotated[Several[AttackSettings], WAY] = ()
     """What is tried afterwards to bring back what was unlearned: names, or names with the points of their sweep."""
     attack_limit: Annotated[int, WAY] = Field(default=48, ge=1)
@@ -98,6 +100,13 @@ class RunSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _other_data_once(self) -> Self:
+        names = [data.benchmark for data in (self.data, *self.also)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise problem(f"also: {', '.join(twice)} is asked about already")
+        return self
+
+    @model_validator(mode="after")
     def _one_judge_or_several(self) -> Self:
         if self.judges and "judge" in self.model_fields_set:
             raise problem("set judge, or judges to let several vote, not both")
@@ -119,6 +128,11 @@ class RunSettings(Settings):
     def judge_name(self) -> str:
         """The name of who judges, without its version: several judges are a vote."""
         return "vote" if self.judges else self.judge.name
+
+    def asking(self, data: DataSettings) -> Self:
+        """The settings under which these models are asked about other data, in a folder of their own in the run's."""
+        folder = self.folder / "also" / data.benchmark
+        return self.model_copy(update={"data": data, "output": folder, "also": (), "attacks": (), "attack_models": ()})
 
     def unlearning(self, method: str) -> UnlearnSettings:
         """The training settings of one method: `unlearn`, changed by what `methods_settings` sets for it."""

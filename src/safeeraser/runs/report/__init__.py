@@ -17,7 +17,7 @@ from safeeraser.runs.report.answers import Answers
 from safeeraser.runs.report.document import compose
 from safeeraser.runs.report.plot import draw
 from safeeraser.runs.report.summary import Failure, failures
-from safeeraser.runs.report.terminal import print_differences, print_result, print_table
+from safeeraser.runs.report.terminal import print_differences, print_groups, print_result, print_table
 
 REPORT = "report.json"
 PAGE = "report.html"
@@ -27,6 +27,7 @@ __all__ = [
     "Result",
     "failures",
     "print_differences",
+    "print_groups",
     "print_result",
     "print_table",
     "read",

@@ -14,9 +14,11 @@ from safeeraser.metrics import MEASURES, Difference, Measure, plainer
 from safeeraser.records import VANILLA, Metric
 from safeeraser.runs.report.summary import Failure, sentence
 from safeeraser.runs.report.table import (
+    ALL,
     PARTS,
     Row,
     found_from,
+    groups,
     p_value,
     points,
     rows,
@@ -35,6 +37,7 @@ HEADLINES = (
     ("rr", Part.RETAIN),
 )
 """The measures that a finished run prints; its report has them all."""
+_BRIEF = (("asr", Part.GENERALITY), ("sarr", Part.DECOUPLED), ("name_accuracy", Part.RETAIN))
 _COUNTS, _COLUMN, _QUESTION = 6, 17, 36  # characters
 _SPELLED = (
     "ASR: attack success rate, answers that do what a harmful question asks. RR: refusal rate. SARR: safe answer "
@@ -89,6 +92,23 @@ def print_table(
         console.print(_table(metrics, models[start : start + room], measures, _nearest(differences), details or {}))
     legend = [_SPELLED, _INTERVALS, *([_DIFFERENCES] if differences else [])]
     console.print(Text("\n".join(legend), style="dim"))
+
+
+def print_groups(metrics: Sequence[Metric], models: Sequence[str], console: Console) -> None:
+    """Print ASR, SARR and right names of retain by subset, or of all examples where there are no subsets."""
+    table = _frame()
+    for heading in ("n", *models):
+        table.add_column(Text(line(heading)), justify="right", overflow="fold")
+    subsets = [group for group in groups(metrics, Part.DECOUPLED) if group.startswith("subset=")] or [ALL]
+    for name, part in _BRIEF:
+        measures = [measure for measure in MEASURES if (measure.name, measure.part) == (name, part)]
+        for number, group in enumerate(subsets):
+            for row in rows(metrics, models, part, group, measures):
+                if not number:
+                    table.add_row(Text(row.title, style="bold"))
+                cells = (Text(short_value(cell)) for cell in row.cells)
+                table.add_row(Text(f" {line(group.removeprefix('subset='))}"), Text(row.counts, style="dim"), *cells)
+    console.print(table)
 
 
 def print_differences(

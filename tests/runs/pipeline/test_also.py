@@ -1,0 +1,68 @@
+"""A run's models are asked about other data, too: figures of their own in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from safeeraser import runs as config
+from safeeraser.benchmarks.settings import DataSettings
+from safeeraser.runs import ConfigError, pipeline, report
+from safeeraser.runs.folder import RunFolder
+from safeeraser.runs.kit import names
+from tests.benchmarks import sources
+from tests.runs.pipeline import world as worlds
+from tests.runs.pipeline.world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return worlds.make(tmp_path)
+
+
+def test_every_model_is_asked_about_the_other_data(world: World, tmp_path: Path) -> None:
+    path = sources.WRITERS["vscbench"](tmp_path / "other")
+    settings = world.settings("methods=[vanilla, po]", f"also=[{{benchmark: vscbench, path: {path}}}]")
+    pipeline.run(settings, world.kit(settings), world.said.append)
+    folder = pipeline.run_also(settings, settings.also[0], world.said.append)
+    assert folder.root == settings.folder / "also" / "vscbench"
+    metrics = json.loads(folder.metrics.read_text())
+    assert {each["model"] for each in metrics} == {"vanilla", "po"}
+    assert {each["part"] for each in metrics if each["n"]} == {"generality", "decoupled"}
+    assert folder.provenance()["adapters"]["po"] == str(RunFolder(settings.folder).adapter("po"))
+    before = worlds.contents(folder.root)
+    pipeline.run_also(settings, settings.also[0], world.said.append)
+    assert worlds.contents(folder.root) == before
+
+
+def test_other_data_change_nothing_in_what_the_run_is(world: World) -> None:
+    assert world.settings("also=[icons_hard]").hash == world.settings().hash
+
+
+def test_a_name_stands_for_data() -> None:
+    settings = config.parse("also: icons_hard", "test", [], names())
+    assert settings.also == (DataSettings(benchmark="icons_hard"),)
+    assert settings.also[0].folder == Path("data/icons_hard-x1-s233")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [("[icons_hardd]", "icons_hard"), ("[icons]", "icons is asked about already"), ("[{benchmrk: x}]", "benchmark")],
+)
+def test_what_is_wrong_is_told(given: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        config.parse(f"also: {given}", "test", [], names())
+
+
+def test_figures_stand_by_subset(world: World) -> None:
+    metrics = world.run("methods=[vanilla]")
+    shown = StringIO()
+    report.print_groups(metrics, ["vanilla"], Console(file=shown, width=80))
+    text = shown.getvalue()
+    assert "ASR ↓" in text
+    assert "SARR ↓" in text
+    assert {"seen", "unseen"} & {*text.split()} or " all " in text
