@@ -36,14 +36,29 @@ TEMPLATE = (
 )
 
 
-def config(size: Literal["7b", "tiny"]) -> LlavaConfig:
-    """LLaVA-1.5-7B's (arXiv 2310.03744): Vicuna-7B behind CLIP ViT-L/14 at 336 pixels. "tiny" is small throughout."""
-    vision = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
-    text = {"hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32}
-    side, vocabulary = 336, 32064
-    if size == "tiny":
-        vision = text = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
-        side, vocabulary = 2 * PATCH, 512
+def _layers(hidden: int, inner: int, layers: int, heads: int) -> dict[str, int]:
+    return {
+        "hidden_size": hidden,
+        "intermediate_size": inner,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+    }
+
+
+Size = Literal["7b", "tiny", "deep", "wide", "long"]
+_SMALL = _layers(64, 128, 2, 2)
+_SIZES: dict[Size, tuple[dict[str, int], dict[str, int], int, int]] = {  # vision, language, pixels, vocabulary
+    "7b": (_layers(1024, 4096, 24, 16), _layers(4096, 11008, 32, 32), 336, 32064),
+    "tiny": (_SMALL, _SMALL, 2 * PATCH, 512),
+    "deep": (_layers(256, 1024, 4, 4), _layers(256, 688, 16, 8), 4 * PATCH, 8192),
+    "wide": (_layers(256, 1024, 4, 4), _layers(1024, 2752, 4, 16), 4 * PATCH, 32064),
+    "long": (_layers(256, 1024, 4, 4), _layers(256, 688, 6, 8), 336, 8192),
+}
+
+
+def config(size: Size) -> LlavaConfig:
+    """LLaVA-1.5-7B's (arXiv 2310.03744): Vicuna-7B behind CLIP ViT-L/14 at 336 pixels. The others are small."""
+    vision, text, side, vocabulary = _SIZES[size]
     bos, eos, pad, image = range(len(SPECIAL))
     return LlavaConfig(
         vision_config=CLIPVisionConfig(**vision, image_size=side, patch_size=PATCH),
@@ -67,7 +82,7 @@ def processor(side: int) -> LlavaProcessor:
 
 def main(
     output: Annotated[Path, typer.Argument(help="The folder to write; nothing may be there yet.")],
-    size: Annotated[Literal["7b", "tiny"], typer.Option(help="7b takes 14 GB of memory and of disk.")] = "tiny",
+    size: Annotated[Size, typer.Option(help="7b takes 14 GB of memory and of disk.")] = "tiny",
 ) -> None:
     """Write a LLaVA-1.5 of random weights in bfloat16, the same ones each time, with its processor."""
     if output.exists():

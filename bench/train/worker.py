@@ -30,11 +30,11 @@ def measure(task: Task) -> dict[str, Any]:
     allocator does not see it. The CPU's seconds depend less than the others on what else the machine is doing.
     """
     examples, refusals = data(task.records)
-    packages = _resident(task.device)
+    packages = resident(task.device)
     loaded = load(task.model, device=task.device, dtype=task.dtype)
     weights = sum(each.nbytes for each in itertools.chain(loaded.model.parameters(), loaded.model.buffers()))
     models = 2 if task.recipe == "reference" and task.method in KL else 1
-    _forget_peak(task.device)
+    forget_peak(task.device)
     start = time.process_time()
     with FlopCounterMode(display=False) if task.count else nullcontext() as counter:
         trained = _RECIPES[task.recipe](task, loaded, examples, refusals)
@@ -42,7 +42,7 @@ def measure(task: Task) -> dict[str, Any]:
         "losses": trained.losses,
         "seconds": [after - before for before, after in itertools.pairwise(trained.moments)],
         "cpu_seconds": time.process_time() - start,
-        "peak_bytes": _peak(task.device) - packages,
+        "peak_bytes": peak(task.device) - packages,
         "packages_bytes": packages,
         "weights_bytes": models * weights,
         "trained_bytes": trained.numbers * _FOR_EACH_NUMBER,
@@ -64,7 +64,7 @@ def matmul_peak(device: str, dtype: str) -> float:
     return 2 * size**3 / best
 
 
-def _forget_peak(device: str) -> None:
+def forget_peak(device: str) -> None:
     """Loading is not what is measured."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -72,21 +72,21 @@ def _forget_peak(device: str) -> None:
         _CLEAR.write_text("5")
 
 
-def _peak(device: str) -> int:
-    """Peak memory since `_forget_peak`, in bytes: of the GPU's allocator, or resident memory of the process."""
+def peak(device: str) -> int:
+    """Peak memory since `forget_peak`, in bytes: of the GPU's allocator, or resident memory of the process."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
-    return _status("VmHWM") if _CLEAR.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return status("VmHWM") if _CLEAR.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _resident(device: str) -> int:
+def resident(device: str) -> int:
     """Memory in use, in the same unit and sense. Where the system does not tell, the peak so far is the same."""
     if device == "cuda":
         return torch.cuda.memory_allocated()
-    return _status("VmRSS") if _CLEAR.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return status("VmRSS") if _CLEAR.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _status(name: str) -> int:
+def status(name: str) -> int:
     line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1]) * 1024
 

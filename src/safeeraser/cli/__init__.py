@@ -20,6 +20,7 @@ from safeeraser.cli import (
     compare,
     data,
     demo,
+    estimate,
     evaluate,
     generate,
     import_checkpoint,
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.command(cls=takes(keys.of_run))(demo.demo)
 app.command()(init.init)
 app.command(cls=takes(keys.of_run))(run.run)
+app.command(cls=takes(keys.of_run))(estimate.estimate)
 app.command(cls=takes(keys.of_unlearning))(unlearn.unlearn)
 app.command(cls=takes(keys.of_answers))(generate.generate)
 app.command()(likelihood.likelihood)

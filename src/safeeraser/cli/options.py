@@ -60,7 +60,7 @@ Parts = Annotated[
 ]
 
 
-def run_options(*, seed: int | None, limit: int | None, output: Path | None) -> dict[str, Any]:
+def run_options(*, seed: int | None = None, limit: int | None = None, output: Path | None = None) -> dict[str, Any]:
     """The keys of a run's configuration that options set; None leaves a key as it is."""
     return {"seed": seed, "output": output} | {f"limits.{part}": limit for part in Part}
 
