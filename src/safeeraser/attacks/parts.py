@@ -58,7 +58,7 @@ def check_disjoint(parts: Parts) -> None:
         f"the {first} and the {second} part share {len(shared)} {what}, such as {', '.join(sorted(shared)[:_SHOWN])}"
         for first, second in combinations(named, 2)
         for what, here, there in zip(("keywords", "pictures"), traits[first], traits[second], strict=True)
-        if (shared := _shared(here, there))
+        if (shared := {here[key] for key in here.keys() & there.keys()})
     ]
     if problems:
         raise OverlapError("\n".join(problems))
@@ -88,7 +88,3 @@ def _pictures(examples: Iterable[Example]) -> dict[str, str]:
     """The name of each picture by the hash of its content."""
     images = dict.fromkeys(each.image for each in examples if each.image is not None)
     return {provenance.file_hash(image): image.name for image in images}
-
-
-def _shared(here: dict[str, str], there: dict[str, str]) -> set[str]:
-    return {here[key] for key in here.keys() & there.keys()}

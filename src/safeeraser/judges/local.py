@@ -95,7 +95,7 @@ class LocalChat:
         outcomes: list[Outcome | None] = []
         for request in batch:
             try:
-                pictures.append([_picture(message) for message in request.messages])
+                pictures.append([None if each.image is None else open_rgb(each.image) for each in request.messages])
                 outcomes.append(None)
             except ImageError as error:
                 outcomes.append(Failure("no_image", str(error)))
@@ -165,10 +165,6 @@ class LocalChat:
 def _kind(request: Request) -> tuple[bool, bool]:
     """Requests of one kind go through the model together."""
     return request.raw, any(message.image for message in request.messages)
-
-
-def _picture(message: Message) -> Image.Image | None:
-    return None if message.image is None else open_rgb(message.image)
 
 
 def _as_text(message: Message, _: Image.Image | None) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class SafeEraserModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
 
     def generate_until_multi_round(self, requests: Sequence[Instance]) -> list[str]:
         """Not offered: unlearning is trained and measured on single turns."""
-        raise UserError(f"{_task(requests[0])}: several rounds of conversation are not supported")
+        raise UserError(f"{requests[0].args[4]}: several rounds of conversation are not supported")
 
     def _settings(self, asked: Mapping[str, Any]) -> GenerateSettings:
         """A task's generation keywords; greedy unless it samples."""
@@ -191,7 +191,3 @@ def _until(answer: str, stops: Sequence[str]) -> str:
     """
     ends = [at for stop in stops if stop and (at := answer.find(stop)) >= 0]
     return answer[: min(ends)] if ends else answer
-
-
-def _task(request: Instance) -> str:
-    return str(request.args[4])

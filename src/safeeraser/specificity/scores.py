@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from scipy.stats import norm
@@ -53,7 +54,7 @@ def _score(name: str, task: Task, results: Mapping[str, Any]) -> Score:
     metric = key.partition(",")[0]
     value = float(found[key]) / task.scale
     each, unscored = _each(results.get("samples", {}).get(task.name, []), metric)
-    if not unscored and each and not math.isclose(_mean(each), value, abs_tol=1e-6):
+    if not unscored and each and not math.isclose(fmean(each.values()), value, abs_tol=1e-6):
         each = {}  # the metric is something else than the mean of these
     if each or unscored:
         return _of_documents(name, metric, each, unscored)
@@ -79,10 +80,6 @@ def _of_documents(name: str, metric: str, each: Mapping[int, float], unscored: i
     """The mean over the scored documents."""
     value, low, high = estimate(list(each.values()), list(each)) if each else (None, None, None)
     return Score(task=name, metric=metric, value=value, low=low, high=high, n=len(each), each=each, unscored=unscored)
-
-
-def _mean(each: Mapping[int, float]) -> float:
-    return sum(each.values()) / len(each)
 
 
 def _of_error(value: float, error: object, task: Task) -> tuple[float | None, float | None]:

@@ -156,7 +156,7 @@ def parquet_entries(
             number = unpacked = 0
             rows = max(1, min(16, _BATCH_BYTES // max(1, largest)))  # a dictionary may give every row its largest value
             for batch in file.iter_batches(rows, columns=wanted, use_threads=False):
-                unpacked += sum(_plain(column).nbytes for column in batch.columns if not _holds_bytes(column.type))
+                unpacked += sum(_plain(column).nbytes for column in batch.columns if "binary" not in str(column.type))
                 if unpacked > _TEXT_BYTES:
                     spot.error("file", f"its texts unpack to more than {_TEXT_BYTES:,} bytes")
                     return
@@ -178,10 +178,6 @@ def _largest_chunk(metadata: Any) -> int:
 def _plain(column: Any) -> Any:
     """A column whose every row has a value of its own, as the records will."""
     return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
-
-
-def _holds_bytes(kind: Any) -> bool:
-    return "binary" in str(kind)
 
 
 def _has_columns(found: Collection[str], wanted: Sequence[str], spot: Spot) -> bool:

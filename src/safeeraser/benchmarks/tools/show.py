@@ -12,7 +12,7 @@ from rich.text import Text
 
 from safeeraser.benchmarks.tools.cards import Card
 from safeeraser.pixels import ImageError, open_rgb
-from safeeraser.records import Example, Stream
+from safeeraser.records import Stream
 from safeeraser.terminal import half_blocks, has_half_blocks
 from safeeraser.text import plain
 
@@ -39,7 +39,8 @@ def render(card: Card, *, pictures: bool) -> Panel:
     for column in (10, None, None):
         pairs.add_column(width=column, overflow="fold")
     for example in card.pairs():
-        pairs.add_row(Text(example.stream, _COLOURS[example.stream]), _question(example), _clipped(example.answer))
+        asked = example.question if example.image else f"(no picture) {example.question}"
+        pairs.add_row(Text(example.stream, _COLOURS[example.stream]), _clipped(asked), _clipped(example.answer))
     title = Text(" · ".join(plain(part) for part in (card.id, card.category) if part))
     return Panel(Group(top, pairs), title=title, title_align="left")
 
@@ -52,10 +53,6 @@ def _picture(path: Path, caption: str, pictures: bool) -> RenderableType:
         return Group(half_blocks(open_rgb(path)), label)
     except ImageError as error:
         return Group(Text(plain(error.reason), "red"), label)
-
-
-def _question(example: Example) -> Text:
-    return _clipped(example.question) if example.image else _clipped(f"(no picture) {example.question}")
 
 
 def _clipped(text: str) -> Text:

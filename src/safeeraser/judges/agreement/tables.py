@@ -44,7 +44,7 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             labels = {axis: _label(cell) for axis, cell in cells.items() if cell not in ("", _NOT_ASKED)}
             yield (
                 reader.line_num,
-                {name: _from_text(cell or "") for name, cell in row.items() if name} | {"labels": labels},
+                {name: (cell or "").removeprefix("'") for name, cell in row.items() if name} | {"labels": labels},
             )
 
 
@@ -56,7 +56,3 @@ def _as_text(value: Any) -> str:
     """A quote before what a spreadsheet would take for a formula, and before quotes, so that it can be told apart."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith((*_FORMULA, "'")) else text
-
-
-def _from_text(cell: str) -> str:
-    return cell.removeprefix("'")

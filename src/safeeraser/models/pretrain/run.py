@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from peft import PeftModel
 from safetensors.torch import save_file
-from transformers import PreTrainedModel
 
 from safeeraser import provenance
 from safeeraser.files import require_new, whole_folder
@@ -40,7 +39,8 @@ def pretrain(
     start = time.monotonic()
     torch.manual_seed(_SEED)
     loaded = load(str(base()), device="cpu")
-    adapted = wrap(loaded.model, _targets(loaded.model), None, _RANK, _ALPHA)
+    targets = f"{linear_targets(loaded.model, 'model.vision_tower')}|{language_targets(loaded.model)}"
+    adapted = wrap(loaded.model, targets, None, _RANK, _ALPHA)
     aligned = align(loaded.model, loaded.processor, steps=align_steps)
     never = never_known() if never_knew else frozenset()
     instruct(loaded, adapted, steps=instruct_steps, never=never)
@@ -53,10 +53,6 @@ def pretrain(
         never_knew=sorted(never),
     )
     return output
-
-
-def _targets(model: PreTrainedModel) -> str:
-    return f"{linear_targets(model, 'model.vision_tower')}|{language_targets(model)}"
 
 
 def _write(adapted: PeftModel, output: Path, **facts: object) -> None:

@@ -11,7 +11,7 @@ from inspect_ai.scorer import Score
 from safeeraser.benchmarks.selection import Part
 from safeeraser.pixels import ImageError
 from safeeraser.provenance import text_hash
-from safeeraser.records import Axis, Verdict
+from safeeraser.records import Axis
 from safeeraser.runs.logs.answers import LoggedAnswer, ModelLog
 from safeeraser.runs.logs.pictures import Pictures, data_uri
 
@@ -92,14 +92,12 @@ def _output(log: ModelLog, answer: LoggedAnswer, id: str) -> ModelOutput:
 
 
 def _scores(answer: LoggedAnswer) -> dict[str, Score]:
-    scores = {axis.value: _judged(answer, verdict) for axis, verdict in answer.verdicts.items()}
+    scores = {
+        axis.value: _score(answer, each.value, each.reason, each.failure) for axis, each in answer.verdicts.items()
+    }
     for measure, share in answer.values.items():
         scores.setdefault(score_name(measure), _score(answer, share))
     return scores
-
-
-def _judged(answer: LoggedAnswer, verdict: Verdict) -> Score:
-    return _score(answer, verdict.value, verdict.reason, verdict.failure)
 
 
 def _score(

@@ -47,7 +47,9 @@ def draw_curves(points: Sequence[Point], budgets: Mapping[str, str], path: Path)
 def _draw(axes: Axes, points: Sequence[Point], models: Sequence[str]) -> None:
     for number, series in enumerate(dict.fromkeys(each.series for each in points)):
         for colour, model in zip(COLOURS * len(models), models, strict=False):
-            mine = sorted((each for each in points if (each.series, each.model) == (series, model)), key=_budget)
+            mine = sorted(
+                (each for each in points if (each.series, each.model) == (series, model)), key=lambda each: each.budget
+            )
             if mine:
                 shares = [[100 * (value or 0.0) for value in (each.value, each.low, each.high)] for each in mine]
                 values, lows, highs = zip(*shares, strict=True)
@@ -64,7 +66,3 @@ def _draw(axes: Axes, points: Sequence[Point], models: Sequence[str]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     for text in axes.legend(fontsize=7, frameon=False).get_texts():
         text.set_parse_math(False)
-
-
-def _budget(point: Point) -> float:
-    return point.budget
