@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -17,6 +18,12 @@ from filelock import FileLock, Timeout
 
 from safeeraser.errors import UserError
 from safeeraser.text import json_text
+
+LFS_POINTER = b"version https://git-lfs"
+"""How the file begins that Git LFS leaves in the place of a large one."""
+
+SETTLED = 2.0
+"""Seconds after a change of a file: another one of the same size that comes sooner may leave the same times."""
 
 _SCRATCH_LETTERS = 8  # that tempfile puts behind a prefix
 
@@ -47,8 +54,8 @@ def whole_file(target: Path) -> Iterator[Path]:
 def whole_folder(target: Path) -> Iterator[Path]:
     """Yield a scratch folder beside `target` that takes its place when the block ends, and is removed if it fails.
 
-    `target` must not exist or be an empty folder; OSError is raised at the end otherwise. Files get ordinary
-    permissions, whatever wrote them.
+    `target` must not exist or be an empty folder; UserError is raised at the end otherwise, for what another process
+    has written there meanwhile stays. Files get ordinary permissions, whatever wrote them.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
@@ -56,6 +63,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         yield scratch
         for path in (scratch, *scratch.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
+        require_new(target, "another process has written it; nothing was changed")
         scratch.replace(target)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -136,6 +144,19 @@ def remove_all_scratch(folder: Path) -> None:
     """Remove what kills have left of files and folders directly in a folder; for who alone writes there."""
     for path in folder.glob(f".*.{'?' * _SCRATCH_LETTERS}"):
         remove_scratch(path.with_name(path.name[1 : -_SCRATCH_LETTERS - 1]))
+
+
+def file_state(status: os.stat_result) -> tuple[str, bool]:
+    """What tells a file as it is now from itself after a change, and whether it is old enough for that to be sure."""
+    last = max(status.st_mtime, status.st_ctime)
+    parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return " ".join(map(str, parts)), time.time() - last > SETTLED
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether a file is what Git LFS leaves in the place of a large one."""
+    with path.open("rb") as file:
+        return file.read(len(LFS_POINTER)) == LFS_POINTER
 
 
 def require_new(target: Path, advice: str = "name a new folder") -> None:

@@ -6,13 +6,13 @@ Every path uses it: training, generation, servers, judges, checks, curation, log
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import struct
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from safeeraser.errors import UserError
-from safeeraser.files import cache_folder
+from safeeraser.files import LFS_POINTER, append_text, cache_folder, file_state
 from safeeraser.progress import ProgressBar
 
 MAX_BYTES = 64 * 2**20
@@ -96,7 +96,7 @@ def format_of(content: bytes) -> str:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
             return "JPEG" if image.format == "MPO" else image.format or ""  # MPO: a JPEG with more pictures behind it
     except _BROKEN as error:
-        raise ImageError(_reason(error)) from error
+        raise ImageError(_reason(error, content)) from error
 
 
 def data_url(path: Path) -> str:
@@ -135,27 +135,29 @@ def encode(image: Image.Image, form: str, **options: int) -> bytes:
 def check(paths: Iterable[Path]) -> None:
     """Decode every picture, so that a bad one is found before the work begins, on all cores, with a progress bar.
 
-    Pictures that were found good before are known by path, size and time of change, and are passed over. Raises
+    Pictures that were found good before are known by their size and times, and are passed over. Raises
     ImageError with all that cannot be opened (the first 20 by name).
     """
-    known = cache_folder() / "pictures" / "checked-1.txt"
-    seen = set(known.read_text(encoding="ascii").split()) if known.exists() else set()
-    keys = {path: _key(path) for path in dict.fromkeys(paths)}
-    todo = [path for path, key in keys.items() if key not in seen]
+    known = cache_folder() / "pictures" / "checked-2.txt"
+    seen: set[str] = set()
+    with suppress(OSError):  # not there yet, or not ours to read
+        seen.update(known.read_text(encoding="ascii", errors="replace").splitlines())
+    states = {path: _state(path) for path in dict.fromkeys(paths)}
+    todo = [path for path, (state, _) in states.items() if state not in seen]
     if not todo:
         return
     reasons: list[str] = []
     good: list[str] = []
     with ProgressBar("check pictures", len(todo)) as bar:
         for path, reason in zip(todo, on_all_cores(_fault, todo), strict=True):
-            if reason is None:
-                good.append(keys[path])
-            else:
+            state, settled = states[path]
+            if reason is not None:
                 reasons.append(f"{path}: {reason}")
+            elif settled:
+                good.append(f"{state}\n")
             bar.advance()
-    known.parent.mkdir(parents=True, exist_ok=True)
-    with known.open("a", encoding="ascii") as file:
-        file.write("".join(f"{key}\n" for key in good))
+    with suppress(OSError):  # a cache that may only be read
+        append_text(known, "".join(good))
     if reasons:
         more = [f"... and {len(reasons) - _SHOWN} more pictures"] if len(reasons) > _SHOWN else []
         raise ImageError("\n".join([*reasons[:_SHOWN], *more]))
@@ -181,14 +183,12 @@ def _fault(path: Path) -> str | None:
     return None
 
 
-def _key(path: Path) -> str:
-    """Stands for a file as it is now; a missing one has a key that is never written down."""
+def _state(path: Path) -> tuple[str, bool]:
+    """What tells a file from itself after a change; a missing one is never known."""
     try:
-        status = path.stat()
+        return file_state(path.stat())
     except OSError:
-        return ""
-    named = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}".encode(errors="surrogateescape")
-    return hashlib.sha256(named).hexdigest()[:32]
+        return "", False
 
 
 def _decode(content: bytes) -> tuple[Image.Image, bool]:
@@ -207,7 +207,7 @@ def _decode(content: bytes) -> tuple[Image.Image, bool]:
         except ImageError:
             raise
         except _BROKEN as error:
-            raise ImageError(_reason(error)) from error
+            raise ImageError(_reason(error, content)) from error
 
 
 def _turned(image: Image.Image) -> Image.Image:
@@ -232,7 +232,9 @@ def _opaque(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, content: bytes) -> str:
+    if content.startswith(LFS_POINTER):
+        return "a Git LFS pointer, not the picture; `git lfs pull` gets it"
     if isinstance(error, UnidentifiedImageError):
         return f"not a picture of a known format ({', '.join(FORMATS)})"
     if isinstance(error, Image.DecompressionBombError):

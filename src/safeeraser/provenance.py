@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -13,11 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from safeeraser.files import append_text, cache_folder
+from safeeraser.files import append_text, cache_folder, file_state
 from safeeraser.text import json_text
 
 _REMEMBERED = 2**20  # bytes of a file from which its hash is kept: smaller ones are as quickly read
-_SETTLED = 2.0  # seconds after a change: one of the same size that comes sooner may leave the same times
 _MEANING = {
     "questions": "made from other examples",
     "data": "the data have changed",
@@ -90,6 +88,11 @@ def content_hash(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
+def folder_weights(name: str) -> str | None:
+    """What tells the content of a model's folder from another; None where the name is not that of a folder."""
+    return f"sha256 {content_hash(Path(name))[:16]}" if Path(name).is_dir() else None
+
+
 def first_change(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | None:
     """What differs first between that which results depend on now and that which they were made with, in words.
 
@@ -118,13 +121,13 @@ def _idle(name: str) -> bool:
 
 def _file_content(path: Path) -> str:
     with path.open("rb") as file:
-        told = os.fstat(file.fileno())
-        key = f"{told.st_dev} {told.st_ino} {told.st_size} {told.st_mtime_ns} {told.st_ctime_ns}"
-        kept = _kept(cache_folder() / "hashes.txt") if told.st_size >= _REMEMBERED else {}
+        status = os.fstat(file.fileno())
+        (key, settled), large = file_state(status), status.st_size >= _REMEMBERED
+        kept = _kept(cache_folder() / "hashes.txt") if large else {}
         if key in kept:
             return kept[key]
         found = hashlib.file_digest(file, "sha256").hexdigest()
-        if told.st_size >= _REMEMBERED and time.time() - max(told.st_mtime, told.st_ctime) > _SETTLED:
+        if large and settled:
             kept[key] = found
             with suppress(OSError):  # a cache that may only be read
                 append_text(cache_folder() / "hashes.txt", f"{key} {found}\n")

@@ -406,10 +406,21 @@ def test_a_broken_line_of_json_lines(folder: Path) -> None:
     assert only(errors(folder)) == ("json", "#2", None)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", ",\n"])
+def test_json_lines_as_other_programs_end_them(folder: Path, end: str) -> None:
+    expected = read(folder).examples
+    small.raw(folder, "".join(f"{json.dumps(record)}{end}" for record in small.load(folder)).encode())
+    assert read(folder).examples == expected
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (b" \n", "empty"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"PK\3\4", "a zip archive"),
+        (b"<html>", "a web page"),
+        (b"[]" + bytes(9), "holds NUL characters"),
         (b"7", "expected an object, found a number 7"),
         (b"{'a'}", "neither a JSON list nor JSON lines"),
         (b'{"idk": [\n1,\n2]}', "neither a JSON list nor JSON lines"),
@@ -443,7 +454,7 @@ def test_json_that_others_read_and_we_do_not(folder: Path, value: bytes, said: s
     assert said in problem.message
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
 def test_json_in_other_encodings(folder: Path, encoding: str) -> None:
     text = json.dumps([{**record, "keyword": "caf\xe9"} for record in small.load(folder)], ensure_ascii=False)
     small.raw(folder, text.encode(encoding))

@@ -1,5 +1,6 @@
 """What holds for every source of other people's data, and how their files are refused."""
 
+import gzip
 import random
 import shutil
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 
 from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import Benchmark, BenchmarkError
@@ -149,6 +151,7 @@ SAVED = {
     "UTF-8 with semicolons": (";", "utf-8"),
     "UTF-8 with bars": ("|", "utf-8"),
     "UTF-32": (",", "utf-32"),
+    "UTF-16 without a mark, the other way round": (",", "utf-16-be"),
     "Windows-1252 with commas": (",", "cp1252"),
 }
 
@@ -162,6 +165,61 @@ def test_a_table_is_read_as_spreadsheet_programs_save_it(kind: str, tmp_path: Pa
     found = read("xstest", tmp_path)
     assert [example.question for example in found.examples] == [PROMPT, f"a{separator}b"]
     assert any("Windows-1252" in str(problem) for problem in found.problems) == (encoding == "cp1252")
+
+
+ROWS = "id;prompt;type\r\n1;What?;homonyms\r\n"
+BOOK = [{"id": 1, "prompt": "What?", "type": "homonyms"}]
+BEGUN = {
+    "the separator's line": f"sep=;\n{ROWS}",
+    "capitals": f"SEP=;\r\n{ROWS}",
+    "quotes": f'"sep=;"\r\n{ROWS}',
+    "one carriage return": "sep=;\r" + ROWS.replace("\n", ""),
+    "blank lines": f"\r\n;;\r\n{ROWS}",
+}
+
+
+@pytest.mark.parametrize("kind", BEGUN)
+def test_what_stands_before_the_header_is_passed_over(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "xstest_prompts.csv").write_text(BEGUN[kind], newline="")
+    assert [example.question for example in read("xstest", tmp_path).examples] == ["What?"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_a_table_is_what_it_holds_and_not_what_its_name_says(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"xstest_prompts.{suffix}"
+    sources.write_workbook(path, BOOK)
+    assert [example.question for example in read("xstest", tmp_path).examples] == ["What?"]
+    path.write_text(ROWS)
+    assert [example.question for example in read("xstest", tmp_path).examples] == ["What?"]
+
+
+def test_the_sheet_with_the_table_is_read(tmp_path: Path) -> None:
+    book = Workbook()
+    book.create_sheet("About", 0).append(["About this file"])
+    for row in (("id", "prompt", "type"), ("1", "What?", "homonyms")):
+        book.worksheets[1].append(row)
+    book.save(tmp_path / "xstest_prompts.xlsx")
+    assert [example.question for example in read("xstest", tmp_path).examples] == ["What?"]
+
+
+NO_TABLES = {
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n": "a Git LFS pointer",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "before 2007",
+    gzip.compress(ROWS.encode()): "compressed by gzip",
+    b"\n<!DOCTYPE html><title>404</title>": "a web page",
+    ROWS.encode().replace(b"What", b"Wh\0t"): "holds NUL characters (line 2)",
+    ROWS.replace("type", "prompt").encode(): "no column type",
+    ROWS.replace("id", "type").encode(): "no column id",
+    b"id,prompt,type,prompt\n1,What?,homonyms,Which?\n": "two columns 'prompt'",
+}
+
+
+@pytest.mark.parametrize("content", NO_TABLES)
+def test_what_is_no_table_is_called_what_it_is_and_nothing_else(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "xstest_prompts.csv").write_bytes(content)
+    problem, *more = refused("xstest", tmp_path)
+    assert NO_TABLES[content] in problem
+    assert all("two columns" in other for other in more)
 
 
 def test_a_workbook_is_read_as_its_table(tmp_path: Path) -> None:

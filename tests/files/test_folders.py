@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.errors import UserError
 from safeeraser.files import whole_folder
 
 
@@ -32,7 +33,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, error: type[BaseException]) ->
 def test_what_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "mine.txt").write_text("keep")
-    with pytest.raises(OSError, match="not empty"), whole_folder(tmp_path / "old") as scratch:
+    with pytest.raises(UserError, match="old exists already"), whole_folder(tmp_path / "old") as scratch:
         (scratch / "a.txt").write_text("a")
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
     assert (tmp_path / "old" / "mine.txt").read_text() == "keep"

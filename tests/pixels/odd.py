@@ -23,10 +23,22 @@ def _saved(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def _turned() -> bytes:
+def _turned(orientation: int, back: Image.Transpose, form: str) -> bytes:
+    """The drawing as a camera saves it that notes how it was held; `back` undoes what a viewer does."""
     exif = Image.Exif()
-    exif[0x0112] = 6
-    return _saved(_drawing().transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=100)
+    exif[0x0112] = orientation
+    return _saved(_drawing().transpose(back), form, exif=exif, quality=100, lossless=True)
+
+
+_ORIENTATIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 
 
 def _clear(mode: str) -> Image.Image:
@@ -51,7 +63,9 @@ def _grey16() -> bytes:
 
 _WHITE = _saved(_drawing())
 ODD = {
-    "EXIF orientation": _turned(),
+    **{f"EXIF orientation {number}": _turned(number, back, "JPEG") for number, back in _ORIENTATIONS.items()},
+    "EXIF orientation 6 in PNG": _turned(6, _ORIENTATIONS[6], "PNG"),
+    "EXIF orientation 7 in WebP": _turned(7, _ORIENTATIONS[7], "WEBP"),
     "CMYK": _saved(_drawing().convert("CMYK"), "JPEG", quality=100),
     "16-bit grey": _grey16(),
     "RGBA": _saved(_clear("RGBA")),
@@ -61,10 +75,11 @@ ODD = {
     "animation as WebP": _saved(
         _drawing(), "WEBP", save_all=True, append_images=[Image.new("RGB", SIZE, "blue")], lossless=True
     ),
+    "animation as PNG": _saved(_drawing(), "PNG", save_all=True, append_images=[Image.new("RGB", SIZE, "blue")]),
 }
 PLAIN = {
     **dict.fromkeys(ODD, _WHITE),
-    "EXIF orientation": _saved(_drawing(), "JPEG", quality=100),
+    **{f"EXIF orientation {number}": _saved(_drawing(), "JPEG", quality=100) for number in _ORIENTATIONS},
     "CMYK": _saved(_drawing(), "JPEG", quality=100),
 }
 

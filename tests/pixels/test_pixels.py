@@ -1,6 +1,7 @@
 """Pictures are decoded within limits, by known decoders, as a viewer shows them, and fail with a message."""
 
 import base64
+import os
 import struct
 import zlib
 from io import BytesIO
@@ -10,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from safeeraser import pixels
+from safeeraser import files, pixels
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.chat import ChatTokenizer
@@ -147,6 +148,7 @@ def test_a_refused_picture_is_named_before_generation_and_training(kind: str, tm
 
 def test_checked_pictures_are_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAFEERASER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(files, "SETTLED", -1.0)
     path = tmp_path / "a.png"
     Image.new("RGB", (8, 8)).save(path)
     pixels.check([path])
@@ -156,6 +158,33 @@ def test_checked_pictures_are_not_decoded_again(tmp_path: Path, monkeypatch: pyt
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(ImageError, match=r"a\.png"):
         pixels.check([path])
+
+
+def test_a_picture_changed_in_place_with_its_size_and_time_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAFEERASER_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path)
+    pixels.check([path])
+    then = path.stat()
+    path.write_bytes(bytes(then.st_size))
+    os.utime(path, ns=(then.st_atime_ns, then.st_mtime_ns))
+    with pytest.raises(ImageError, match=r"a\.png"):
+        pixels.check([path])
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SAFEERASER_CACHE", str(tmp_path / "file" / "cache"))
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    pixels.check([tmp_path / "a.png"])
+
+
+def test_a_picture_that_was_never_fetched_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(ImageError, match=r"a\.png: a Git LFS pointer"):
+        open_rgb(tmp_path / "a.png")
 
 
 def test_every_bad_picture_is_named_at_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser import provenance
+from safeeraser import files, provenance
 
 
 def test_versions_are_those_installed() -> None:
@@ -58,7 +58,7 @@ def test_a_large_file_is_read_once_and_any_change_of_it_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAFEERASER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(provenance, "_SETTLED", -1.0)
+    monkeypatch.setattr(files, "SETTLED", -1.0)
     path = tmp_path / "weights"
     path.write_bytes(bytes(2**20))
     told = path.stat()

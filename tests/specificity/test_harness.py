@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from safeeraser.cli import app
 from safeeraser.errors import UserError
+from safeeraser.files import owned
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.models.chat import ChatTokenizer
@@ -217,6 +218,19 @@ def test_a_changed_task_is_not_taken_for_the_old_one(
     file = own / "colours.yaml"
     file.write_text(file.read_text().replace("max_new_tokens: 4", "max_new_tokens: 5"))
     with pytest.raises(UserError, match="made with"):
+        evaluate({"vanilla": None}, find(["colours"]), settings, tmp_path / "out")
+
+
+def test_a_folder_is_of_one_model_and_one_process(folder: Path, task: Path, tmp_path: Path) -> None:
+    """Other weights in the model's folder are another model."""
+    own = shutil.copytree(folder, tmp_path / "model")
+    settings = SpecificitySettings(model=str(own), include=task, limit=1)
+    with owned(tmp_path / "out"), pytest.raises(UserError, match="is at work here"):
+        evaluate({"vanilla": None}, find(["colours"]), settings, tmp_path / "out")
+    evaluate({"vanilla": None}, find(["colours"]), settings, tmp_path / "out")
+    with (own / "model.safetensors").open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(UserError, match="the model's files have changed"):
         evaluate({"vanilla": None}, find(["colours"]), settings, tmp_path / "out")
 
 

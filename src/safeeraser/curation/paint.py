@@ -14,7 +14,7 @@ from safeeraser.curation.findings import Gate
 from safeeraser.curation.pictures import Listed
 from safeeraser.curation.prompts import Prompts
 from safeeraser.curation.store import Entry, Store, content_key
-from safeeraser.errors import UserError
+from safeeraser.errors import UserError, explained
 from safeeraser.files import whole_file
 from safeeraser.progress import ProgressBar
 from safeeraser.provenance import file_hash
@@ -107,8 +107,8 @@ def _load(model: str) -> Any:
         raise UserError("safe.model needs diffusers: pip install 'safeeraser[pictures]'") from error
     cuda = torch.cuda.is_available()
     dtype = torch.bfloat16 if cuda else torch.float32
-    try:
-        pipeline = AutoPipelineForText2Image.from_pretrained(model, torch_dtype=dtype, use_safetensors=True)
-    except (OSError, ValueError) as error:  # how the library says that there is no model it can load
-        raise UserError(f"safe.model {model}: {error}") from error
+    with explained(f"safe.model {model}"):
+        pipeline = AutoPipelineForText2Image.from_pretrained(
+            model, torch_dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
     return pipeline.to("cuda" if cuda else "cpu")

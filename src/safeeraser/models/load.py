@@ -27,7 +27,8 @@ from transformers.utils import logging as hf_logging
 
 from safeeraser import provenance
 from safeeraser.errors import UserError, explained, unknown
-from safeeraser.models.merging import HUB_ID, check_changed, is_pointer, merged, probe
+from safeeraser.files import is_pointer
+from safeeraser.models.merging import HUB_ID, check_changed, merged, probe
 from safeeraser.models.processes import processes
 from safeeraser.models.quantised import NF4, is_quantised, nf4
 from safeeraser.models.template import check_template
@@ -54,7 +55,7 @@ class LoadedModel:
         """Which weights these are, in plain values: folders count by what is in them, not by where they are."""
         adapter = None if self.adapter is None else provenance.content_hash(self.adapter)[:16]
         commit = getattr(self.model.config, "_commit_hash", None) or "unknown"
-        weights = folder_weights(self.model.name_or_path or self.name) or f"commit {commit}"
+        weights = provenance.folder_weights(self.model.name_or_path or self.name) or f"commit {commit}"
         dtype = NF4 if is_quantised(self.model) else str(self.model.dtype)
         return {
             "model": self.name,
@@ -91,11 +92,6 @@ def load_processor(name_or_path: str) -> tuple[ProcessorMixin, PreTrainedConfig,
         except OSError:  # no file of that name, as in older models
             generation = GenerationConfig.from_model_config(config)
         return processor, config, generation
-
-
-def folder_weights(name: str) -> str | None:
-    """What tells the content of a model's folder from another; None where the name is not that of a folder."""
-    return f"sha256 {provenance.content_hash(Path(name))[:16]}" if Path(name).is_dir() else None
 
 
 def load(

@@ -21,11 +21,10 @@ from transformers import PreTrainedModel
 
 from safeeraser import provenance
 from safeeraser.errors import UserError, explained, unknown
-from safeeraser.files import write_json
+from safeeraser.files import is_pointer, write_json
 from safeeraser.models.lora import PROJECTORS, quiet_peft
 from safeeraser.models.numbers import check_weights
 
-_LFS = b"version https://git-lfs"
 _BASE = "base.json"
 _COMPARED = 256  # logits of the base model that are noted with an adapter
 _NEAR = 0.2
@@ -120,12 +119,6 @@ def probe(model: Any, processor: Any, *, pictured: bool) -> Tensor:
     finally:
         model.train(training)
     return logits
-
-
-def is_pointer(path: Path) -> bool:
-    """Whether a file is what Git LFS leaves in the place of a large one."""
-    with path.open("rb") as file:
-        return file.read(len(_LFS)) == _LFS
 
 
 def _names(adapter: Path) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from safeeraser import objectives
+from safeeraser import objectives, provenance
 from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.settings import DataSettings
@@ -15,7 +15,7 @@ from safeeraser.errors import UserError
 from safeeraser.judges import Judge
 from safeeraser.judges.table import maker
 from safeeraser.models import MODELS
-from safeeraser.models.load import LoadedModel, folder_weights, load
+from safeeraser.models.load import LoadedModel, load
 from safeeraser.objectives import Method
 from safeeraser.records import VANILLA
 from safeeraser.runs.folder import RunFolder
@@ -66,7 +66,7 @@ class Kit:
             load=lambda adapter: load(settings.model, adapter=adapter, dtype=settings.dtype),
             methods={name: _method(settings, name) for name in settings.methods if name != VANILLA},
             judge=maker(settings.all_judges, folder.replies if folder is not None else None),
-            weights=partial(folder_weights, settings.model),
+            weights=partial(provenance.folder_weights, settings.model),
         )
 
 

@@ -13,12 +13,11 @@ from tenacity import RetryError
 
 from safeeraser import provenance
 from safeeraser.errors import UserError
-from safeeraser.files import write_json
+from safeeraser.files import owned, write_json
 from safeeraser.specificity import extra
 from safeeraser.specificity.scores import Score, scores
 from safeeraser.specificity.tasks import Task, require_key
 
-_WEIGHTS = "adapter_model.safetensors"
 _DEFINITIONS = ("*.yaml", "*_yaml", "*.py")  # the files of a folder of tasks that say what the tasks are
 _KEPT = ("results", "n-samples", "samples", "versions", "lmms_eval_version")
 
@@ -44,17 +43,19 @@ def evaluate(
 
     `output`/<model>/<task>.json holds what lmms-eval reported. A task whose file is there is not done again.
     Raises UserError, before a model is loaded, where lmms-eval is not installed, does not know a task or lacks the key
-    of a task's judge, where a folder is not there, and where `output` is of other settings.
+    of a task's judge, where a folder is not there, and where `output` is of other settings or
+    another process is at work in it.
     """
     extra.require()
     if settings.include is not None and not settings.include.is_dir():
         raise UserError(f"{settings.include}: no such folder of tasks")
     reports = {name: _reports(settings, adapter, tasks, output / name) for name, adapter in adapters.items()}
-    missing = {name: [report for report in each if not report.done()] for name, each in reports.items()}
-    if any(missing.values()):
-        manager = _manager(settings, [report.task for each in missing.values() for report in each])
-        for name, adapter in adapters.items():
-            _evaluate(settings, adapter, missing[name], manager)
+    with owned(output):
+        missing = {name: [report for report in each if not report.done()] for name, each in reports.items()}
+        if any(missing.values()):
+            manager = _manager(settings, [report.task for each in missing.values() for report in each])
+            for name, adapter in adapters.items():
+                _evaluate(settings, adapter, missing[name], manager)
     return {name: [report.score() for report in each] for name, each in reports.items()}
 
 
@@ -70,8 +71,8 @@ class _Report:
     def done(self) -> bool:
         if not self.path.exists():
             return False
-        if (found := self._read()["meta"]) != self.meta:
-            raise UserError(f"{self.path}: made with {found}, not {self.meta}; choose another --output")
+        if change := provenance.first_change(self.meta, self._read()["meta"]):
+            raise UserError(f"{self.path}: {change}; choose another --output")
         return True
 
     def write(self, report: Mapping[str, Any]) -> None:
@@ -99,7 +100,8 @@ def _reports(
     """A model's reports; an adapter and tasks of one's own count by their content."""
     meta = {
         "model": settings.model,
-        "adapter": None if adapter is None else provenance.file_hash(adapter / _WEIGHTS),
+        "weights": provenance.folder_weights(settings.model),
+        "adapter": None if adapter is None else provenance.content_hash(adapter)[:16],
         "limit": settings.limit,
         "seed": settings.seed,
         "include": None if settings.include is None else _definitions(settings.include),

@@ -53,7 +53,8 @@ class Folder:
         try:
             real = os.path.realpath(path, strict=True)
         except OSError as error:
-            raise PathError(f"{error.strerror}: {quoted(text)}") from error
+            hint = "; a path's parts are separated by /" if "\\" in text else ""
+            raise PathError(f"{error.strerror}: {quoted(text)}{hint}") from error
         if os.path.commonpath((self._real, real)) != self._real:
             raise PathError(f"leads outside the folder: {quoted(text)}")
         return path

@@ -9,17 +9,30 @@ from collections.abc import Iterator
 from typing import Any
 
 from safeeraser.benchmarks.reading.problems import Spot
+from safeeraser.files import LFS_POINTER
 
 MAX_BYTES = 128 * 2**20
 """Of a text file; one of the paper's benchmark with three long answers a question is about half of this."""
 
 _BROKEN = (ValueError, RecursionError)
 _GAP, _NEXT = re.compile(r"[\s,]*"), re.compile(r"\s*[,\]]")
+_COMMA = re.compile(r"\}\s*,\s*\Z")  # behind a record, as in a list
+_LINE_END = re.compile(r"\r\n?|\n")
+_PAGE = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 _MARKS = {  # that of UTF-32 begins with that of UTF-16
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
+}
+ZIP = b"PK\x03\x04"
+_NOT_TEXT = {
+    LFS_POINTER: "a Git LFS pointer, not the file itself; `git lfs pull` gets it",
+    ZIP: "a zip archive or a workbook, under a wrong name",
+    b"\xd0\xcf\x11\xe0": "an office file of before 2007; save it as CSV or .xlsx",
+    b"\x1f\x8b": "compressed by gzip; unpack it",
+    b"PAR1": "a Parquet file, under a wrong name",
 }
 
 
@@ -28,11 +41,28 @@ def decoded(content: bytes, spot: Spot) -> str | None:
 
     None where it is none of these, and that is reported.
     """
+    text = None if _is_no_text(content, spot) else _decoded(content, spot)
+    if text is not None and "\0" in text:
+        at = len(_LINE_END.findall(text, 0, text.index("\0"))) + 1
+        spot.error("file", f"holds NUL characters (line {at}): damaged, or no text")
+        return None
+    return text
+
+
+def _is_no_text(content: bytes, spot: Spot) -> bool:
+    kind = next((said for start, said in _NOT_TEXT.items() if content.startswith(start)), None)
+    kind = "a web page: something went wrong when it was fetched" if _PAGE.match(content) else kind
+    if kind is not None:
+        spot.error("file", kind)
+    return kind is not None
+
+
+def _decoded(content: bytes, spot: Spot) -> str | None:
     for mark, name in _MARKS.items():
         if content.startswith(mark):
             return _strictly(content[len(mark) :], name, spot)
-    if content[1:2] == b"\0":
-        return _strictly(content, "utf-16-le", spot)
+    if b"\0" in content[:2]:
+        return _strictly(content, "utf-16-be" if content[:1] == b"\0" else "utf-16-le", spot)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -101,10 +131,10 @@ def _whole(text: str) -> Iterator[Any]:
 def _lines(text: str, spot: Spot) -> list[tuple[int, Any]]:
     found: list[tuple[int, Any]] = []
     broken: list[tuple[int, str]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(_LINE_END.split(text), start=1):
         if line.strip():
             try:
-                found.append((number, json.loads(line)))
+                found.append((number, json.loads(_COMMA.sub("}", line))))
             except _BROKEN as error:
                 broken.append((number, _explain(error)))
     if found:

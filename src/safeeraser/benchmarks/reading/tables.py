@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from io import StringIO
+from io import BytesIO, StringIO
 from typing import Any, NamedTuple
 
 from safeeraser.benchmarks.reading.fields import typed
 from safeeraser.benchmarks.reading.folder import PathError
-from safeeraser.benchmarks.reading.json import decoded, read_records, read_value
+from safeeraser.benchmarks.reading.json import ZIP, decoded, read_records, read_value
 from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.reading import Reading
+from safeeraser.errors import explained
 from safeeraser.text import line, quoted
 
 _PARQUET_BYTES = 16 * 2**30
@@ -20,9 +23,9 @@ _CHUNK_BYTES = 4 * 2**30  # a column of a row group, unpacked: pictures are amon
 _TEXT_BYTES = 2**30  # of all that is not a picture, unpacked
 _BATCH_BYTES = 256 * 2**20  # rows that are unpacked at once; one row may have more
 _SHEET_BYTES = 256 * 2**20  # unpacked; a workbook is a zip archive
+_SHEET_COLUMNS = 500  # further to the right nothing is read
 _SEPARATORS = ",;\t|"
-# What openpyxl raises on broken files; its own exceptions are ValueErrors or KeyErrors.
-_BROKEN_BOOK = (zipfile.BadZipFile, OSError, LookupError, ValueError, TypeError, AttributeError, SyntaxError)
+_SEPARATOR_LINE = re.compile(r'\A"?sep=."?[ \t]*(?:\r\n?|\n)', re.IGNORECASE)  # that Excel writes
 _TABLES = (".csv", ".tsv", ".xlsx")
 
 
@@ -63,37 +66,44 @@ def table_name(reading: Reading, stem: str) -> str | None:
 
 def table_entries(reading: Reading, stem: str, columns: Sequence[str]) -> Iterator[Entry]:
     """The rows of `<stem>.csv`, .tsv or .xlsx, which has a header line with the columns; rows without a value are left
-    out. Text may be in any encoding that `decoded` reads, separated by commas, semicolons, tabs or bars."""
+    out. What the file is, its content says. Text may be in any encoding that `decoded` reads, separated by commas,
+    semicolons, tabs or bars; of a workbook the sheet with the columns is read."""
     name = table_name(reading, stem)
     spot = reading.spot(name or f"{stem}.csv")
     if name is None:
         spot.error("file", "no such file")
         return
-    rows = _workbook(reading, name, spot) if name.endswith(".xlsx") else _csv(reading, name, columns, spot)
-    header: list[str] | None = None
-    for number, row in enumerate(rows):
-        values = [value.strip() if isinstance(value, str) and not number else value for value in row]
-        if header is None:
-            header = [str(value or "") for value in values]
-            if not _has_columns(header, columns, spot):
-                return
-        elif any(value not in (None, "") for value in values):
-            place = reading.spot(name, number)
-            if any(value not in (None, "") for value in values[len(header) :]):
-                place.error("type", "more values than the header has columns")
-            else:
-                yield Entry(number, dict(zip(header, values, strict=False)), place)
-    if header is None:
-        _has_columns((), columns, spot)
-
-
-def _csv(reading: Reading, name: str, columns: Sequence[str], spot: Spot) -> Iterator[list[str]]:
-    content = reading.content(name)
-    text = decoded(content, spot) if content is not None else None
-    if text is None:
+    found = _rows(reading, name, columns, spot)
+    if found is None:
         return
-    if text.startswith("sep="):  # a line that Excel writes
-        text = text.partition("\n")[2]
+    rows = iter(found)
+    header = [str(value or "").strip() for value in next(filter(_has_values, rows), ())]
+    if not _has_columns(header, columns, spot):
+        return
+    for number, row in enumerate(rows, start=1):
+        if _has_values(row[len(header) :]):
+            reading.spot(name, number).error("type", "more values than the header has columns")
+        elif _has_values(row):
+            yield Entry(number, dict(zip(header, row, strict=False)), reading.spot(name, number))
+
+
+def _has_values(row: Iterable[Any]) -> bool:
+    return any(value not in (None, "") for value in row)
+
+
+def _rows(reading: Reading, name: str, columns: Sequence[str], spot: Spot) -> Iterable[Sequence[Any]] | None:
+    """None where the file cannot be read, and that is reported."""
+    content = reading.content(name)
+    if content is None:
+        return None
+    if content.startswith(ZIP):
+        return _workbook(content, columns, spot)
+    text = decoded(content, spot)
+    return None if text is None else _csv(text, columns, spot)
+
+
+def _csv(text: str, columns: Sequence[str], spot: Spot) -> Iterator[list[str]]:
+    text = _SEPARATOR_LINE.sub("", text, count=1)
     rows = csv.reader(StringIO(text, newline=""), delimiter=_separator(text, columns), strict=True)
     try:
         yield from rows
@@ -105,8 +115,8 @@ def _separator(text: str, columns: Sequence[str]) -> str:
     """The separator with which the header line has most of the columns."""
 
     def named(separator: str) -> int:
-        header = next(csv.reader(StringIO(text[:100_000], newline=""), delimiter=separator), [])
-        return len({value.strip() for value in header} & set(columns))
+        lines = csv.reader(StringIO(text[:100_000], newline=""), delimiter=separator)
+        return _fits(next(filter(_has_values, lines), []), columns)
 
     try:
         return max(_SEPARATORS, key=named)
@@ -114,23 +124,36 @@ def _separator(text: str, columns: Sequence[str]) -> str:
         return ","
 
 
-def _workbook(reading: Reading, name: str, spot: Spot) -> Iterator[Iterable[Any]]:
-    """The rows of a workbook's first sheet."""
+def _fits(header: Iterable[Any], columns: Sequence[str]) -> int:
+    return len({str(value).strip() for value in header} & set(columns))
+
+
+def _workbook(content: bytes, columns: Sequence[str], spot: Spot) -> list[list[Any]] | None:
+    """The rows of the sheet whose header has most of the columns."""
     from openpyxl import load_workbook  # noqa: PLC0415 - only some sources have such files
 
     try:
-        path = reading.folder.file(name, limit=_SHEET_BYTES)
-        with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > _SHEET_BYTES:
-                spot.error("file", f"unpacks to more than {_SHEET_BYTES:,} bytes")
-                return
-        book = load_workbook(path, read_only=True, data_only=True)
-        for row in book.worksheets[0].iter_rows(values_only=True):
-            yield [None if value is None else str(value) for value in row]
+        with explained("not a workbook that can be read; save it as CSV", PathError):
+            with zipfile.ZipFile(BytesIO(content)) as archive:
+                if sum(member.file_size for member in archive.infolist()) > _SHEET_BYTES:
+                    raise PathError(f"unpacks to more than {_SHEET_BYTES:,} bytes")
+            sheets = [
+                _sheet(each) for each in load_workbook(BytesIO(content), read_only=True, data_only=True).worksheets
+            ]
     except PathError as error:
-        spot.error("file", str(error))
-    except _BROKEN_BOOK as error:
-        spot.error("file", f"not a workbook that can be read ({line(str(error))}); save it as CSV")
+        spot.error("file", line(str(error)))
+        return None
+    return max(sheets, key=lambda rows: _fits(next(filter(_has_values, rows), ()), columns), default=[])
+
+
+def _sheet(sheet: Any) -> list[list[Any]]:
+    """A sheet's values as texts, as wide as they are, whatever width the sheet claims."""
+    sheet.reset_dimensions()
+    rows = []
+    for row in sheet.iter_rows(max_col=_SHEET_COLUMNS, values_only=True):
+        width = max((place for place, value in enumerate(row, start=1) if value is not None), default=0)
+        rows.append([None if value is None else str(value) for value in row[:width]])
+    return rows
 
 
 def parquet_entries(
@@ -182,6 +205,9 @@ def _plain(column: Any) -> Any:
 
 def _has_columns(found: Collection[str], wanted: Sequence[str], spot: Spot) -> bool:
     missing = [column for column in wanted if column not in found]
+    twice = [column for column, count in Counter(found).items() if column and count > 1]
     if missing:
         spot.error("missing", f"no column {', '.join(missing)}; found {', '.join(map(quoted, found)) or 'none'}")
-    return not missing
+    if twice:
+        spot.error("key", f"two columns {', '.join(map(quoted, twice))}")
+    return not (missing or twice)
