@@ -34,7 +34,8 @@ _SPELT = {
     "≤": "<=",
 }
 _HALVES = re.compile("[\ud800-\udfff]")
-_MARKUP = re.compile(r"([\\`*_\[\]<>|~&:@$#])")
+# Marks of Markdown where they mean something: within a word, or before a blank, some of them do not.
+_MARKUP = re.compile(r"([\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|[:@](?=\S)|&(?=[#\w])|#(?=\w)|^#)")
 
 
 def hidden(text: str) -> list[str]:
@@ -65,8 +66,8 @@ def line(text: str, limit: int | None = None) -> str:
 def markdown(value: object) -> str:
     r"""A value as Markdown on one line: marks, HTML and addresses lose their meaning. Not for code spans.
 
-    >>> markdown("po+pd_2 <b>")
-    'po+pd\\_2 \\<b\\>'
+    >>> markdown("po+pd_2: _x_ <b>")
+    'po+pd_2: \\_x\\_ \\<b\\>'
     """
     return _MARKUP.sub(r"\\\1", line(str(value), 400))
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import IA3Config, LoHaConfig, LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import LlavaForConditionalGeneration
 
 from safeeraser.errors import UserError
 from safeeraser.models import load as load_module
+from safeeraser.models.beside import Beside
 from safeeraser.models.load import load
 from safeeraser.models.lora import attach
 from safeeraser.models.merging import note_base
@@ -145,6 +146,9 @@ def test_a_damaged_adapter(folder: Path, adapter: Path, damage: Callable[[Path],
         ("{}", "names no peft_type"),
         ('{"peft_type": "LORRA"}', "unknown peft_type 'LORRA'; did you mean 'LORA'"),
         ('{"peft_type": "PROMPT_TUNING"}', "changes no weights"),
+        ('{"peft_type": ["LORA"]}', "unknown peft_type"),
+        ('{"peft_type": "LORA", "base_model_name_or_path": 5}', "base_model_name_or_path: expected a text, found 5"),
+        ("version https://git-lfs.github.com/spec/v1\n", "adapter_config.json: a Git LFS pointer"),
     ],
 )
 def test_an_adapter_of_an_odd_kind(folder: Path, adapter: Path, config: str, said: str) -> None:
@@ -163,17 +167,42 @@ def test_an_adapter_that_is_no_number_is_refused(folder: Path, adapter: Path, va
         load(str(folder), adapter=adapter)
 
 
-def test_embedding_layers_beside_lora_are_taken(folder: Path, tmp_path: Path) -> None:
-    """PEFT adds them by itself where LoRA is on them."""
+def test_an_adapter_that_is_a_pickle_is_not_read(folder: Path, adapter: Path) -> None:
+    (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
+    with pytest.raises(UserError, match=r"adapter_model\.bin: a pickle"):
+        load(str(folder), adapter=adapter)
+    with pytest.raises(UserError, match=r"adapter_model\.bin: a pickle"):
+        Beside(load(str(folder)), {"po": adapter})
+
+
+OTHERS = {
+    "LoRA on an embedding": LoraConfig(r=2, target_modules=["q_proj", "lm_head"]),
+    "LoRA and whole modules": LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["lm_head"]),
+    "rsLoRA": LoraConfig(r=2, target_modules=["q_proj"], use_rslora=True),
+    "DoRA": LoraConfig(r=2, target_modules=["q_proj"], use_dora=True),
+    "ranks of their own": LoraConfig(r=2, target_modules=["q_proj", "v_proj"], rank_pattern={"v_proj": 4}),
+    "IA3": IA3Config(target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"]),
+    "LoHa": LoHaConfig(r=2, target_modules=["q_proj"]),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_adapters_of_others_are_taken(folder: Path, tmp_path: Path, kind: str) -> None:
     model = LlavaForConditionalGeneration.from_pretrained(folder)
-    adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj", "lm_head"]))
-    for name, parameter in adapted.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(parameter, std=0.2)
-    adapted.save_pretrained(str(tmp_path / "head"), save_embedding_layers=True)
-    assert any("lora_" not in name for name in load_file(tmp_path / "head" / "adapter_model.safetensors"))
-    loaded = load(str(folder), adapter=tmp_path / "head", dtype="float32", device="cpu")
+    adapted = get_peft_model(model, OTHERS[kind])
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:
+            parameter.data += torch.randn_like(parameter) * 0.2
+    adapted.save_pretrained(str(tmp_path / "theirs"), save_embedding_layers=True)  # as PEFT does by itself
+    loaded = load(str(folder), adapter=tmp_path / "theirs", dtype="float32", device="cpu")
     torch.testing.assert_close(loaded.model(IDS).logits, adapted.eval()(IDS).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_an_adapter_of_eight_bits_is_taken(folder: Path, adapter: Path) -> None:
+    weights = load_file(adapter / "adapter_model.safetensors")
+    small = {name: value.to(torch.float8_e4m3fn) for name, value in weights.items()}
+    save_file(small, adapter / "adapter_model.safetensors")
+    load(str(folder), adapter=adapter, device="cpu")
 
 
 @pytest.mark.parametrize("noted", [True, False], ids=["by its logits", "by its name"])

@@ -8,26 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
-from peft.utils import CONFIG_NAME
 
-from safeeraser.errors import UserError, explained
+from safeeraser.errors import explained
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import quiet_peft
-from safeeraser.models.merging import check_base
+from safeeraser.models.merging import check_adapter, check_base
 
 
 class Beside:
     """A model with named adapters beside it, of which one is on at a time; the model itself becomes part of it.
 
-    Raises UserError for a folder without an adapter, and for one made for another model.
+    Raises UserError for a folder without an adapter that can be used, and for one made for another model.
     """
 
     def __init__(self, loaded: LoadedModel, adapters: Mapping[str, Path]) -> None:
         self._model: Any = None
         self._numbers = {name: f"adapter{number}" for number, name in enumerate(adapters)}  # a dot may be in no name
         for path in adapters.values():
-            if not (path / CONFIG_NAME).is_file():
-                raise UserError(f"{path}: no adapter here ({CONFIG_NAME} is missing)")
+            check_adapter(path)
             check_base(path, loaded.model, loaded.processor, loaded.name)
         for name, path in adapters.items():
             with quiet_peft(), explained(str(path)):

@@ -13,7 +13,6 @@ from urllib.request import Request, urlopen
 
 import torch
 from huggingface_hub import hf_hub_url, try_to_load_from_cache
-from peft.utils import CONFIG_NAME
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
@@ -28,7 +27,7 @@ from transformers.utils import logging as hf_logging
 from safeeraser import provenance
 from safeeraser.errors import UserError, explained, unknown
 from safeeraser.files import is_pointer
-from safeeraser.models.merging import HUB_ID, check_changed, merged, probe
+from safeeraser.models.merging import HUB_ID, check_adapter, check_changed, merged, probe
 from safeeraser.models.processes import processes
 from safeeraser.models.quantised import NF4, is_quantised, nf4
 from safeeraser.models.template import check_template
@@ -113,8 +112,8 @@ def load(
     for nf4 where it cannot be, for a folder without an adapter, and for an adapter that does not fit the model or
     changes none of its logits.
     """
-    if adapter is not None and not (adapter / CONFIG_NAME).is_file():
-        raise UserError(f"{adapter}: no adapter here ({CONFIG_NAME} is missing)")
+    if adapter is not None:
+        check_adapter(adapter)  # before minutes are spent on the model
     target = _device(device)
     precision = _dtype(dtype, target)
     options = {"quantization_config": nf4(target), "device_map": {"": target}} if dtype == NF4 else {}

@@ -13,7 +13,7 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict
 from peft.config import PromptLearningConfig
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
-from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME
+from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
@@ -24,6 +24,7 @@ from safeeraser.errors import UserError, explained, unknown
 from safeeraser.files import is_pointer, write_json
 from safeeraser.models.lora import PROJECTORS, quiet_peft
 from safeeraser.models.numbers import check_weights
+from safeeraser.text import quoted
 
 _BASE = "base.json"
 _COMPARED = 256  # logits of the base model that are noted with an adapter
@@ -42,7 +43,7 @@ def merged(model: PreTrainedModel, processor: Any, adapter: Path, name: str = ""
     and all, where it was made for another one, and where it changes no logits: such an adapter would silently be
     measured as the model without it.
     """
-    names = _names(adapter)
+    names = check_adapter(adapter)
     check_base(adapter, model, processor, name)
     pictured = all(any(part in name for part in PROJECTORS) for name in names)
     before = probe(model, processor, pictured=pictured)
@@ -121,28 +122,40 @@ def probe(model: Any, processor: Any, *, pictured: bool) -> Tensor:
     return logits
 
 
-def _names(adapter: Path) -> list[str]:
-    """The tensors of an adapter whose kind can be merged, all of them numbers."""
-    path = adapter / SAFETENSORS_WEIGHTS_NAME
-    if not path.is_file():
-        raise UserError(f"{adapter}: no adapter here ({SAFETENSORS_WEIGHTS_NAME} is missing)")
-    _check_kind(adapter / CONFIG_NAME)
-    if is_pointer(path):
-        raise UserError(f"{path}: a Git LFS pointer, not the weights themselves; `git lfs pull` gets them")
+def check_adapter(adapter: Path) -> list[str]:
+    """The names of an adapter's tensors.
+
+    Raises UserError for a folder without an adapter, for a damaged one, and for a kind that changes no weights.
+    """
+    config, path = adapter / CONFIG_NAME, adapter / SAFETENSORS_WEIGHTS_NAME
+    if not path.is_file() and (adapter / WEIGHTS_NAME).is_file():
+        raise UserError(
+            f"{adapter / WEIGHTS_NAME}: a pickle, which can run code when it is read, so it is not; save the adapter "
+            f"again as {SAFETENSORS_WEIGHTS_NAME}"
+        )
+    for file in (config, path):
+        if not file.is_file():
+            raise UserError(f"{adapter}: no adapter here ({file.name} is missing)")
+        if is_pointer(file):
+            raise UserError(f"{file}: a Git LFS pointer, not the file itself; `git lfs pull` gets it")
+    _check_config(config)
     with explained(path):
         weights = load_file(path)
     check_weights(path, weights)
     return list(weights)
 
 
-def _check_kind(path: Path) -> None:
+def _check_config(path: Path) -> None:
     """Raises UserError where a PEFT configuration is damaged, or of a kind that does not change weights."""
     with explained(path):
         config = json.loads(path.read_text(encoding="utf-8"))
     kind = config.get("peft_type") if isinstance(config, dict) else None
     if kind is None:
         raise UserError(f"{path}: names no peft_type: not an adapter of PEFT, or a damaged one")
-    known = PEFT_TYPE_TO_CONFIG_MAPPING.get(kind)
+    base = config.get("base_model_name_or_path")
+    if not isinstance(base, str | None):
+        raise UserError(f"{path}: base_model_name_or_path: expected a text, found {quoted(base)}")
+    known = PEFT_TYPE_TO_CONFIG_MAPPING.get(kind) if isinstance(kind, str) else None
     if known is None:
         raise UserError(f"{path}: {unknown('peft_type', kind, [each.value for each in PEFT_TYPE_TO_CONFIG_MAPPING])}")
     if issubclass(known, PromptLearningConfig):

@@ -16,6 +16,7 @@ def check_weights(source: object, weights: Mapping[str, Tensor] | Iterable[tuple
     """Raises UserError, naming where the weights come from, for one that is NaN, infinite or above LIMIT."""
     for name, value in weights.items() if isinstance(weights, Mapping) else weights:
         if value.is_floating_point() and value.numel():
-            largest = value.detach().abs().amax().item()
+            wide = value.float() if value.itemsize == 1 else value  # torch computes little with eight bits
+            largest = wide.detach().abs().amax().item()
             if not largest <= LIMIT:  # NaN is not
                 raise UserError(f"{source}: {name} holds {largest:g}, no weight is so large: it is damaged")

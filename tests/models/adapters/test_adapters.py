@@ -206,7 +206,7 @@ def test_a_card_shows_what_is_known_and_nothing_as_markup(tmp_path: Path) -> Non
         model="po", name="asr", part="generality", group="all", value=0.25, low=0.1, high=0.4, n=96, unscored=2
     )
     unscored = Metric(
-        model="po", name="rr", part="generality", group="all", value=None, low=None, high=None, n=0, unscored=9
+        model="po", name="rouge_l", part="generality", group="all", value=None, low=None, high=None, n=0, unscored=9
     )
     text = write_card(tmp_path, facts, [metric, unscored]).read_text()
     body = text.split("---", 2)[2]
@@ -215,7 +215,7 @@ def test_a_card_shows_what_is_known_and_nothing_as_markup(tmp_path: Path) -> Non
     assert "| `learning_rate` | `0.0001` |" in body
     assert "limit" not in body.split("## Measured")[0].replace("## Limits", "")
     assert "| asr, generality | 96 | 2 | 0.250 | 0.100 to 0.400 |" in body
-    assert "| rr, generality | 0 | 9 | not scored | none |" in body
+    assert "| rouge_l, generality | 0 | 9 | not scored | none |" in body
     assert "0123abcd" in body
 
 
