@@ -167,7 +167,8 @@ def _put_on(model: PreTrainedModel, adapter: Path, names: Iterable[str]) -> Peft
         warnings.filterwarnings("error", message="Found missing adapter keys", category=UserWarning)
         adapted = PeftModel.from_pretrained(model, str(adapter))
     own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
-    places = {*own, *adapted.state_dict()}  # embedding layers, which PEFT saves beside LoRA, are the model's own
+    # Embedding layers, which PEFT saves beside LoRA, are the model's own; if trained whole, they are saved twice.
+    places = {*own, *(name.replace(".default.", ".") for name in adapted.state_dict())}
     strangers = [name for name in names if name not in places]
     if strangers:
         raise UserError(
