@@ -165,6 +165,13 @@ def test_what_would_fail_again_is_not_tried_again(answer: Answer, reason: str) -
     assert len(server.bodies) == 1
 
 
+def test_a_model_of_one_temperature_is_told_how_to_be_asked() -> None:
+    with serving(lambda _: failed(400, "'temperature' does not support 0 with this model.")) as server:
+        outcome = one(server)
+    assert isinstance(outcome, Failure)
+    assert outcome.reason.endswith("this model.; generate with temperature=1, judge with temperature=null")
+
+
 def test_an_empty_reply_is_a_reply() -> None:
     with serving(lambda _: completion("")) as server:
         assert one(server) == Reply(text="", finish_reason="stop", usage=Usage(10, 5))

@@ -42,6 +42,8 @@ _LONGEST_ASKED = 600.0  # that a server may ask for
 _LONGEST_REASON = 300
 _SAME_ERRORS = 10  # from all requests so far, after which no more are sent
 
+_ONE_TEMPERATURE = "; generate with temperature=1, judge with temperature=null"
+
 # What every further request would meet as well: no key, a wrong one, no such model.
 _FINAL = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
 
@@ -223,6 +225,8 @@ class _Sender:
         reason = f"{status}: {self._clean(said or error.response.reason_phrase)}"
         if _passes(error):
             return Failure("api_error", reason)
+        if error.status_code == 400 and "temperature" in said:
+            reason += _ONE_TEMPERATURE
         if wait := asked_wait(error):
             reason += f" (it asks to wait {wait:.0f} s)"
         self._server.failed(status, reason, final=isinstance(error, _FINAL) or _out_of_quota(error))
