@@ -4,17 +4,19 @@
     python -m bench.train --model out/random-7b --device cuda --dtype bfloat16
 
 What it says means nothing. Layers, widths, vocabulary and tokens of a picture are those of the real model; its
-tokenizer knows bytes only, so that a text has some four times as many tokens.
+tokenizer knows bytes only, so that a text has some four times as many tokens. `small` has few and narrow layers, as
+many tokens of a picture, and a tokenizer that has learned the words of `icons`.
 """
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 import typer
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForImageTextToText,
     CLIPImageProcessorPil,
@@ -32,7 +34,7 @@ BOS, EOS, PAD, IMAGE = SPECIAL = ("<s>", "</s>", "<pad>", "<image>")
 TEMPLATE = (
     "{% for message in messages %}{{ message['role'].upper() + ': ' }}{% for part in message['content'] %}"
     "{{ '<image>\n' if part['type'] == 'image' else part['text'] }}{% endfor %}"
-    "{{ '</s>' if message['role'] == 'assistant' else ' ' }}{% endfor %}{{ 'ASSISTANT: ' if add_generation_prompt }}"
+    "{{ '</s>' if message['role'] == 'assistant' else ' ' }}{% endfor %}{{ 'ASSISTANT:' if add_generation_prompt }}"
 )
 
 
@@ -45,11 +47,12 @@ def _layers(hidden: int, inner: int, layers: int, heads: int) -> dict[str, int]:
     }
 
 
-Size = Literal["7b", "tiny", "deep", "wide", "long"]
+Size = Literal["7b", "tiny", "small", "deep", "wide", "long"]
 _SMALL = _layers(64, 128, 2, 2)
 _SIZES: dict[Size, tuple[dict[str, int], dict[str, int], int, int]] = {  # vision, language, pixels, vocabulary
     "7b": (_layers(1024, 4096, 24, 16), _layers(4096, 11008, 32, 32), 336, 32064),
     "tiny": (_SMALL, _SMALL, 2 * PATCH, 512),
+    "small": (_SMALL, _layers(512, 1376, 4, 4), 336, 32064),
     "deep": (_layers(256, 1024, 4, 4), _layers(256, 688, 16, 8), 4 * PATCH, 8192),
     "wide": (_layers(256, 1024, 4, 4), _layers(1024, 2752, 4, 16), 4 * PATCH, 32064),
     "long": (_layers(256, 1024, 4, 4), _layers(256, 688, 6, 8), 336, 8192),
@@ -68,11 +71,20 @@ def config(size: Size) -> LlavaConfig:
     )
 
 
-def processor(side: int) -> LlavaProcessor:
-    """Bytes for text, and pictures of `side` pixels; the tower's class token is added and taken away again."""
-    letters = [*SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    backend = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(letters)}, merges=[]))
+def processor(side: int, *, words: bool = False) -> LlavaProcessor:
+    """Bytes for text, or pieces of words, and pictures of `side` pixels.
+
+    The tower's class token is added and taken away again.
+    """
+    backend = Tokenizer(models.BPE())
     backend.pre_tokenizer, backend.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    count = 500 if words else len(letters) + len(SPECIAL)
+    trainer = trainers.BpeTrainer(
+        vocab_size=count, special_tokens=list(SPECIAL), initial_alphabet=letters, show_progress=False
+    )
+    texts = resources.files("safeeraser.benchmarks.icons").joinpath("questions.yaml").read_text(encoding="utf-8")
+    backend.train_from_iterator(texts.splitlines(), trainer)
     special = {"bos_token": BOS, "eos_token": EOS, "pad_token": PAD, "additional_special_tokens": [IMAGE]}
     pictures = CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
     selection = {"vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
@@ -91,7 +103,7 @@ def main(
     torch.manual_seed(0)
     with whole_folder(output) as folder:
         AutoModelForImageTextToText.from_config(shape, dtype=torch.bfloat16).save_pretrained(folder)
-        processor(shape.vision_config.image_size).save_pretrained(folder)
+        processor(shape.vision_config.image_size, words=size == "small").save_pretrained(folder)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Ours against the reference recipe, as a table: `python -m bench.train --model tiny --steps 6`.
 
-Each line is a fresh process. Losses of both must agree at every step, or the comparison means nothing.
-Memory is what comes on top of Python and its packages: the weights, what is trained (with its gradients and AdamW's
-state), and the rest, which is activations, logits and kept features.
+The rows are those of `pack_pictures`, where questions about one picture follow each other, in every line; in the lines
+"packed" they share the picture's tokens as well. Each line is a fresh process. Losses of all must agree at every step,
+or the comparison means nothing. Memory is what comes on top of Python and its packages: the weights, what is trained
+(with its gradients and AdamW's state), and the rest, which is activations, logits and kept features.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _COLUMNS = (
     "recipe",
     "rows/s",
     "rows/s, pictures seen before",
-    "rows/CPU s",
+    "rows/CPU s, pictures seen before",
     "peak memory, MiB",
     "weights + trained + rest",
     "largest loss difference",
@@ -41,6 +42,7 @@ def main(
     rows: Annotated[int, typer.Option(min=1, help="Rows an optimiser step sees.")] = 8,
     batch: Annotated[list[int], typer.Option(help="Rows in one forward of ours; several give a line each.")] = [8, 1],  # noqa: B006
     checkpointed: Annotated[list[int], typer.Option(help="The same with gradient checkpointing.")] = [8, 2, 1],  # noqa: B006
+    packed: Annotated[list[int], typer.Option(help="The same with pictures packed.")] = [8],  # noqa: B006
     records: Annotated[int, typer.Option(min=1, help="Records of `icons`; an epoch is four rows of each.")] = 4,
     device: Annotated[str, typer.Option(help="`cpu` or `cuda`.")] = "cpu",
     dtype: Annotated[str, typer.Option(help="`float32` or `bfloat16`.")] = "float32",
@@ -58,6 +60,7 @@ def main(
         batch=rows,
         records=records,
         checkpointing=False,
+        packed=False,
         count=False,
     )
     counted = count or device == "cuda"
@@ -67,6 +70,7 @@ def main(
         tasks = [replace(task, method=name)]
         ours = replace(task, method=name, recipe="ours")
         tasks += [replace(ours, batch=size) for size in batch]
+        tasks += [replace(ours, batch=size, packed=True) for size in packed]
         tasks += [replace(ours, batch=size, checkpointing=True) for size in checkpointed]
         results = [_run(each) for each in tasks]
         for each, result in zip(tasks, results, strict=True):
@@ -87,23 +91,27 @@ def _run(task: Task) -> dict[str, Any]:
 def _label(task: Task) -> str:
     if task.recipe == "reference":
         return "reference"
-    return f"ours, batch {task.batch}" + (", checkpointing" if task.checkpointing else "")
+    ways = [name for name, used in (("checkpointing", task.checkpointing), ("packed", task.packed)) if used]
+    return ", ".join([f"ours, batch {task.batch}", *ways])
 
 
 def _cells(task: Task, result: dict[str, Any], reference: dict[str, Any]) -> list[str]:
     apart = max(abs(a - b) for a, b in zip(result["losses"], reference["losses"], strict=True))
-    rates = [_rate(task, seconds) for seconds in (result["seconds"], _later(task, result["seconds"]))]
-    rates_before = [_rate(task, seconds) for seconds in (reference["seconds"], _later(task, reference["seconds"]))]
+    rates, rates_before = (_rates(task, each) for each in (result, reference))
     memory = result["peak_bytes"] / reference["peak_bytes"]
     parts = [result["weights_bytes"], result["trained_bytes"]]
-    per_cpu, per_cpu_before = (task.rows * task.steps / each["cpu_seconds"] for each in (result, reference))
     return [
         *(f"{rate:.2f} ({rate / before:.1f}x)" for rate, before in zip(rates, rates_before, strict=True)),
-        f"{per_cpu:.2f} ({per_cpu / per_cpu_before:.1f}x)",
         f"{result['peak_bytes'] / 2**20:.0f} ({memory:.0%})",
         " + ".join(f"{size / 2**20:.0f}" for size in (*parts, result["peak_bytes"] - sum(parts))),
         f"{apart:.1e}" + ("" if apart <= TOLERANCE else " TOO FAR APART"),
     ]
+
+
+def _rates(task: Task, result: dict[str, Any]) -> list[float]:
+    """Rows a second over all steps, over those with pictures seen before, and of the latter by CPU time."""
+    later = [_later(task, result[name]) for name in ("seconds", "cpu_seconds")]
+    return [_rate(task, seconds) for seconds in (result["seconds"], *later)]
 
 
 def _later(task: Task, seconds: list[float]) -> list[float]:

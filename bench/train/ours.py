@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from unittest import mock
@@ -12,24 +11,29 @@ from unittest import mock
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors import safe_open
 
-from bench.train.task import Task, Trained
+from bench.train.task import Task, Trained, now
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Example
+from safeeraser.unlearning import run
+from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.output import Output
-from safeeraser.unlearning.run import unlearn
 
 
 def train(task: Task, loaded: LoadedModel, examples: Sequence[Example], refusals: Sequence[str]) -> Trained:
     """Train on a task's rows."""
     losses: list[float] = []
-    moments: list[float] = [time.perf_counter()]
+    moments = [now()]
 
     def note(_self: Output, entry: dict[str, float]) -> None:
         losses.append(entry["loss"])
-        moments.append(time.perf_counter())
+        moments.append(now())
 
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(Output, "log", note):
-        adapter = unlearn(loaded, examples, refusals, task.method, task.settings, Path(folder) / "run")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(Output, "log", note),
+        mock.patch.object(run, "Collator", lambda chat, **_: Collator(chat, packs=task.packed)),
+    ):
+        adapter = run.unlearn(loaded, examples, refusals, task.method, task.settings, Path(folder) / "run")
         return Trained(losses, moments, _numbers(adapter / SAFETENSORS_WEIGHTS_NAME))
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import get_cosine_schedule_with_warmup, set_seed
 
-from bench.train.task import KL, Task, Trained
+from bench.train.task import KL, Task, Trained, now
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import attach
 from safeeraser.objectives import Target, find
@@ -40,10 +39,15 @@ METHODS = tuple(_TERMS)
 
 def train(task: Task, loaded: LoadedModel, examples: Sequence[Example], refusals: Sequence[str]) -> Trained:
     """Train on a task's rows."""
-    moments = [time.perf_counter()]
+    moments = [now()]
     settings = task.settings
     rows = TrainingRows(
-        examples, refusals, find(task.method).targets, seed=settings.seed, length=task.steps * task.rows
+        examples,
+        refusals,
+        find(task.method).targets,
+        seed=settings.seed,
+        length=task.steps * task.rows,
+        by_picture=settings.pack_pictures,
     )
     original = copy.deepcopy(loaded.model) if task.method in KL else None
     set_seed(settings.seed)
@@ -63,7 +67,7 @@ def train(task: Task, loaded: LoadedModel, examples: Sequence[Example], refusals
         schedule.step()
         optimiser.zero_grad()
         losses.append(total)
-        moments.append(time.perf_counter())
+        moments.append(now())
     return Trained(losses, moments, sum(each.numel() for each in trained))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ PAIRS = 4  # forget questions about each harmful picture
 class Task:
     """One recipe's work. `rows` is what an optimiser step sees, `batch` how many of them we put into one forward.
 
+    Questions about one picture follow each other; with `packed` they share its tokens.
+
     The data is `records` records of `icons`, each a harmful picture and a safe one, over and over: an epoch of the
     forget set is `records` x 4 rows.
     """
@@ -36,6 +39,7 @@ class Task:
     batch: int
     records: int
     checkpointing: bool
+    packed: bool
     count: bool
 
     @property
@@ -50,15 +54,21 @@ class Task:
             lora_dropout=0.0,
             projector="full",
             gradient_checkpointing=self.checkpointing,
+            pack_pictures=True,
         )
 
 
 class Trained(NamedTuple):
-    """What a recipe did: losses of all steps, moments in seconds (the first is the start), how much it trained."""
+    """What a recipe did: losses of all steps, the moments of start and steps (see `now`), how much it trained."""
 
     losses: list[float]
-    moments: list[float]
+    moments: list[tuple[float, float]]
     numbers: int
+
+
+def now() -> tuple[float, float]:
+    """Seconds of the clock, and of all processor cores for this process."""
+    return time.perf_counter(), time.process_time()
 
 
 def data(records: int) -> tuple[list[Example], tuple[str, ...]]:
@@ -73,11 +83,11 @@ def data(records: int) -> tuple[list[Example], tuple[str, ...]]:
 
 
 def _company(train: Sequence[Example], forget: Sequence[Example]) -> list[Example]:
-    """The partners of forget examples, and the retain examples about their pictures."""
-    names, pictures = {each.id for each in forget}, {each.image for each in forget}
+    """The partners of forget examples, and the retain examples of their records."""
+    names, records = {each.id for each in forget}, {each.record for each in forget}
     return [
         each
         for each in train
         if (each.stream is Stream.DECOUPLED and each.partner in names)
-        or (each.stream is Stream.RETAIN and each.image in pictures)
+        or (each.stream is Stream.RETAIN and each.record in records)
     ]

@@ -7,6 +7,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -35,19 +36,23 @@ def measure(task: Task) -> dict[str, Any]:
     weights = sum(each.nbytes for each in itertools.chain(loaded.model.parameters(), loaded.model.buffers()))
     models = 2 if task.recipe == "reference" and task.method in KL else 1
     forget_peak(task.device)
-    start = time.process_time()
     with FlopCounterMode(display=False) if task.count else nullcontext() as counter:
         trained = _RECIPES[task.recipe](task, loaded, examples, refusals)
+    clock, processor = zip(*trained.moments, strict=True)
     return {
         "losses": trained.losses,
-        "seconds": [after - before for before, after in itertools.pairwise(trained.moments)],
-        "cpu_seconds": time.process_time() - start,
+        "seconds": _between(clock),
+        "cpu_seconds": _between(processor),
         "peak_bytes": peak(task.device) - packages,
         "packages_bytes": packages,
         "weights_bytes": models * weights,
         "trained_bytes": trained.numbers * _FOR_EACH_NUMBER,
         "flops_per_step": counter.get_total_flops() / task.steps if counter else None,
     }
+
+
+def _between(moments: Iterable[float]) -> list[float]:
+    return [after - before for before, after in itertools.pairwise(moments)]
 
 
 def matmul_peak(device: str, dtype: str) -> float:

@@ -153,7 +153,7 @@ def llava_next() -> LoadedModel:
     )
     config = hf.LlavaNextConfig(
         vision_config=hf.CLIPVisionConfig(**VISION),
-        text_config=_text(hf.MistralConfig, tokens),
+        text_config=_text(hf.MistralConfig, tokens, sliding_window=None),
         image_token_index=_id(tokens, "<image>"),
         image_grid_pinpoints=GRID,
     )

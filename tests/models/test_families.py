@@ -12,12 +12,17 @@ from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, TrainingArguments
 
 from safeeraser.errors import UserError
+from safeeraser.generation.engine import Engine
+from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.chat import Chat, ChatError, ChatTokenizer, pad
+from safeeraser.models.forward import AnswerScorer, packed
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import Projector, attach, language_targets, projector_name
 from safeeraser.models.merging import merged
+from safeeraser.models.packing import obstacle
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Target, find
+from safeeraser.records import Example, Split, Stream
 from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.rows import TrainingRows
 from safeeraser.unlearning.streams import stream_outputs
@@ -34,6 +39,7 @@ class FamilyTests:
 
     name: str
     no_linear_projector = False
+    not_packed: str | None = None
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -118,6 +124,34 @@ class FamilyTests:
         together = _generated(loaded, vision, rows)
         assert together == [_generated(loaded, vision, [row])[0] for row in rows]
 
+    def test_questions_about_one_picture_share_its_keys_and_values(
+        self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path]
+    ) -> None:
+        settings, picture = GenerateSettings(max_new_tokens=4), chat.processor.image_token_id
+        examples = [
+            Example(
+                id=str(number),
+                split=Split.VALIDATION,
+                stream=Stream.RETAIN,
+                image=images[number % 2],
+                question=f"What is it{' now' * number}?",
+                answer="",
+            )
+            for number in range(5)
+        ]
+        tokens: list[int] = []
+        hook = loaded.model.register_forward_pre_hook(
+            lambda _module, _args, given: tokens.append(int((given["input_ids"] == picture).sum())), with_kwargs=True
+        )
+        try:
+            together = Engine(loaded, settings).answer(settings.requests(examples))
+            shared, _ = sum(tokens), tokens.clear()
+            alone = [Engine(loaded, settings).answer(settings.requests([each]))[0] for each in examples]
+        finally:
+            hook.remove()
+        assert together == alone
+        assert (shared < sum(tokens)) == (self.not_packed is None)
+
     def test_targets_are_in_the_language_model(self, loaded: LoadedModel) -> None:
         pattern = language_targets(loaded.model)
         matched = [name for name, _ in loaded.model.named_modules() if re.fullmatch(pattern, name)]
@@ -191,6 +225,23 @@ class FamilyTests:
             )
             torch.testing.assert_close(output.logprobs[number][output.mask[number]], expected, atol=1e-4, rtol=1e-4)
 
+    def test_answers_about_one_picture_share_its_tokens(
+        self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path]
+    ) -> None:
+        found = obstacle(loaded)
+        if self.not_packed is not None:
+            assert self.not_packed in str(found)
+            return
+        assert found is None
+        asked = [*((f"What is it{' now' * number}?", images[number % 2]) for number in range(5)), ("Hello", None)]
+        rows = [chat.answered(question, image, ANSWER) for question, image in asked]
+        (whole,) = packed(rows, chat, torch.device("cpu"))
+        assert whole.ids.numel() < sum(len(row.ids) for row in rows)
+        vision = VisionFeatures(loaded.model, chat)
+        for row, output in zip(rows, AnswerScorer(loaded)(rows), strict=True):
+            alone = _logits(loaded, vision, [row])[0][row.prompt_length - 1 : -1]
+            torch.testing.assert_close(output.logits, alone, atol=1e-4, rtol=1e-4)
+
     def test_saved_and_loaded_the_logits_are_equal(
         self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path], tmp_path: Path
     ) -> None:
@@ -239,18 +290,22 @@ class TestLlavaOnevision(FamilyTests):
 
 class TestQwen2VL(FamilyTests):
     name = "Qwen2-VL"
+    not_packed = "M-RoPE"
 
 
 class TestQwen25VL(FamilyTests):
     name = "Qwen2.5-VL"
+    not_packed = "M-RoPE"
 
 
 class TestQwen3VL(FamilyTests):
     name = "Qwen3-VL"
+    not_packed = "M-RoPE"
 
 
 class TestMllama(FamilyTests):
     name = "Llama-3.2-Vision"
+    not_packed = "cross-attention"
 
 
 class TestInternVL(FamilyTests):
@@ -259,6 +314,7 @@ class TestInternVL(FamilyTests):
 
 class TestGemma3(FamilyTests):
     name = "Gemma 3"
+    not_packed = "see what comes after"
     no_linear_projector = True
 
 
@@ -268,6 +324,7 @@ class TestIdefics3(FamilyTests):
 
 class TestPaliGemma(FamilyTests):
     name = "PaliGemma"
+    not_packed = "see what comes after"
 
     def processed(self, chat: ChatTokenizer, image: Path) -> dict[str, Tensor]:
         """This processor writes the prompt itself, start of text and line break included."""
@@ -282,6 +339,7 @@ class TestPaliGemma(FamilyTests):
 
 class TestAyaVision(FamilyTests):
     name = "Aya Vision"
+    not_packed = "sliding window"
 
 
 @torch.no_grad()

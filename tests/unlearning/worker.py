@@ -22,8 +22,17 @@ from tests import tiny_random
 COMMON = {"steps": 3, "batch_size": 4, "learning_rate": 1e-2, "lora_r": 4, "lora_alpha": 8}
 RUNS = {
     "pd": ("po+pd", {"lora_dropout": 0.0, "projector": "full"}),
-    "kl": ("kl+pd", {"lora_dropout": 0.0, "batch_size": 1, "accumulation": 4, "gradient_checkpointing": True}),
-    "rmu": ("rmu", {"lora_dropout": 0.0, "options": {"layer": 0}}),
+    "kl": (
+        "kl+pd",
+        {
+            "lora_dropout": 0.0,
+            "batch_size": 1,
+            "accumulation": 4,
+            "gradient_checkpointing": True,
+            "pack_pictures": True,
+        },
+    ),
+    "rmu": ("rmu", {"lora_dropout": 0.0, "options": {"layer": 0}, "pack_pictures": True}),
     "pdu": (
         "pdu+pd",
         {

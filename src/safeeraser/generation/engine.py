@@ -23,6 +23,7 @@ from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.models.chat import Chat, ChatTokenizer, pad
 from safeeraser.models.forward import pieces
 from safeeraser.models.load import LoadedModel
+from safeeraser.models.packing import Group, beside, groups, obstacle
 from safeeraser.models.prepare import check_examples, prepare
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.records import Example, Generation
@@ -79,6 +80,7 @@ class Engine:
         self._decode = Decoder(self._chat.tokenizer)
         self._vision = VisionFeatures(loaded.model, self._chat)
         self._settings = settings
+        self._packs = obstacle(loaded) is None
         # An index, not a count: a slice of the hidden states makes torch copy the head's weights for every row.
         self._last = torch.tensor([-1], device=loaded.model.device)
 
@@ -87,9 +89,9 @@ class Engine:
         return example.image is None, self._chat.text_length(example.question)
 
     def sort(self, requests: Sequence[Request]) -> list[Request]:
-        """The requests, those of like length together; the same order for the same requests."""
-        lengths = {example: self.length(example) for example in {request.example for request in requests}}
-        return sorted(requests, key=lambda request: lengths[request.example])
+        """The requests, those about one picture together; the same order for the same requests."""
+        lengths = {example: self.length(example)[1] for example in {request.example for request in requests}}
+        return beside(requests, lambda request: request.example.image, lambda request: lengths[request.example])
 
     def check(self, requests: Sequence[Request]) -> None:
         """Raises UserError naming every example that cannot be asked."""
@@ -145,10 +147,33 @@ class Engine:
         )
 
     def _inputs(self, chats: Sequence[Chat]) -> dict[str, Any]:
+        found = groups(chats, self._chat) if self._packs else []
+        if found and len(found) < len(chats) and all(group.shared for group in found):
+            return {**self._sharing(chats, found), "logits_to_keep": self._last}
+        return {**self._prompts(chats), "logits_to_keep": self._last}
+
+    @torch.inference_mode()
+    def _sharing(self, chats: Sequence[Chat], found: Sequence[Group]) -> dict[str, Any]:
+        """Prompts of which the keys and values up to the end of the picture are there, worked out once a picture.
+
+        The pictures' tokens stand beside each other on the left, padded as the questions on the right of them are.
+        """
+        begun = self._prompts([_cut(chats[group.chats[0]], end=group.shared) for group in found])
+        # Places are counted without padding, as `generate` counts them.
+        positions = (begun["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)
+        made = self._model(**begun, position_ids=positions, logits_to_keep=self._last, use_cache=True)
+        places = {number: place for place, group in enumerate(found) for number in group.chats}
+        rows = [places[number] for number in range(len(chats))]
+        cache = made.past_key_values
+        cache.batch_select_indices(torch.tensor(rows, device=self._model.device))
+        asked = self._prompts([_cut(chat, start=found[row].shared) for chat, row in zip(chats, rows, strict=True)])
+        whole = {name: torch.cat([begun[name][rows], asked[name]], dim=1) for name in ("input_ids", "attention_mask")}
+        return {**whole, "past_key_values": cache}
+
+    def _prompts(self, chats: Sequence[Chat]) -> dict[str, Any]:
         ids, attention = pad(list(chats), self._chat.pad_id, left=True)
         device = self._model.device
-        inputs = self._vision.batch(ids.to(device), attention.to(device), [chat.image for chat in chats])
-        return {**inputs, "logits_to_keep": self._last}
+        return self._vision.batch(ids.to(device), attention.to(device), [chat.image for chat in chats])
 
     def _sampling(self, batch: Sequence[Request]) -> list[LogitsProcessor]:
         settings = self._settings
@@ -170,6 +195,11 @@ class Engine:
             finish="stop" if said.stopped else "length",
             prefill=request.prefill or None,
         )
+
+
+def _cut(chat: Chat, start: int = 0, end: int | None = None) -> Chat:
+    """A part of a prompt; its picture belongs to the beginning."""
+    return Chat(chat.ids[start:end], 0, None if start else chat.image)
 
 
 class _Pieces(TextStreamer):

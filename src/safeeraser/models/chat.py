@@ -87,6 +87,10 @@ class ChatTokenizer:
         """Tokens of a prompt without its picture: enough to put prompts of like length together."""
         return len(self._tokenize(self._render(question, None)))
 
+    def through_picture(self, ids: tuple[int, ...]) -> int:
+        """How many tokens it is up to the end of the picture; 0 without one."""
+        return self._pictures.end(ids)
+
     def prompt(self, question: str, image: Path | None, prefill: str = "") -> Chat:
         """The conversation up to where the model's own words begin: after `prefill`, the start of its answer."""
         text = self._render(question, image)

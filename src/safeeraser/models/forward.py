@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from safeeraser.models.chat import Chat, ChatTokenizer, answer_mask, pad
 from safeeraser.models.load import LoadedModel
+from safeeraser.models.packing import Sequences, lay_out, obstacle, plan
 from safeeraser.models.vision import VisionFeatures
 
 CELLS = 2**25
@@ -45,7 +46,7 @@ def answer_output(model: nn.Module, inputs: Mapping[str, Any], ids: Tensor, answ
     return AnswerOutput(logits, chosen, -nn.functional.cross_entropy(logits, chosen, reduction="none"))
 
 
-def pieces(lengths: Sequence[int], limit: int = CELLS) -> Iterator[slice]:
+def pieces(lengths: Sequence[int], limit: float = CELLS) -> Iterator[slice]:
     """Cut a batch into runs of rows that lie beside each other, each of at most `limit` rows x longest^2.
 
     A row too long for that is a piece of its own.
@@ -63,18 +64,37 @@ def pieces(lengths: Sequence[int], limit: int = CELLS) -> Iterator[slice]:
         yield slice(start, len(lengths))
 
 
+def packed(
+    chats: Sequence[Chat], tokenizer: ChatTokenizer, device: torch.device, limit: float = CELLS
+) -> Iterator[Sequences]:
+    """The chats in sequences that go through a model once for each picture, in pieces as `pieces` cuts them."""
+    planned = plan(chats, tokenizer)
+    for part in pieces([sum(group.length for group in groups) for groups in planned], limit):
+        yield lay_out(chats, planned[part], tokenizer.pad_id, device)
+
+
 class AnswerScorer:
-    """A model ready to say how likely it finds given answers."""
+    """A model ready to say how likely it finds given answers.
+
+    Answers of a batch that are about one picture share its tokens where the model allows it.
+    """
 
     def __init__(self, loaded: LoadedModel) -> None:
         self.chat = ChatTokenizer.of(loaded)
         self._model: Any = loaded.model
         self._vision = VisionFeatures(loaded.model, self.chat)
+        self._packs = obstacle(loaded) is None
 
     @torch.inference_mode()
     def __call__(self, chats: Sequence[Chat]) -> list[AnswerOutput]:
         """Each chat's answer, end of turn included, whatever stands beside it in the batch."""
-        return score(self._model, chats, self.chat.pad_id, self._vision.batch)
+        if not self._packs:
+            return score(self._model, chats, self.chat.pad_id, self._vision.batch)
+        found: dict[int, AnswerOutput] = {}
+        for part in packed(chats, self.chat, self._model.device):
+            output = answer_output(self._model, self._vision.packed(part), part.ids, part.answers)
+            found |= zip(part.chats, _split(output, part.counts), strict=True)
+        return [found[number] for number in range(len(chats))]
 
 
 def score(
@@ -92,7 +112,11 @@ def score(
         answers = answer_mask(rows, ids.shape[1])
         ids, attention, mask = (each.to(model.device) for each in (ids, attention, answers))
         whole = answer_output(model, inputs(ids, attention, [row.image for row in rows], mask), ids, mask)
-        counts = answers.sum(dim=1).tolist()
-        split = (each.split(counts) for each in (whole.logits, whole.ids, whole.logprobs))
-        found += [AnswerOutput(*row) for row in zip(*split, strict=True)]
+        found += _split(whole, answers.sum(dim=1).tolist())
     return found
+
+
+def _split(output: AnswerOutput, counts: Sequence[int]) -> Iterator[AnswerOutput]:
+    """The answers one by one, of which each has so many tokens."""
+    parts = (each.split(list(counts)) for each in (output.logits, output.ids, output.logprobs))
+    return (AnswerOutput(*each) for each in zip(*parts, strict=True))

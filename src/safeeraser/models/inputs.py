@@ -9,14 +9,22 @@ from torch import Tensor
 
 
 def forward_inputs(
-    processor: Any, ids: Tensor, attention: Tensor, pictures: dict[str, Any], answers: Tensor | None
+    processor: Any,
+    ids: Tensor,
+    attention: Tensor,
+    pictures: dict[str, Any],
+    answers: Tensor | None,
+    positions: Tensor | None = None,
 ) -> dict[str, Any]:
     """Keyword inputs of the model's forward for a padded batch.
 
     `ids`, `attention` and `answers` (where the answers stand; None: nowhere yet) are [batch, time]; `pictures` is what
-    the pictures of the batch became, in the order of the rows that have one.
+    the pictures of the batch became, in the order of the rows that have one. Of sequences that hold several
+    conversations `attention` is [batch, 1, time, time], and `positions` [batch, time] says where each token stands.
     """
     inputs = {"input_ids": ids, "attention_mask": attention, **pictures}
+    if positions is not None:
+        inputs["position_ids"] = positions
     if processor.return_mm_token_type_ids:  # Qwen-VL, Gemma 3: positions, or a picture's tokens seeing each other
         types = torch.isin(ids, torch.tensor(processor.image_token_ids, device=ids.device)).long()
         known = "mm_token_type_ids" in processor.model_input_names

@@ -40,6 +40,10 @@ class Pictures:
         """How many of these tokens stand for a picture, or a part of one."""
         return sum(token in self._ids for token in ids)
 
+    def end(self, ids: tuple[int, ...]) -> int:
+        """The place after the last of these tokens that stands for a picture; 0 where none does."""
+        return next((end for end in range(len(ids), 0, -1) if ids[end - 1] in self._ids), 0)
+
     def expansion(self, image: Path) -> Expansion:
         """What stands for the picture in a prompt."""
         if image not in self._expansions:

@@ -16,6 +16,7 @@ from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.families import mllama
 from safeeraser.models.inputs import forward_inputs
 from safeeraser.models.lora import projector_name
+from safeeraser.models.packing import Sequences
 
 
 class VisionFeatures:
@@ -30,7 +31,7 @@ class VisionFeatures:
     def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, *, limit_bytes: int = 4 * 2**30) -> None:
         mllama.prepare(model)
         self._model: Any = model  # image features have no common type in transformers
-        self._chat = chat
+        self.chat = chat
         self._room = limit_bytes
         self._keeps = limit_bytes > 0
         self._features: dict[Path, Tensor] = {}
@@ -41,25 +42,40 @@ class VisionFeatures:
         self._dtype = next(self._tower.parameters()).dtype
 
     def batch(
-        self, ids: Tensor, attention: Tensor, images: Sequence[Path | None], answers: Tensor | None = None
+        self,
+        ids: Tensor,
+        attention: Tensor,
+        images: Sequence[Path | None],
+        answers: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> dict[str, Any]:
         """All keyword inputs of the model's forward for a padded batch: `inputs`, the tokens and what each of them is.
 
         `ids`, `attention` and `answers` (where the answers stand, in training) are [batch, time]; `images` has each
-        row's picture, or None.
+        row's picture, or None. `packing.Sequences` have another `attention`, and `positions`.
         """
         pictures = self.inputs([image for image in images if image is not None])
-        return forward_inputs(self._chat.processor, ids, attention, pictures, answers)
+        return forward_inputs(self.chat.processor, ids, attention, pictures, answers, positions)
+
+    def packed(self, sequences: Sequences) -> dict[str, Any]:
+        """The same for chats that share the tokens of their picture.
+
+        The mask is one that is added to attention scores: 0 where a token is seen, else the lowest number there is.
+        """
+        dtype = self._model.get_input_embeddings().weight.dtype
+        mask = torch.zeros_like(sequences.attention, dtype=dtype)
+        mask.masked_fill_(~sequences.attention, torch.finfo(dtype).min)
+        return self.batch(sequences.ids, mask, sequences.images, sequences.answers, sequences.positions)
 
     def inputs(self, images: list[Path]) -> dict[str, Any]:
         """Keyword inputs of the model's forward for these pictures, in order (none for no pictures)."""
         if not images:
             return {}
         if self._projector is None:
-            return self._to_device(self._chat.pixels(images))
+            return self._to_device(self.chat.pixels(images))
         fresh = self._compute([image for image in dict.fromkeys(images) if image not in self._features])
         if self._projector is None:  # found out just now
-            return self._to_device(self._chat.pixels(images))
+            return self._to_device(self.chat.pixels(images))
         features = torch.stack([fresh[image] if image in fresh else self._features[image] for image in images])
         projected: Any = self._model.get_submodule(self._projector)(features)
         pooled: Any = projected if self._as_tensor else tuple(projected)
@@ -82,7 +98,7 @@ class VisionFeatures:
         """
         seen: dict[Path, Tensor] = {}
         for group in [[image] for image in images] if self._keeps else [images]:
-            features = self._projector_input(self._to_device(self._chat.pixels(group)))
+            features = self._projector_input(self._to_device(self.chat.pixels(group)))
             if features is None or len(features) != len(group):
                 self._projector = None
                 return {}

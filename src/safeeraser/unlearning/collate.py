@@ -14,10 +14,14 @@ from safeeraser.unlearning.rows import Row, Turn
 
 
 class Collator:
-    """Rows -> one right-padded batch with the rows of all targets below each other, target after target."""
+    """Rows -> one right-padded batch with the rows of all targets below each other, target after target.
 
-    def __init__(self, chat: ChatTokenizer) -> None:
+    With `packs` the batch has its chats too, so that those about one picture go through the model together.
+    """
+
+    def __init__(self, chat: ChatTokenizer, *, packs: bool = False) -> None:
         self._chat = chat
+        self._packs = packs
 
     def __call__(self, rows: list[Row]) -> dict[str, Any]:
         """Make a batch of N = rows x targets chats, padded to T tokens.
@@ -35,6 +39,7 @@ class Collator:
             "answer_mask": answer_mask(chats, ids.shape[1]),
             "images": [chat.image for chat in chats],
             "targets": list(rows[0]),
+            **({"chats": chats} if self._packs else {}),
             **self._rivals(turns),
         }
 

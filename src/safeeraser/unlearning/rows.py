@@ -47,6 +47,8 @@ class TrainingRows(Dataset[Row]):
     Only examples of `split` are used. The retain example goes round the kinds of retain question and, within a
     kind, through a new order each time, so that no kind is left out for being rare. Within each `step_rows` rows, an
     optimiser step, the short ones come first, so that its batches hold little padding; the step's sum is the same.
+    With `by_picture` questions about one picture follow each other, with the retain examples of its record, as far as
+    there are any.
     Raises UserError where a needed set is empty, and where a forget example has no decoupled partner that asks the
     same question. With `rivals` a refusal names the harmful answer, and a decoupled answer the
     refusal, that it is to be preferred to. Of the share `recovery` of rows all answers but the retain answer have been
@@ -62,6 +64,7 @@ class TrainingRows(Dataset[Row]):
         seed: int,
         length: int,
         step_rows: int = 1,
+        by_picture: bool = False,
         limit: int | None = None,
         split: Split = Split.TRAIN,
         rivals: bool = False,
@@ -69,7 +72,9 @@ class TrainingRows(Dataset[Row]):
     ) -> None:
         chosen = [example for example in examples if example.split is split]
         self.forget = forget_examples(chosen, limit, split)
-        self._retain = _by_kind(example for example in chosen if example.stream is Stream.RETAIN)
+        retain = [example for example in chosen if example.stream is Stream.RETAIN]
+        self._retain = _by_kind(retain)
+        self._groups = _by_picture(self.forget, retain) if by_picture else []
         self._partners = {
             example.partner: example for example in chosen if example.stream is Stream.DECOUPLED and example.partner
         }
@@ -79,8 +84,9 @@ class TrainingRows(Dataset[Row]):
         self._length = length
         self._rivals = rivals
         self._recovery = recovery
-        self._step_rows = step_rows
+        self._step_rows = 1 if by_picture else step_rows
         self._sorted: tuple[int, list[Row]] = (-1, [])
+        self._places: tuple[int, list[tuple[int, int]]] = (-1, [])
         self._check()
 
     def __len__(self) -> int:
@@ -105,11 +111,11 @@ class TrainingRows(Dataset[Row]):
 
     def _row(self, number: int) -> Row:
         epoch, place = divmod(number, len(self.forget))
-        forget = self.forget[_order(len(self.forget), self._seed, "forget", epoch)[place]]
+        forget, retain = self._company(epoch, place) if self._groups else self._shuffled(epoch, place)
         turns = {
             Target.FORGET: lambda: _answered(forget),
             Target.REFUSAL: lambda: Turn(forget, self._refusal(forget, epoch), forget.answer if self._rivals else None),
-            Target.RETAIN: lambda: _answered(self._retain_example(number)),
+            Target.RETAIN: lambda: _answered(retain or self._retain_example(number)),
             Target.DECOUPLED: lambda: self._decoupled(forget, epoch),
             Target.OVERREFUSAL: lambda: Turn(self._partners[forget.id], self._refusal(forget, epoch)),
             Target.RECOVERY: lambda: self._begun(Turn(forget, self._refusal(forget, epoch)), forget, epoch),
@@ -118,6 +124,23 @@ class TrainingRows(Dataset[Row]):
         if _hash(self._seed, "recovery", forget.id, epoch) % 1000 < 1000 * self._recovery:
             return {target: self._begun(turn, forget, epoch) for target, turn in row.items()}
         return row
+
+    def _shuffled(self, epoch: int, place: int) -> tuple[Example, None]:
+        """The forget example of a row, any retain example beside it."""
+        return self.forget[_order(len(self.forget), self._seed, "forget", epoch)[place]], None
+
+    def _company(self, epoch: int, place: int) -> tuple[Example, Example | None]:
+        """The forget example of a row where pictures are kept together, and the retain example of its record."""
+        if self._places[0] != epoch:
+            order = _order(len(self._groups), self._seed, "picture", epoch)
+            self._places = epoch, [(number, at) for number in order for at in range(len(self._groups[number][0]))]
+        number, place = self._places[1][place]
+        forget, retain = self._groups[number]
+        asked = forget[_order(len(forget), self._seed, f"forget {number}", epoch)[place]]
+        if place >= len(retain):
+            return asked, None
+        cycle, turn = divmod(epoch * min(len(forget), len(retain)) + place, len(retain))
+        return asked, retain[_order(len(retain), self._seed, f"retain {number}", cycle)[turn]]
 
     def _decoupled(self, forget: Example, epoch: int) -> Turn:
         partner = self._partners[forget.id]
@@ -191,6 +214,19 @@ def _by_kind(examples: Iterable[Example]) -> dict[str, list[Example]]:
     for example in examples:
         kinds.setdefault(example.kind or "", []).append(example)
     return dict(sorted(kinds.items()))
+
+
+def _by_picture(forget: Sequence[Example], retain: Sequence[Example]) -> list[tuple[list[Example], list[Example]]]:
+    """The forget examples about each picture, and the retain examples about it or, without a picture, of its record."""
+    groups: dict[object, list[Example]] = {}
+    for example in forget:
+        groups.setdefault(example.image or example.id, []).append(example)
+    company: dict[object, list[Example]] = {}
+    for example in retain:
+        company.setdefault(example.image or example.record, []).append(example)
+    keys = ([key for key in (asked[0].image, asked[0].record) if key is not None] for asked in groups.values())
+    found = ([each for key in several for each in company.get(key, ())] for several in keys)
+    return list(zip(groups.values(), found, strict=True))
 
 
 def _hash(*parts: object) -> int:

@@ -24,6 +24,7 @@ from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import adapter_targets, attach, detach
 from safeeraser.models.merging import note_base
 from safeeraser.models.numbers import check_weights
+from safeeraser.models.packing import obstacle
 from safeeraser.models.prepare import check_examples
 from safeeraser.models.processes import on_main, owned_by_main, processes
 from safeeraser.models.sine import materialise
@@ -131,6 +132,8 @@ def check_model(loaded: LoadedModel, method: str | Method, settings: UnlearnSett
     check_layers(_bound(method, settings), loaded.model, settings.lora_layers)
     adapter_targets(loaded.model, settings.lora_layers, settings.projector)
     ChatTokenizer.of(loaded)
+    if settings.pack_pictures and (reason := obstacle(loaded)):
+        raise UserError(f"model {loaded.name} cannot be trained with pack_pictures: {reason}")
 
 
 def _bound(method: str | Method, settings: UnlearnSettings) -> Method:
@@ -154,6 +157,7 @@ def _rows(
             seed=settings.seed,
             length=length,
             step_rows=settings.rows_per_step if split is Split.TRAIN and settings.accumulation > 1 else 1,
+            by_picture=settings.pack_pictures,
             limit=settings.limit if split is Split.TRAIN else None,
             split=split,
             rivals=any(Need.RIVAL in need for need in method.needs.values()),
@@ -187,7 +191,7 @@ def _train(
         args=arguments(settings, folder.checkpoints, model.device, OBJECTIVE if watch else "loss"),
         train_dataset=rows[Split.TRAIN],
         eval_dataset=rows.get(Split.SELECTION),
-        data_collator=Collator(chat),
+        data_collator=Collator(chat, packs=settings.pack_pictures),
     )
     steps = len(rows[Split.TRAIN]) // settings.rows_per_step
     start = time.monotonic()

@@ -62,6 +62,8 @@ class UnlearnSettings(Settings):
     """Train on at most so many forget examples."""
     gradient_checkpointing: Annotated[bool, WAY] = False
     """Compute activations again in the backward pass: less memory, a quarter more time, the same result."""
+    pack_pictures: bool = False
+    """Put questions about one picture into a step together, where its tokens go through the model once."""
     stop_forget_nll: float | None = Field(default=None, gt=0)
     """End at the first step in which the harmful answers' mean NLL is above so many nats a token."""
     eval_steps: int | None = Field(default=None, ge=1)

@@ -36,10 +36,15 @@ class VisionInForward(VisionFeatures):
         adapted.base_model.register_forward_pre_hook(self._fill, with_kwargs=True)
 
     def batch(
-        self, ids: Tensor, attention: Tensor, images: Sequence[Path | None], answers: Tensor | None = None
+        self,
+        ids: Tensor,
+        attention: Tensor,
+        images: Sequence[Path | None],
+        answers: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> dict[str, Any]:
         """Keyword inputs of the adapted model's forward, in which they become those of `VisionFeatures.batch`."""
-        return {_ARGUMENT: (ids, attention, images, answers)}
+        return {_ARGUMENT: (ids, attention, images, answers, positions)}
 
     def _fill(self, _module: nn.Module, args: tuple[Any, ...], inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         batch = inputs.pop(_ARGUMENT, None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from accelerate.utils import extract_model_from_parallel
 from torch import Tensor, nn
 
-from safeeraser.models.forward import AnswerOutput, answer_output, pieces
+from safeeraser.models.forward import CELLS, answer_output, packed, pieces
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Need, StreamOutput, Target
 from safeeraser.objectives.stream import present
@@ -20,6 +21,16 @@ from safeeraser.unlearning.sharding import weights_are_sharded
 
 Needs = Mapping[Target, Need]
 _NOTHING: Needs = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What goes through the model at once, and the batch's rows whose answers stand in it, in order."""
+
+    inputs: dict[str, Any]
+    ids: Tensor
+    answers: Tensor
+    rows: Sequence[int]
 
 
 def stream_outputs(
@@ -32,15 +43,22 @@ def stream_outputs(
     """Every target's stream, from one forward of the whole batch: log-probabilities, and what `needs` names besides.
 
     Only positions that predict an answer token go through the language model's head, and only their hidden states
-    behind the decoder layers `layers` are kept.
+    behind the decoder layers `layers` are kept. Of a batch with `chats`, those about one picture share its tokens.
     """
     predicted = batch["answer_mask"]
-    found = [_piece(model, batch, part, vision, layers) for part in _pieces(batch)]
-    outputs = [output for output, _ in found]
+    order: list[int] = []
+    outputs, states = [], []
+    for part in _packed(batch, vision) if "chats" in batch else _padded(batch, vision):
+        with _layer_outputs(model, layers) as found:
+            outputs.append(answer_output(model, part.inputs, part.ids, part.answers))
+        predicting = part.answers.roll(-1, dims=1)
+        states.append({layer: each[predicting].float() for layer, each in found.items()})
+        order += part.rows
     logits, ids, values = (
-        torch.cat([getattr(output, name) for output in outputs]) for name in ("logits", "ids", "logprobs")
+        _by_row([getattr(output, name) for output in outputs], order, predicted)
+        for name in ("logits", "ids", "logprobs")
     )
-    hidden = {layer: torch.cat([states[layer] for _, states in found]) for layer in layers}
+    hidden = {layer: _by_row([each[layer] for each in states], order, predicted) for layer in layers}
     logprobs = values.new_zeros(predicted.shape).masked_scatter(predicted, values)
     whole = StreamOutput(logprobs, predicted, logits, ids, hidden)
     count = len(batch["targets"])
@@ -51,26 +69,37 @@ def stream_outputs(
     }
 
 
-def _pieces(batch: dict[str, Any]) -> list[slice]:
-    """A batch in which one row is much longer than the others goes through the model in pieces.
+def _padded(batch: dict[str, Any], vision: VisionFeatures) -> Iterator[_Part]:
+    """The rows of a batch, in pieces without the padding that they do not need: one may be much longer than others."""
+    lengths = batch["attention_mask"].sum(dim=1).tolist()
+    for piece in pieces(lengths, _limit()):
+        width = max(lengths[piece])
+        ids, attention, answers = (
+            batch[name][piece, :width] for name in ("input_ids", "attention_mask", "answer_mask")
+        )
+        inputs = vision.batch(ids, attention, batch["images"][piece], answers)
+        yield _Part(inputs, ids, answers, range(len(lengths))[piece])
 
-    Not where weights are spread over processes, which have to run the model equally often.
-    """
-    if weights_are_sharded():
-        return [slice(None)]
-    return list(pieces(batch["attention_mask"].sum(dim=1).tolist()))
+
+def _packed(batch: dict[str, Any], vision: VisionFeatures) -> Iterator[_Part]:
+    """The chats of a batch, those about one picture in one sequence."""
+    for found in packed(batch["chats"], vision.chat, batch["answer_mask"].device, _limit()):
+        yield _Part(vision.packed(found), found.ids, found.answers, found.chats)
 
 
-def _piece(
-    model: nn.Module, batch: dict[str, Any], part: slice, vision: VisionFeatures, layers: Collection[int]
-) -> tuple[AnswerOutput, dict[int, Tensor]]:
-    """Some rows of a batch without the padding that they do not need, and their hidden states [tokens, width]."""
-    width = int(batch["attention_mask"][part].sum(dim=1).max())
-    ids, attention, answers = (batch[name][part, :width] for name in ("input_ids", "attention_mask", "answer_mask"))
-    with _layer_outputs(model, layers) as states:
-        output = answer_output(model, vision.batch(ids, attention, batch["images"][part], answers), ids, answers)
-    predicting = answers.roll(-1, dims=1)
-    return output, {layer: each[predicting].float() for layer, each in states.items()}
+def _limit() -> float:
+    """Weights that are spread over processes have to be gathered equally often in all: nothing is cut in pieces."""
+    return math.inf if weights_are_sharded() else CELLS
+
+
+def _by_row(values: Sequence[Tensor], order: Sequence[int], answers: Tensor) -> Tensor:
+    """What there is for each answer token, given in this order of rows, in the order of the rows."""
+    whole = torch.cat(list(values))
+    if order == sorted(order):
+        return whole
+    counts = answers.sum(dim=1).tolist()
+    parts = dict(zip(order, whole.split([counts[row] for row in order]), strict=True))
+    return torch.cat([parts[row] for row in range(len(order))])
 
 
 def _split(whole: StreamOutput, count: int) -> Iterator[StreamOutput]:
@@ -140,5 +169,6 @@ def _only(batch: dict[str, Any], targets: list[Target]) -> dict[str, Any]:
     rows = len(batch["input_ids"]) // len(batch["targets"])
     starts = [rows * place for place, target in enumerate(batch["targets"]) if target in targets]
     kept = [start + row for start in starts for row in range(rows)]
-    tensors = {name: batch[name][kept] for name in ("input_ids", "attention_mask", "answer_mask")}
-    return {**tensors, "images": [batch["images"][row] for row in kept], "targets": targets}
+    tensors: dict[str, Any] = {name: batch[name][kept] for name in ("input_ids", "attention_mask", "answer_mask")}
+    lists = {name: [batch[name][row] for row in kept] for name in ("images", "chats") if name in batch}
+    return {**tensors, **lists, "targets": targets}

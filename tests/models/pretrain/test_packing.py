@@ -29,8 +29,7 @@ def test_packed_loss_and_gradient_equal_those_of_separate_rows(tmp_path: Path) -
 
     packed = answer_nll(
         adapted,
-        [[chat.answered(each.question, each.image, each.answer) for each in lesson] for lesson in taught],
-        chat,
+        [chat.answered(each.question, each.image, each.answer) for lesson in taught for each in lesson],
         vision,
     )
     packed.backward()

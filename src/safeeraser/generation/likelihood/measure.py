@@ -12,6 +12,7 @@ from safeeraser.generation.likelihood.candidates import Candidate
 from safeeraser.generation.record_file import RecordFile
 from safeeraser.models.forward import AnswerScorer
 from safeeraser.models.load import LoadedModel
+from safeeraser.models.packing import beside
 from safeeraser.models.prepare import prepare
 from safeeraser.records import Likelihood
 
@@ -50,15 +51,10 @@ class _Scorer:
         self._score = AnswerScorer(loaded)
 
     def sort(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """The candidates, those of like length together; the same order for the same candidates."""
-        lengths = {
-            each.key: (
-                each.example.image is None,
-                self._score.chat.text_length(f"{each.example.question}\n{each.text}"),
-            )
-            for each in candidates
-        }
-        return sorted(candidates, key=lambda each: lengths[each.key])
+        """The candidates, those about one picture together; the same order for the same candidates."""
+        count = self._score.chat.text_length
+        lengths = {each.key: count(f"{each.example.question}\n{each.text}") for each in candidates}
+        return beside(candidates, lambda each: each.example.image, lambda each: lengths[each.key])
 
     def score(self, batch: Sequence[Candidate]) -> list[Likelihood]:
         """One Likelihood a candidate, in order."""

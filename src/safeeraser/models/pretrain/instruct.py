@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,10 +14,10 @@ from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
 
 from safeeraser.models.chat import Chat, ChatTokenizer
+from safeeraser.models.forward import answer_output, packed
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.pretrain.align import projector_of
 from safeeraser.models.pretrain.lessons import lessons
-from safeeraser.models.pretrain.packing import pack
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.progress import ProgressBar
 
@@ -43,10 +44,11 @@ def instruct(loaded: LoadedModel, adapted: PeftModel, *, steps: int, never: Coll
         stream = lessons(Path(folder), _SEED, never=never)
         for _ in range(steps):
             batch = [
-                [chat.answered(each.question, each.image, each.answer) for each in lesson]
+                chat.answered(each.question, each.image, each.answer)
                 for lesson in islice(stream, _BATCH)
+                for each in lesson
             ]
-            loss = answer_nll(adapted, batch, chat, vision)
+            loss = answer_nll(adapted, batch, vision)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(lora + projector, 1.0)
@@ -55,17 +57,10 @@ def instruct(loaded: LoadedModel, adapted: PeftModel, *, steps: int, never: Coll
             bar.advance(loss=loss.item())
 
 
-def answer_nll(model: nn.Module, lessons: list[list[Chat]], chat: ChatTokenizer, vision: VisionFeatures) -> Tensor:
+def answer_nll(model: nn.Module, chats: Sequence[Chat], vision: VisionFeatures) -> Tensor:
     """Mean negative log-likelihood over all answer tokens of all chats, in nats."""
-    dtype = next(parameter.dtype for name, parameter in model.named_parameters() if "embed_tokens" in name)
-    packed = pack(lessons, chat.pad_id, chat.processor.image_token_id, dtype)
+    (whole,) = packed(chats, vision.chat, torch.device("cpu"), limit=math.inf)
+    inputs = vision.packed(whole)
+    dtype = inputs["attention_mask"].dtype
     with torch.autocast("cpu", dtype, enabled=dtype is not torch.float32), disable_input_dtype_casting(model):
-        logits = model(
-            input_ids=packed.ids,
-            attention_mask=packed.attention,
-            position_ids=packed.positions,
-            logits_to_keep=packed.answers.roll(-1, dims=1),
-            use_cache=False,
-            **vision.inputs([lesson[0].image for lesson in lessons if lesson[0].image is not None]),
-        ).logits
-    return nn.functional.cross_entropy(logits.float(), packed.ids[packed.answers])
+        return -answer_output(model, inputs, whole.ids, whole.answers).logprobs.mean()
