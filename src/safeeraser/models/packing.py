@@ -76,8 +76,8 @@ def groups(chats: Sequence[Chat], tokenizer: ChatTokenizer) -> list[Group]:
     """The chats that begin with the same tokens up to the end of the same picture, and those without one alone."""
     alike: dict[object, list[int]] = {}
     for number, chat in enumerate(chats):
-        shared = chat.ids[: tokenizer.through_picture(chat.ids)]
-        alike.setdefault((chat.image, shared) if shared else number, []).append(number)
+        begun = chat.ids[: tokenizer.through_picture(chat.ids)]
+        alike.setdefault((chat.image, begun) if begun else number, []).append(number)
     found = []
     for numbers in alike.values():
         shared = tokenizer.through_picture(chats[numbers[0]].ids)

@@ -169,6 +169,6 @@ def _only(batch: dict[str, Any], targets: list[Target]) -> dict[str, Any]:
     rows = len(batch["input_ids"]) // len(batch["targets"])
     starts = [rows * place for place, target in enumerate(batch["targets"]) if target in targets]
     kept = [start + row for start in starts for row in range(rows)]
-    tensors: dict[str, Any] = {name: batch[name][kept] for name in ("input_ids", "attention_mask", "answer_mask")}
-    lists = {name: [batch[name][row] for row in kept] for name in ("images", "chats") if name in batch}
+    tensors = {name: batch[name][kept] for name in ("input_ids", "attention_mask", "answer_mask")}
+    lists: dict[str, Any] = {name: [batch[name][row] for row in kept] for name in ("images", "chats") if name in batch}
     return {**tensors, **lists, "targets": targets}
