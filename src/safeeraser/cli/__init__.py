@@ -39,6 +39,7 @@ from safeeraser.cli import (
     score,
     seeds,
     specificity,
+    sweep,
     unlearn,
 )
 from safeeraser.cli.keys import takes
@@ -54,6 +55,7 @@ app.command(cls=takes(keys.of_run))(demo.demo)
 app.command()(init.init)
 app.command(cls=takes(keys.of_run))(run.run)
 app.command(cls=takes(keys.of_run))(estimate.estimate)
+app.command(cls=takes(keys.of_run))(sweep.sweep)
 app.command(cls=takes(keys.of_unlearning))(unlearn.unlearn)
 app.command(cls=takes(keys.of_answers))(generate.generate)
 app.command()(likelihood.likelihood)

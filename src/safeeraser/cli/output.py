@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ _TRAINING = "a training goes on from its last checkpoint, and begins anew where 
 _KEPT = {
     **dict.fromkeys(("generate", "likelihood", "judge", "evaluate", "specificity", "report"), _GOES_ON),
     **dict.fromkeys(("run", "demo"), f"{_GOES_ON.rstrip('.')}; {_TRAINING}"),
+    "sweep": f"the same command goes on with the trials: {_TRAINING}",
     "unlearn": f"the same command goes on: {_TRAINING}",
 }
 _NOTHING_KEPT = "no file is left half written, and the same command begins anew."
@@ -62,6 +63,18 @@ def print_rows(rows: Mapping[str, str]) -> None:
     table = Table.grid(padding=(0, 2))
     for name, about in rows.items():
         table.add_row(Text(name), Text(about))
+    stdout.print(table)
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """A table whose first row is its head; figures stand to the right."""
+    head, *lines = rows
+    table = Table(show_edge=False)
+    for number, name in enumerate(head):
+        figures = all(line[number].replace(".", "", 1).isdecimal() for line in lines)
+        table.add_column(Text(name), justify="right" if figures else "left")
+    for line in lines:
+        table.add_row(*map(Text, line))
     stdout.print(table)
 
 

@@ -27,7 +27,7 @@ from safeeraser.models.load import LoadedModel
 from safeeraser.models.processes import on_main, owned_by_main, processes
 from safeeraser.objectives import Method
 from safeeraser.records import VANILLA, Example, Generation, Metric, read_jsonl
-from safeeraser.runs import RunSettings, pages, report
+from safeeraser.runs import RunSettings, choice, pages, report
 from safeeraser.runs.curves import Curve
 from safeeraser.runs.folder import ELSEWHERE, RunFolder
 from safeeraser.runs.kit import Kit
@@ -68,6 +68,7 @@ def _begin(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> None
     if folder.manifest.exists() and (weights := kit.weights()):
         folder.note_model(weights)
     benchmark = prepare(settings.data, kit, say)
+    choice.check(settings, benchmark.hash)
     examples = asked(benchmark, settings, say)
     for method in kit.methods.values():
         check(benchmark.examples, benchmark.refusals, method, settings.unlearning(method.name))

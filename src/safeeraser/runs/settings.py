@@ -17,6 +17,7 @@ from safeeraser.judges.table import AnyJudge
 from safeeraser.judges.table import settings as judge_settings
 from safeeraser.records import VANILLA
 from safeeraser.runs.identity import identity
+from safeeraser.runs.space import SweepSettings
 from safeeraser.settings import WAY, ModelName, Settings, Several, known, problem
 from safeeraser.unlearning.settings import UnlearnSettings
 
@@ -30,6 +31,21 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 _Method = Annotated[str, known("methods", "method")]
 _SEEDED = ("unlearn", "generate")  # sections that have the run's seed unless they set their own
+
+
+class Chosen(Settings):
+    """What a sweep has chosen, as it stands in choice.yaml; `run` checks it."""
+
+    time: str
+    """When the choice was written down."""
+    sweep: str
+    """The sweep's folder."""
+    data: str
+    """The hash of the data."""
+    hashes: dict[str, str]
+    """By method the hash of the settings that were chosen."""
+    objective: dict[str, float]
+    """By method what its best trial had on the selection part, 0 to 1."""
 
 
 class RunSettings(Settings):
@@ -69,6 +85,10 @@ class RunSettings(Settings):
     """Which of the methods are attacked; all of them unless given. Keep vanilla: it is the control."""
     failure_limit: Annotated[float, WAY] = Field(default=0.02, ge=0, le=1)
     """The share of verdicts a judge may fail on before the run ends with exit code 3."""
+    sweep: Annotated[SweepSettings, WAY] = SweepSettings()
+    """What `safeeraser sweep` tries; a run does not read it."""
+    chosen: Annotated[Chosen | None, WAY] = None
+    """What `safeeraser sweep` has chosen, and when; a run checks that nothing was changed afterwards."""
     output: Annotated[Path | None, WAY] = None
     """The run's folder."""
 
@@ -141,6 +161,10 @@ class RunSettings(Settings):
     def dump(self) -> dict[str, Any]:
         """All settings as plain values, as they are kept in the run folder."""
         settings = self.model_dump(mode="json", exclude={"methods_settings", "judge", "judges"})
+        if "sweep" not in self.model_fields_set:
+            del settings["sweep"]
+        if self.chosen is None:
+            del settings["chosen"]
         settings |= {"judges": [each.dump() for each in self.judges]} if self.judges else {"judge": self.judge.dump()}
         return self._one_seeded(settings) | {
             "methods_settings": {name: self._changed(name) for name in self.methods_settings}

@@ -1,0 +1,67 @@
+"""`sweep`: hyper-parameters of each method, chosen on the selection part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safeeraser.cli.options import Limit, Overrides, PrintConfig, RunOutput, Seed, run_options
+from safeeraser.cli.output import print_table, say, stdout
+
+
+def sweep(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="A run's settings with `sweep`.")],
+    given: Overrides = None,
+    output: RunOutput = None,
+    seed: Seed = None,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Trials of each method.")] = None,
+    limit: Limit = None,
+    print_config: PrintConfig = False,
+) -> None:
+    """Choose the hyper-parameters of each method by trials on the selection part.
+
+    What is tried stands in the configuration under `sweep`; each method has the same number of trials. The best go into
+    choice.yaml, and only `run` on that asks the validation part. The same command goes on where it was stopped; given
+    in several terminals, the processes share the trials.
+
+    \b
+    Examples:
+      safeeraser sweep configs/sweep.yaml
+      safeeraser sweep configs/sweep.yaml --trials 5 --limit 24 --output runs/look methods=[vanilla,po+pd]
+      safeeraser run runs/sweep/choice.yaml
+    """
+    say("loading libraries")
+    from safeeraser import runs
+
+    options = run_options(seed=seed, limit=limit, output=output) | {"sweep.trials": trials}
+    from safeeraser.runs.kit import Kit, names
+
+    settings = runs.parse(runs.read_text(config), str(config), given or [], names(), options)
+    if print_config:
+        stdout.print(runs.as_yaml(settings), end="", markup=False, soft_wrap=True)
+        return
+    from safeeraser.runs import sweep_report
+    from safeeraser.runs.sweep import CHOICE, Sweep
+
+    found = Sweep.begin(settings, Kit.of(settings), say)
+    if (found.root / CHOICE).exists():
+        say(f"{found.root / CHOICE} is written: nothing is tried any more. Remove it to try more before you report")
+    else:
+        count = len(found.kit.methods)
+        say(f"{count} methods x {settings.sweep.trials} trials = {count * settings.sweep.trials} trainings at most")
+        say(f"{found.left()} of them to be begun; {found.root} has them")
+        found.work()
+    choice = found.choose()
+    if choice is None:
+        say("other processes are at work on the last trials: the last one, or this command again, writes the choice")
+        return
+    best = [found.best(method) for method in found.kit.methods]
+    page = sweep_report.write(found, best)
+    rows = sweep_report.rows(found, best)
+    print_table([row[:-2] for row in rows])
+    for method, *_, drawn, ended in rows[2:]:
+        stdout.print(f"{method}: {drawn} ({ended})", markup=False, soft_wrap=True)
+    say(f"chosen on the selection part; as Markdown with plots: {page}")
+    say(f"validation: safeeraser run {choice}")

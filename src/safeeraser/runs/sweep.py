@@ -1,0 +1,382 @@
+"""Hyper-parameters of each method, chosen on the selection part: Optuna asks, trainings answer.
+
+Any number of processes may work at one sweep. A trial whose process was killed is taken up by the next that looks, and
+its training goes on from its last checkpoint. Validation is neither asked nor trained on here.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from safeeraser import objectives
+from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.benchmarks.selection import Part, rehearsal
+from safeeraser.errors import UserError, unknown
+from safeeraser.files import owned, write_json, write_text
+from safeeraser.generation.run import generate
+from safeeraser.judges import Judge
+from safeeraser.metrics import STRICT, objective, shares
+from safeeraser.metrics.objective import parts
+from safeeraser.models.load import LoadedModel
+from safeeraser.provenance import json_hash
+from safeeraser.records import VANILLA, Example, Generation, read_jsonl
+from safeeraser.runs import RunSettings, as_yaml, first_difference, load, pipeline
+from safeeraser.runs.choice import chosen
+from safeeraser.runs.curves import Curve
+from safeeraser.runs.kit import Kit
+from safeeraser.runs.pipeline import Say
+from safeeraser.runs.results import judge_answers
+from safeeraser.runs.space import Range, Span
+from safeeraser.unlearning.run import check, unlearn
+from safeeraser.unlearning.settings import UnlearnSettings
+
+CHOICE = "choice.yaml"
+_ASKED = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
+_STARTUP = 5  # trials at random, before Optuna goes by what they gave
+_ERROR = "error"  # what ended a trial that failed; one without it was killed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """The best trial of a method: its figures (0..1), its settings, and how its trials ended."""
+
+    method: str
+    figures: dict[str, float]
+    parameters: dict[str, Any]
+    settings: UnlearnSettings
+    states: dict[str, int]
+
+
+@dataclass(slots=True, kw_only=True)
+class Sweep:
+    """A sweep in its folder; `begin` makes one ready to work."""
+
+    settings: RunSettings
+    kit: Kit
+    say: Say
+    benchmark: Benchmark
+    asked: Sequence[Example]
+    judge: Judge
+    storage: JournalStorage
+    before: dict[str, float] = field(default_factory=dict)
+    _model: LoadedModel | None = None
+
+    @classmethod
+    def begin(cls, settings: RunSettings, kit: Kit, say: Say) -> Sweep:
+        """Claim the folder, and measure the model before unlearning where that is not done yet.
+
+        Raises UserError for a space that a method cannot be trained in, for data without a selection part, and for a
+        folder of another sweep.
+        """
+        for method in kit.methods:
+            distributions(settings, method)
+        benchmark = pipeline.prepare(settings.data, kit, say)
+        benchmark = replace(
+            benchmark, examples=tuple(each for each in benchmark.examples if each.split != "validation")
+        )
+        rehearsed = replace(benchmark, examples=tuple(rehearsal(benchmark.examples)))
+        asked = pipeline.asked(rehearsed, settings, say, _ASKED)
+        for each in kit.methods.values():
+            check(benchmark.examples, benchmark.refusals, each, settings.unlearning(each.name))
+        judge = kit.judge(benchmark.refusals)
+        judge.check()
+        root = settings.folder
+        with owned(root / "begin", wait=True):
+            _claim(root, settings)
+            optuna.logging.set_verbosity(optuna.logging.WARNING)
+            storage = JournalStorage(JournalFileBackend(str(root / "trials.log")))
+            for name in kit.methods.keys() - set(optuna.get_all_study_names(storage)):
+                optuna.create_study(storage=storage, study_name=name, direction="maximize")
+            made = cls(
+                settings=settings,
+                kit=kit,
+                say=say,
+                benchmark=benchmark,
+                asked=asked,
+                judge=judge,
+                storage=storage,
+            )
+            made.before = made._measured(root / "vanilla", None)
+        return made
+
+    @property
+    def root(self) -> Path:
+        """The sweep's folder."""
+        return self.settings.folder
+
+    def study(self, method: str) -> optuna.Study:
+        """A method's trials."""
+        pruners = optuna.pruners
+        pruner = pruners.MedianPruner(_STARTUP) if self.settings.sweep.prune else pruners.NopPruner()
+        study = optuna.load_study(storage=self.storage, study_name=method, pruner=pruner)
+        seed = zlib.crc32(f"{self.settings.seed}/{method}/{len(study.get_trials(deepcopy=False))}".encode())
+        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP)
+        return study
+
+    def left(self) -> int:
+        """How many trials are still to be begun."""
+        budget = self.settings.sweep.trials
+        return sum(max(0, budget - len(_counted(self.study(method)))) for method in self.kit.methods)
+
+    def work(self) -> None:
+        """Do trials until every one is done or in other hands."""
+        for method in self.kit.methods:
+            while self._trial(method):
+                pass
+
+    def choose(self) -> Path | None:
+        """Write down the best trial of each method; None while other processes are at work on some.
+
+        A choice that is there already stays. Raises UserError where no trial of a method came to its end.
+        """
+        place = self.root / CHOICE
+        with owned(self.root / "choosing", wait=True):
+            if place.exists():
+                return place
+            if any(len(_ended(self.study(method))) < self.settings.sweep.trials for method in self.kit.methods):
+                return None
+            found = {method: self.best(method) for method in self.kit.methods}
+            plain = self.settings.dump() | {"output": str(self.root / "validation")}
+            plain["methods_settings"] = {method: each.settings.given() for method, each in found.items()}
+            run = RunSettings(**{key: value for key, value in plain.items() if key != "sweep"})
+            figures = {method: round(each.figures["objective"], 4) for method, each in found.items()}
+            whole = self.kit.read(self.settings.data.folder).hash
+            write_text(place, as_yaml(run.changed(chosen=chosen(run, whole, str(self.root), figures))))
+        return place
+
+    def best(self, method: str) -> Best:
+        """The best trial of a method; of equal ones the first. Raises UserError where none came to its end."""
+        trials = _ended(self.study(method))
+        complete = [each for each in trials if each.state is TrialState.COMPLETE]
+        if not complete:
+            errors = [each.user_attrs[_ERROR] for each in trials if _ERROR in each.user_attrs]
+            raise UserError(f"{method}: no trial came to its end" + (f"; the first: {errors[0]}" if errors else ""))
+        best = max(complete, key=lambda each: (each.value or 0.0, -each.number))
+        states = {
+            name: sum(each.state is state for each in trials)
+            for name, state in (
+                ("finished", TrialState.COMPLETE),
+                ("broken off", TrialState.PRUNED),
+                ("failed", TrialState.FAIL),
+            )
+        }
+        return Best(
+            method=method,
+            figures=best.user_attrs["figures"],
+            parameters=best.params,
+            settings=self._settings(method, best.params),
+            states=states,
+        )
+
+    def _trial(self, method: str) -> bool:
+        """Do one trial; False where there is none left."""
+        study = self.study(method)
+        with ExitStack() as held:
+            with owned(self.root / "asking", wait=True):
+                self._take_up(study, method)
+                if len(_counted(study)) >= self.settings.sweep.trials:
+                    return False
+                trial = study.ask(distributions(self.settings, method))
+                held.enter_context(owned(self._mark(method, trial.number)))
+            of = f"{len(_counted(study))} of {self.settings.sweep.trials}"
+            self.say(f"{method}: trial {of}: {', '.join(f'{k}={short(v)}' for k, v in trial.params.items())}")
+            self._answer(study, trial, method)
+        return True
+
+    def _answer(self, study: optuna.Study, trial: Trial, method: str) -> None:
+        """Train and measure, and tell Optuna how it ended. What is interrupted stays open, to be taken up."""
+        place = self._place(method, trial.params)
+        try:
+            figures = self._train(trial, method, place)
+        except optuna.TrialPruned:
+            shutil.rmtree(place / "training" / "checkpoints", ignore_errors=True)
+            study.tell(trial, state=TrialState.PRUNED)
+            self.say(f"{method}: broken off: below the median of earlier trials")
+        except UserError as error:
+            trial.set_user_attr(_ERROR, str(error))
+            study.tell(trial, state=TrialState.FAIL)
+            self.say(f"{method}: failed: {error}")
+        else:
+            trial.set_user_attr("figures", figures)
+            study.tell(trial, figures["objective"])
+            told = ", ".join(f"{name} {100 * value:.1f}" for name, value in figures.items())
+            self.say(f"{method}: {told}")
+
+    def _train(self, trial: Trial, method: str, place: Path) -> dict[str, float]:
+        settings = self._settings(method, trial.params)
+
+        def told(step: int, value: float) -> None:
+            trial.report(value, step)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        with owned(place, wait=True):  # another process may have drawn the same
+            curve = Curve.of(
+                self.benchmark,
+                self.judge,
+                settings,
+                self.settings.generate,
+                wanted=self.settings.sweep.objective,
+                told=told,
+            )
+            if not (place / "training" / "adapter").exists():
+                bound = objectives.find(method, settings.preset).bind(**settings.options)
+                loaded = self._loaded(None)
+                refusals = self.benchmark.refusals
+                unlearn(loaded, self.benchmark.examples, refusals, bound, settings, place / "training", curve)
+            return self._measured(place, place / "training" / "adapter")
+
+    def _measured(self, place: Path, adapter: Path | None) -> dict[str, float]:
+        """The figures of a model on the selection part, kept in result.json. Raises UserError where one is missing."""
+        file = place / "result.json"
+        if file.exists():
+            kept: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+            return kept
+        answers = place / "generations.jsonl"
+        generate(self._loaded(adapter), self.asked, self.settings.generate, answers)
+        judged, _ = judge_answers(self.judge, self.asked, read_jsonl(answers, Generation), place / "verdicts.jsonl")
+        found = shares(judged.columns(STRICT))
+        wanted = self.settings.sweep.objective
+        before = self.before or found
+        missing = (set(parts(before, before)) - set(parts(found, before))) & set(wanted)
+        value = objective(found, before, wanted)
+        if value is None or missing:
+            raise UserError(f"{place}: {self.judge.name} scored no answer for {', '.join(sorted(missing) or wanted)}")
+        figures = {**found, "objective": value}
+        write_json(file, figures)
+        return figures
+
+    def _loaded(self, adapter: Path | None) -> LoadedModel:
+        """The one model in memory."""
+        if self._model is None or self._model.adapter != adapter:
+            self._model = None
+            self._model = self.kit.load(adapter)
+        return self._model
+
+    def _settings(self, method: str, parameters: dict[str, Any]) -> UnlearnSettings:
+        made = with_parameters(self.settings.unlearning(method), parameters)
+        if made.eval_steps is not None or not self.settings.sweep.prune:
+            return made
+        forget = sum(each.split == "train" and each.stream == "forget" for each in self.benchmark.examples)
+        steps = made.total_rows(min(forget, made.limit or forget)) // made.rows_per_step
+        return made.changed(eval_steps=max(1, steps // self.settings.sweep.measurements), save_steps=None)
+
+    def _take_up(self, study: optuna.Study, method: str) -> None:
+        """Put trials whose process is gone back to be done."""
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            try:
+                with owned(self._mark(method, trial.number)):
+                    study.tell(trial.number, state=TrialState.FAIL)
+                    study.enqueue_trial(trial.params)
+            except UserError:  # its process is at work
+                continue
+
+    def _mark(self, method: str, number: int) -> Path:
+        return self.root / "trials" / method / f"trial-{number}"
+
+    def _place(self, method: str, parameters: dict[str, Any]) -> Path:
+        """A folder for what is trained: the same for the same settings, so that it goes on where it was."""
+        return self.root / "trials" / method / json_hash(self._settings(method, parameters).results())[:12]
+
+
+def with_parameters(base: UnlearnSettings, parameters: dict[str, Any]) -> UnlearnSettings:
+    """Settings with hyper-parameters by dotted key, such as options.beta. Raises ConfigError where one is wrong."""
+    plain = {key: value for key, value in parameters.items() if not key.startswith("options.")}
+    options = {key.removeprefix("options."): value for key, value in parameters.items() if key.startswith("options.")}
+    return UnlearnSettings(**base.merged({**plain, "options": options}))
+
+
+def distributions(settings: RunSettings, method: str) -> dict[str, BaseDistribution]:
+    """What Optuna draws from for a method: the keys of the space that it has.
+
+    Raises UserError naming the key that no method has, whose values a method refuses, and where nothing is left to try.
+    """
+    sweep, base = settings.sweep, settings.unlearning(method)
+    known = objectives.find(method, base.preset).settings
+    found: dict[str, BaseDistribution] = {}
+    for key, wanted in {**sweep.space, **sweep.methods_space.get(method, {})}.items():
+        name = key.removeprefix("options.")
+        place = f"sweep.methods_space.{method}" if key in sweep.methods_space.get(method, {}) else "sweep.space"
+        if key.startswith("options.") and name not in known:
+            if place != "sweep.space" or not _anywhere(settings, name):
+                raise UserError(f"{place}.{key}: {unknown('option', name, known)}")
+            continue
+        if not key.startswith("options.") and key not in UnlearnSettings.model_fields:
+            raise UserError(f"{place}.{key}: {unknown('key of unlearn', key, UnlearnSettings.model_fields)}")
+        _try(settings, method, f"{place}.{key}", key, wanted)
+        found[key] = _distribution(wanted)
+    if not found:
+        raise UserError(f"sweep.space: nothing to try for {method}; name keys of unlearn, such as learning_rate")
+    return found
+
+
+def _anywhere(settings: RunSettings, option: str) -> bool:
+    names = (name for name in settings.methods if name != VANILLA)
+    return any(option in objectives.find(name, settings.unlearning(name).preset).settings for name in names)
+
+
+def _try(settings: RunSettings, method: str, place: str, key: str, wanted: Range) -> None:
+    """See that a method takes the ends of a range, or each of its values."""
+    for value in (wanted.low, wanted.high) if isinstance(wanted, Span) else wanted:
+        try:
+            made = with_parameters(settings.unlearning(method), {key: value})
+            objectives.find(method, made.preset).bind(**made.options)
+        except UserError as error:
+            raise UserError(f"{place}: {value!r}: {error}") from error
+
+
+def _distribution(wanted: Range) -> BaseDistribution:
+    if not isinstance(wanted, Span):
+        return CategoricalDistribution(wanted)
+    if wanted.whole:
+        return IntDistribution(int(wanted.low), int(wanted.high), log=wanted.log)
+    return FloatDistribution(float(wanted.low), float(wanted.high), log=wanted.log)
+
+
+def _counted(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that count for the budget: those under way, and those that have ended otherwise than by a kill."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return [*_ended(study), *running]
+
+
+def _ended(study: optuna.Study) -> list[FrozenTrial]:
+    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+    trials = study.get_trials(deepcopy=False, states=states)
+    return [each for each in trials if each.state is not TrialState.FAIL or _ERROR in each.user_attrs]
+
+
+def _claim(root: Path, settings: RunSettings) -> None:
+    """Write the settings, or check them against those that are there; the number of trials may be another."""
+    place = root / "sweep.yaml"
+    if not place.exists():
+        if root.is_dir() and any(not each.name.startswith(".") for each in root.iterdir()):
+            raise UserError(f"{root}: not a sweep's folder (it has no {place.name}) and not empty; name another")
+        write_text(place, as_yaml(settings))
+        return
+    here, there = (_plain(each) for each in (settings, load(place)))
+    if difference := first_difference(here, there):
+        key, ours, theirs = difference
+        raise UserError(f"{place}: {key}: this sweep was begun with {theirs!r}, not {ours!r}; name another folder")
+
+
+def _plain(settings: RunSettings) -> dict[str, Any]:
+    """What a sweep's trials depend on."""
+    return settings.results() | {"sweep": settings.sweep.model_dump(mode="json", exclude={"trials"})}
+
+
+def short(value: Any) -> str:
+    """A hyper-parameter as it is shown."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,77 @@
+"""What a sweep may try: read from YAML, and held against what the methods take."""
+
+from __future__ import annotations
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from safeeraser import runs
+from safeeraser.errors import UserError
+from safeeraser.runs import RunSettings
+from safeeraser.runs.kit import names
+from safeeraser.runs.sweep import distributions, with_parameters
+from safeeraser.unlearning.settings import UnlearnSettings
+
+SPACE = """
+sweep:
+  space:
+    learning_rate: {low: 1e-4, high: 3e-3, log: true}
+    first_token_weight: [1, 4, 1e1]
+    lora_r: {low: 4, high: 16}
+    options.refusal_weight: {low: 1, high: 16.0}
+  methods_space:
+    npo: {options.beta: [0.1, 0.5]}
+"""
+
+
+def parse(text: str, *overrides: str) -> RunSettings:
+    return runs.parse(text, "sweep.yaml", overrides, names())
+
+
+def test_what_is_drawn_for_a_method() -> None:
+    settings = parse(SPACE, "methods=[vanilla,po,npo]")
+    common = {
+        "learning_rate": FloatDistribution(1e-4, 3e-3, log=True),
+        "first_token_weight": CategoricalDistribution((1, 4, 10.0)),
+        "lora_r": IntDistribution(4, 16),
+    }
+    assert distributions(settings, "po") == common | {"options.refusal_weight": FloatDistribution(1.0, 16.0)}
+    assert distributions(settings, "npo") == common | {"options.beta": CategoricalDistribution((0.1, 0.5))}
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ("learning_rate: 3", "sweep.space.learning_rate: expected values, such as"),
+        ("learning_rate: {low: 2, high: 1}", "sweep.space.learning_rate: low has to be below high, found 2 and 1"),
+        ("learning_rate: {low: 0, high: 1, log: true}", "learning_rate: log needs low above 0"),
+        ("learning_rate: {lwo: 1, high: 2}", "sweep.space.learning_rate: .*lwo.*did you mean 'low'"),
+        ("learning_rate: []", "sweep.space.learning_rate: needs at least one value"),
+    ],
+)
+def test_what_is_no_range_is_told_with_its_key(space: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse(f"sweep: {{space: {{{space}}}}}")
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ("learnin_rate: [1]", "sweep.space.learnin_rate: unknown key of unlearn .*did you mean 'learning_rate'"),
+        ("learning_rate: [-1, 1]", "sweep.space.learning_rate: -1: .*greater than 0"),
+        ("options.refusl_weight: [1]", "sweep.space.options.refusl_weight: unknown option .*'refusal_weight'"),
+        ("options.refusal_weight: [-1]", "sweep.space.options.refusal_weight: -1: .*must be 0 or more"),
+        ("options.beta: [1]", "sweep.space.options.beta: unknown option 'beta'"),
+        ("", "nothing to try for po"),
+    ],
+)
+def test_what_a_method_does_not_take_is_told_before_anything_is_trained(space: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        distributions(parse(f"sweep: {{space: {{{space}}}}}", "methods=[vanilla,po]"), "po")
+
+
+def test_parameters_take_the_place_of_what_the_settings_say() -> None:
+    base = UnlearnSettings(epochs=2, options={"retain_weight": 2.0})
+    made = with_parameters(base, {"steps": 7, "options.refusal_weight": 4.0})
+    assert (made.steps, made.epochs) == (7, None)
+    assert made.options == {"retain_weight": 2.0, "refusal_weight": 4.0}
