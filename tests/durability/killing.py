@@ -7,6 +7,7 @@ of a write, where a file would grow beyond a size (the default action of SIGXFSZ
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.context
 import os
 import random
 import resource
@@ -14,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ Command = Callable[[Path], Sequence[object]]
 """The arguments of a command that writes its files into a folder."""
 
 _processes = multiprocessing.get_context("forkserver")
+Started = multiprocessing.context.ForkServerProcess
 _processes.set_forkserver_preload(
     ["__main__", "safeeraser.runs.pipeline", "safeeraser.runs.kit"]
 )  # imports, once for all
@@ -43,7 +45,17 @@ def run_until_size(arguments: Sequence[object], largest: int | None = None) -> i
     return process.exitcode
 
 
-def _command(arguments: list[str], largest: int | None) -> None:
+def start_together(arguments: Sequence[object], environments: Sequence[Mapping[str, str]]) -> list[Started]:
+    """A command in several processes, each with something of its own in its environment."""
+    words = [str(each) for each in arguments]
+    started = [_processes.Process(target=_command, args=(words, None, dict(each))) for each in environments]
+    for process in started:
+        process.start()
+    return started
+
+
+def _command(arguments: list[str], largest: int | None, environment: Mapping[str, str] | None = None) -> None:
+    os.environ.update(environment or {})
     from safeeraser.cli import app  # noqa: PLC0415  there already: this process is a copy of one that has imported it
 
     silence = os.open(os.devnull, os.O_WRONLY)

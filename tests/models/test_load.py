@@ -16,7 +16,7 @@ from safeeraser.models import load as load_module
 from safeeraser.models.beside import Beside
 from safeeraser.models.load import load
 from safeeraser.models.lora import attach
-from safeeraser.models.merging import note_base
+from safeeraser.models.merging import known_by, note_base
 from tests import tiny_random
 
 IDS = torch.arange(10, 30)[None]
@@ -212,7 +212,7 @@ def test_an_adapter_for_another_model_of_equal_shapes(folder: Path, adapter: Pat
     other.processor.save_pretrained(tmp_path / "other")
     if noted:
         loaded = tiny_random.load()
-        note_base(adapter, loaded.model, loaded.processor)
+        note_base(adapter, known_by(loaded.model, loaded.processor))
     else:
         file = adapter / "adapter_config.json"
         file.write_text(json.dumps({**json.loads(file.read_text()), "base_model_name_or_path": str(folder)}))

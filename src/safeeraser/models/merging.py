@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,9 @@ def merged(model: PreTrainedModel, processor: Any, adapter: Path, name: str = ""
     return changed
 
 
-def note_base(adapter: Path, model: Any, processor: Any) -> None:
-    """Write into an adapter's folder by what its base model, which must be without it, is known again."""
-    write_json(adapter / _BASE, {"logits": _told(model, processor)})
+def note_base(adapter: Path, logits: Sequence[float]) -> None:
+    """Write into an adapter's folder by what its base model is known again (`known_by`)."""
+    write_json(adapter / _BASE, {"logits": list(logits)})
 
 
 def check_base(adapter: Path, model: Any, processor: Any, name: str) -> None:
@@ -67,7 +67,7 @@ def check_base(adapter: Path, model: Any, processor: Any, name: str) -> None:
     if noted.is_file():
         with explained(noted):
             then = torch.tensor(json.loads(noted.read_text(encoding="utf-8"))["logits"])
-        now = torch.tensor(_told(model, processor))
+        now = torch.tensor(known_by(model, processor))
         if then.shape != now.shape or not (now - then).norm() <= _NEAR * (then - then.mean()).norm():
             raise UserError(f"{adapter}: made for another base model than {name or 'this one'}: their logits differ")
         return
@@ -80,7 +80,8 @@ def check_base(adapter: Path, model: Any, processor: Any, name: str) -> None:
         )
 
 
-def _told(model: Any, processor: Any) -> list[float]:
+def known_by(model: Any, processor: Any) -> list[float]:
+    """Some logits of a model without an adapter, by which it is told from others of the same shapes."""
     return [round(value, 3) for value in probe(model, processor, pictured=False)[0, -1, :_COMPARED].float().tolist()]
 
 

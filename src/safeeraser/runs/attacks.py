@@ -44,6 +44,7 @@ from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.report import attacks as report
 from safeeraser.runs.report.attacks import NotRun
+from safeeraser.unlearning.sharding import weights_are_sharded
 
 Say = Callable[[str], None]
 SIDES = (HARMFUL, HARMLESS, KEPT)
@@ -53,7 +54,8 @@ SIDES = (HARMFUL, HARMLESS, KEPT)
 class Chosen:
     """An attack with the points of its sweep that are run; what it trains is written into the folder `keep`, if any.
 
-    Raises UserError for a point that it does not have, and for one that trains nothing to be kept.
+    Raises UserError for a point that it does not have, for one that trains nothing to be kept, and where processes were
+    started to share the weights.
     """
 
     attack: Attack
@@ -61,6 +63,8 @@ class Chosen:
     keep: Path | None = None
 
     def __post_init__(self) -> None:
+        if weights_are_sharded():
+            raise UserError("attacks need whole weights in every process: start them without FSDP or ZeRO-3")
         if self.keep is not None and not self.attack.keeps:
             raise UserError(f"{self.attack.name}: keep: this attack trains nothing that could be kept")
         for point in self.sweep:

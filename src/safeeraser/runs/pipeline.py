@@ -33,6 +33,7 @@ from safeeraser.runs.folder import ELSEWHERE, RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.results import FinishedRun, judge_answers
 from safeeraser.unlearning.run import check, check_model, unlearn
+from safeeraser.unlearning.sharding import weights_are_sharded
 
 Say = Callable[[str], None]
 _WARNINGS = 10  # of a benchmark, that a run shows
@@ -239,6 +240,10 @@ class _Model:
             self._note(self._loaded)
         return self._loaded
 
+    def drop(self) -> None:
+        """Have it loaded again when it is asked for: each process has but a part of its weights."""
+        self._loaded = None
+
     def _note(self, loaded: LoadedModel) -> None:
         """Once is enough: hashing gigabytes takes its time."""
         if not self._noted and processes().is_main_process:
@@ -278,6 +283,8 @@ class _Run:
         output = self.folder.model(method.name)
         curve = Curve.of(benchmark, self.judge, settings, self.settings.generate)
         unlearn(loaded, benchmark.examples, benchmark.refusals, method, settings, output, curve)
+        if weights_are_sharded():
+            self.model.drop()
 
     def answer(self, name: str, examples: Sequence[Example]) -> None:
         adapter = None if name == VANILLA else self.folder.adapter(name)

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import DistributedType, PartialState
 from transformers import TrainingArguments
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK, get_available_reporting_integrations
 
 from safeeraser.errors import UserError, unknown
 from safeeraser.models.processes import processes
 from safeeraser.unlearning.settings import UnlearnSettings
+from safeeraser.unlearning.sharding import weights_are_sharded
 
 
 def arguments(
@@ -26,7 +28,7 @@ def arguments(
     Raises UserError where the processes cannot share the rows of a step evenly.
     """
     batch, accumulation = settings.share(processes().num_processes)
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(checkpoints.resolve()),
         num_train_epochs=1,  # the rows of all epochs are one long sequence
         per_device_train_batch_size=batch,
@@ -50,6 +52,9 @@ def arguments(
         ddp_find_unused_parameters=settings.projector != "frozen",  # a batch without pictures leaves it out
         **_checkpointing(settings, batch, best),
     )
+    if weights_are_sharded() and device.type == "cpu" and made.world_size > 1:
+        PartialState().distributed_type = DistributedType.MULTI_GPU  # without that accelerate does not shard
+    return made
 
 
 def check_trackers(names: Iterable[str]) -> None:

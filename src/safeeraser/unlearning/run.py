@@ -22,7 +22,7 @@ from safeeraser.errors import UserError
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import adapter_targets, attach, detach
-from safeeraser.models.merging import note_base
+from safeeraser.models.merging import known_by, note_base
 from safeeraser.models.numbers import check_weights
 from safeeraser.models.packing import obstacle
 from safeeraser.models.prepare import check_examples
@@ -39,7 +39,7 @@ from safeeraser.unlearning.gradient_mask import GradientMask, gradient_mask
 from safeeraser.unlearning.output import Output
 from safeeraser.unlearning.rows import TrainingRows, forget_examples
 from safeeraser.unlearning.settings import UnlearnSettings
-from safeeraser.unlearning.sharding import VisionInForward, weights_are_sharded
+from safeeraser.unlearning.sharding import VisionInForward, shard_by_layer, weights_are_sharded
 from safeeraser.unlearning.trainer import UnlearnTrainer, check_layers
 from safeeraser.unlearning.watch import OBJECTIVE, TellWatch, Watch, Watching
 
@@ -81,6 +81,7 @@ def unlearn(
         chat = ChatTokenizer.of(loaded)
         for part in rows.values():
             check_examples(chat, part.examples, answered=True)
+        base = known_by(loaded.model, loaded.processor)
         set_seed(settings.seed)
         adapted = attach(
             loaded.model,
@@ -93,7 +94,7 @@ def unlearn(
         try:
             _freeze_unread(loaded.model, method)
             mask = gradient_mask(loaded, adapted, examples, method, settings)
-            _train(loaded, adapted, rows, method, settings, folder, mask, watch)
+            _train(loaded, adapted, rows, method, settings, folder, mask, watch, base)
         finally:
             detach(adapted)
             loaded.model.activation_checkpointing_disable()
@@ -176,6 +177,7 @@ def _train(
     folder: Output,
     mask: GradientMask | None,
     watch: Watch | None,
+    base: Sequence[float],
 ) -> None:
     done = _resume(folder)
     logged = on_main(folder.logged) if watch is not None else []
@@ -193,6 +195,7 @@ def _train(
         eval_dataset=rows.get(Split.SELECTION),
         data_collator=Collator(chat, packs=settings.pack_pictures),
     )
+    shard_by_layer(trainer.accelerator, model)
     steps = len(rows[Split.TRAIN]) // settings.rows_per_step
     start = time.monotonic()
     with ProgressBar(f"unlearn {method.name}", steps, done=done) as bar, quick(loaded.model, adapted):
@@ -213,12 +216,7 @@ def _train(
     check_weights(folder.folder, ((name, value) for name, value in adapted.named_parameters() if value.requires_grad))
     results = _results(trainer, settings, done, time.monotonic() - start)
     settled = materialise(adapted, weights)
-
-    def note(scratch: Path) -> None:
-        with adapted.disable_adapter():
-            note_base(scratch, loaded.model, loaded.processor)
-
-    on_main(lambda: folder.finish(adapted, settled, loaded.name, results, note))
+    on_main(lambda: folder.finish(adapted, settled, loaded.name, results, lambda place: note_base(place, base)))
 
 
 def _begin_watch(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from accelerate import Accelerator, DistributedType
 from accelerate.utils import parse_flag_from_env
 from peft import PeftModel
 from torch import Tensor, nn
@@ -22,6 +23,14 @@ def weights_are_sharded() -> bool:
     """Whether `accelerate launch` was asked to spread the weights."""
     zero3 = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
     return parse_flag_from_env("ACCELERATE_USE_FSDP") or (parse_flag_from_env("ACCELERATE_USE_DEEPSPEED") and zero3)
+
+
+def shard_by_layer(accelerator: Accelerator, model: PreTrainedModel) -> None:
+    """Have FSDP gather one layer at a time: those classes of the model's list of layers that it really holds."""
+    plugin = accelerator.state.fsdp_plugin if accelerator.distributed_type is DistributedType.FSDP else None
+    if plugin is not None:
+        there = {type(module).__name__ for module in model.modules()}
+        plugin.transformer_cls_names_to_wrap = sorted(there.intersection(model._no_split_modules or ()))
 
 
 class VisionInForward(VisionFeatures):

@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from safeeraser.cli import app
-from tests.launching import errors, launch
+from tests.durability.killing import Started, start_together
+from tests.launching import errors, launch, told_of_each_other
 from tests.runs.pipeline import world
 from tests.runs.pipeline.world import World
 
@@ -73,27 +75,36 @@ def test_two_processes_give_the_files_of_one(place: World, more: tuple[str, ...]
 @pytest.mark.slow
 def test_killed_at_ten_random_moments(place: World) -> None:
     """Either process: the other ends by itself, and what they have left is no hindrance to the next start."""
-    steps = "unlearn.steps=6", "unlearn.save_steps=2"
+    asked = words(place, "unlearn.steps=6", "unlearn.save_steps=2")
+    ended(start_together(asked, told_of_each_other(2)))  # imports are in memory after it
+    taken(place, "first")
     begin = time.monotonic()
-    errors(launch(words(place, *steps)))
-    life, rng, slowest, killed = time.monotonic() - begin, random.Random(0), 0.0, 0
+    ended(start_together(asked, told_of_each_other(2)))
+    life, rng, waits = time.monotonic() - begin, random.Random(0), list[float]()
     straight = taken(place, "straight")
-    while killed < 10:
-        started = launch(words(place, *steps))
-        time.sleep(rng.uniform(0, life))
-        victim, other = rng.sample(started, 2)
-        ended = all(each.poll() is not None for each in started)
+    while len(waits) < 10:
+        victim, other = rng.sample(start_together(asked, told_of_each_other(2)), 2)
+        victim.join(rng.uniform(0, life))
+        alive = victim.is_alive()
         victim.kill()
         begin = time.monotonic()
-        other.communicate(timeout=ENDED)
-        victim.communicate()
-        if ended or other.returncode == 0:  # all was done
-            compare(taken(place, f"between-{killed}"), straight)
-            continue
-        killed, slowest = killed + 1, max(slowest, time.monotonic() - begin)
-    errors(launch(words(place, *steps)))
+        other.join(ENDED)
+        assert not other.is_alive(), f"still at work {ENDED} seconds after kill {len(waits) + 1}"
+        if alive and other.exitcode != 0:
+            waits.append(time.monotonic() - begin)
+            print(f"killed: the other ended {waits[-1]:.1f} s later, with {other.exitcode}")
+        else:  # all was done
+            compare(taken(place, f"done-{len(waits)}"), straight)
+    ended(start_together(asked, told_of_each_other(2)))
     compare(taken(place, "rerun"), straight)
-    print(f"{killed} kills in runs of {life:.0f} s, the other process ended {slowest:.1f} s later at most")
+    print(f"{len(waits)} kills in runs of {life:.0f} s; the other ended {max(waits):.1f} s later at most")
+
+
+def ended(started: Sequence[Started]) -> None:
+    """Wait for an end that is well."""
+    for process in started:
+        process.join()
+    assert [process.exitcode for process in started] == [0] * len(started)
 
 
 def test_an_error_of_another_process_says_which(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from safeeraser.files import require_new, whole_folder
 from safeeraser.models.adapters.card import write_card
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import detach, projector_name, save, wrap
-from safeeraser.models.merging import check_changed, note_base, probe
+from safeeraser.models.merging import check_changed, known_by, note_base, probe
 from safeeraser.models.numbers import check_weights
 
 _WRAPPERS = re.compile(r"^(?:(?:base_model\.model|module|model)\.)+")
@@ -196,5 +196,5 @@ def _write(adapted: PeftModel, loaded: LoadedModel, output: Path, facts: dict[st
     with whole_folder(output) as scratch:
         save(adapted, scratch, loaded.name)
         with adapted.disable_adapter():
-            note_base(scratch, loaded.model, loaded.processor)
+            note_base(scratch, known_by(loaded.model, loaded.processor))
         write_card(scratch, {"model": loaded.name, "revision": loaded.revision, **facts})
