@@ -85,8 +85,8 @@ class FakeServer:
 
 
 @contextmanager
-def serving(answer: Callable[[Body], Answer], **settings: Any) -> Iterator[FakeServer]:
-    """Run a server while the block runs; its `url` is the base of its API."""
+def serving(answer: Callable[[Body], Answer], *, port: int = 0, **settings: Any) -> Iterator[FakeServer]:
+    """Run a server while the block runs; its `url` is the base of its API. It takes a free port unless one is given."""
     fake = FakeServer(answer, **settings)
 
     class Handler(BaseHTTPRequestHandler):
@@ -119,7 +119,7 @@ def serving(answer: Callable[[Body], Answer], **settings: Any) -> Iterator[FakeS
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         server.daemon_threads = True
         fake.url = f"http://127.0.0.1:{server.server_port}/v1"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -559,3 +559,21 @@ def test_stopping_leaves_no_thread_behind() -> None:
         next(outcomes)
         outcomes.close()  # type: ignore[attr-defined]
     assert threading.active_count() <= before + 2  # the server's own threads end in their time
+
+
+def test_a_server_that_dies_and_comes_back_is_asked_again() -> None:
+    gone = threading.Event()
+
+    def then_die(body: Body) -> Answer:
+        gone.set()
+        return Answer(echo(body).body, headers={"Connection": "close"})
+
+    outcomes: list[Outcome] = []
+    with serving(then_die) as first:
+        endpoint = Endpoint(settings(first, concurrency=1, attempts=100))
+        worker = threading.Thread(target=lambda: outcomes.extend(complete(endpoint, ask(*"abcd"))))
+        worker.start()
+        gone.wait()
+    with serving(echo, port=int(first.url.split(":")[2].split("/")[0])):
+        worker.join()
+    assert [outcome.text for outcome in outcomes if isinstance(outcome, Reply)] == list("ABCD")

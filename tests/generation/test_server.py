@@ -8,8 +8,8 @@ import pytest
 
 from safeeraser.endpoint import Endpoint, EndpointSettings
 from safeeraser.errors import UserError
-from safeeraser.generation.server import MissingAnswersError, generate_from_server
-from safeeraser.generation.settings import GenerateSettings
+from safeeraser.generation.server import MissingAnswersError, answer_from_server, generate_from_server
+from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.records import Example, Generation, read_jsonl
 from tests import tiny_random
 from tests.endpoint.fake_server import Answer, Body, FakeServer, completion, failed, last_text, serving
@@ -49,6 +49,19 @@ def test_the_request_holds_question_picture_and_settings(examples: list[Example]
     assert without["messages"] == [{"role": "user", "content": examples[3].question}]
     assert (without["model"], without["temperature"], without["max_tokens"]) == ("judge", 0, 7)
     assert "seed" not in without
+
+
+def test_an_answer_that_is_begun_is_gone_on_with(examples: list[Example], tmp_path: Path) -> None:
+    """In the words of vLLM and SGLang; a server that does not know them refuses, and no answer is made up."""
+    begun = [Request(examples[0], 0, prefill="Sure,"), Request(examples[1], 0)]
+    with serving(echo) as server:
+        endpoint = Endpoint(EndpointSettings(url=server.url, model="judge", concurrency=1))
+        answer_from_server(endpoint, begun, {}, SETTINGS, tmp_path / "answers.jsonl")
+    first, second = server.bodies
+    assert first["messages"][-1] == {"role": "assistant", "content": "Sure,"}
+    assert (first["continue_final_message"], first["add_generation_prompt"]) == (True, False)
+    assert not {"continue_final_message", "add_generation_prompt"} & second.keys()
+    assert [each.prefill for each in read_jsonl(tmp_path / "answers.jsonl", Generation)] == ["Sure,", None]
 
 
 def test_answers_are_in_the_order_of_the_requests(examples: list[Example], tmp_path: Path) -> None:

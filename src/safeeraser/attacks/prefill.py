@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, Variant
+from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, Target, Variant
+from safeeraser.attacks.parts import Parts
 from safeeraser.generation.settings import Request
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.records import Example
@@ -22,13 +23,17 @@ def first_tokens(chat: ChatTokenizer, example: Example, count: int) -> str | Non
 
 
 def _carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
-    chat = ChatTokenizer.of(arena.model)
+    chat = None if arena.loaded is None else ChatTokenizer.of(arena.loaded)
     for name in sweep:
         begun = [
-            (example, AFFIRMATION if name == _FIXED else first_tokens(chat, example, int(name)))
+            (example, AFFIRMATION if chat is None or name == _FIXED else first_tokens(chat, example, int(name)))
             for example in arena.questions
         ]
         yield Variant(name, tuple(Request(example, 0, prefill=text) for example, text in begun if text is not None))
+
+
+def _obstacle(target: Target, _: Parts, point: str) -> str | None:
+    return "a server's tokens are out of reach" if target.served and point != _FIXED else None
 
 
 _FIXED = "affirmation"
@@ -47,4 +52,6 @@ PREFILL = Attack(
     sides=(HARMFUL, HARMLESS),
     quick=("1", "3"),
     budget="tokens",
+    obstacle=_obstacle,
+    served=True,
 )

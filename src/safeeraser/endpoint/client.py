@@ -25,7 +25,7 @@ from safeeraser import text
 from safeeraser.endpoint.budget import Budget
 from safeeraser.endpoint.cache import ReplyCache
 from safeeraser.endpoint.dialect import Dialect
-from safeeraser.endpoint.messages import Request, payload_hash
+from safeeraser.endpoint.messages import GO_ON, Request, payload_hash
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
 from safeeraser.endpoint.replies import ServerError, parse
 from safeeraser.endpoint.settings import EndpointSettings
@@ -276,7 +276,9 @@ class _Sender:
         """The body of the response to a conversation, or to a prompt that is sent as it stands."""
         api = self._client
         create = api.completions if "prompt" in body else api.chat.completions
-        response = await create.with_raw_response.create(**body)
+        known = {name: value for name, value in body.items() if name not in GO_ON}
+        more = {name: body[name] for name in GO_ON if name in body}  # which OpenAI's own servers do not have
+        response = await create.with_raw_response.create(**known, extra_body=more)
         content: bytes = response.http_response.content
         return content
 

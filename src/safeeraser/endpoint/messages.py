@@ -11,6 +11,9 @@ from typing import Any
 
 from safeeraser.pixels import data_url
 
+GO_ON = {"add_generation_prompt": False, "continue_final_message": True}
+"""What servers that apply a chat template are told to go on with the last message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -26,7 +29,8 @@ class Request:
     """A conversation to continue, and how. What is None or empty is left to the server.
 
     `schema` is the JSON schema that the reply should follow, where the server can see to that. With `raw` the texts are
-    sent as they stand, for models that have a form of their own and no chat template.
+    sent as they stand, for models that have a form of their own and no chat template. With `begun` the last message is
+    the assistant's, and the reply goes on with it, in the words of vLLM and SGLang.
     """
 
     messages: tuple[Message, ...]
@@ -37,6 +41,7 @@ class Request:
     stop: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     raw: bool = False
+    begun: bool = False
 
     def payload(self, model: str) -> dict[str, Any]:
         """The body of the request, pictures in it as data URLs. Raises ImageError for a bad picture."""
@@ -47,6 +52,7 @@ class Request:
             "seed": self.seed,
             "stop": list(self.stop) or None,
             "response_format": self.schema and _json_schema(self.schema),
+            **(GO_ON if self.begun else {}),
         }
         given = {name: value for name, value in values.items() if value is not None}
         if self.raw:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from safeeraser import pixels
 from safeeraser.endpoint import Endpoint, Failure, Message, Outcome, Reply
@@ -44,10 +45,20 @@ def generate_from_server(
     other settings or from other examples, or where no server answers.
     """
     pixels.check(each.image for each in examples if each.image)
-    file, requests = answer_file(output), settings.requests(examples)
-    reasons: Counter[str] = Counter()
+    made = meta({"model": endpoint.settings.model, "backend": "server"}, examples, settings)
+    answer_from_server(endpoint, settings.requests(examples), made, settings, output)
+
+
+def answer_from_server(
+    endpoint: Endpoint, requests: Sequence[Request], meta: Mapping[str, Any], settings: GenerateSettings, output: Path
+) -> None:
+    """The same for requests made elsewhere; `meta` is what the answers depend on.
+
+    An answer that is begun by a `prefill` is gone on with by servers that know `continue_final_message` (vLLM, SGLang).
+    """
+    file, reasons = answer_file(output), Counter[str]()
     with owned(output):
-        done = file.open(meta({"model": endpoint.settings.model, "backend": "server"}, examples, settings))
+        done = file.open(meta)
         todo = [request for request in requests if request.key not in done]
         calls = (_call(request, settings) for request in todo)
         outcomes = endpoint.complete(calls, total=len(todo), label=f"generate {output.stem}") if todo else []
@@ -68,8 +79,10 @@ def generate_from_server(
 
 def _call(request: Request, settings: GenerateSettings) -> Call:
     greedy = settings.temperature == 0
+    begun = (Message("assistant", request.prefill),) if request.prefill else ()
     return Call(
-        messages=(Message("user", request.example.question, request.example.image),),
+        messages=(Message("user", request.example.question, request.example.image), *begun),
+        begun=bool(begun),
         temperature=settings.temperature,
         top_p=None if greedy else settings.top_p,
         max_tokens=settings.max_new_tokens,
@@ -86,6 +99,13 @@ def _answer(request: Request, outcome: Outcome) -> Generation | str:
             example, sample = request.key
             unfinished = reasoning is not None and not text.strip()
             ended = "reasoning" if unfinished else _FINISH[finish.lower()]
-            return Generation(example_id=example, sample=sample, answer=text, finish=ended, reasoning=reasoning)
+            return Generation(
+                example_id=example,
+                sample=sample,
+                answer=text,
+                finish=ended,
+                reasoning=reasoning,
+                prefill=request.prefill or None,
+            )
         case Reply(finish_reason=finish):
             return f"the server ended the answer with finish_reason {finish!r}"

@@ -23,7 +23,7 @@ from safeeraser.files import remove_scratch
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.filling import fill
 from safeeraser.generation.run import answer_file, meta, take_over
-from safeeraser.generation.server import generate_from_server
+from safeeraser.generation.server import answer_from_server
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.models.processes import on_main, processes
 from safeeraser.records import Example, Generation, Record, read_jsonl, write_jsonl
@@ -109,12 +109,18 @@ class Work:
                 examples = [request.example for request in variant.requests]
                 on_main(partial(_write, place.asked, examples))  # when it is there, so are the pictures
                 if self.endpoint is not None:
-                    settings = variant.settings or self.arena.settings
-                    on_main(partial(generate_from_server, self.endpoint, examples, settings, place.generations))
+                    on_main(partial(self._serve, self.endpoint, variant, place))
                 elif attack.asks:
                     self._waiting.append((variant, place))
                 else:
                     self._answer([(variant, place)], variant.settings or self.arena.settings, anew=variant.looks)
+
+    def _serve(self, endpoint: Endpoint, variant: Variant, place: Place) -> None:
+        settings = variant.settings or self.arena.settings
+        pixels.check({each.example.image for each in variant.requests if each.example.image})
+        identity = {"model": endpoint.settings.model, "backend": "server"}
+        made = self._meta(variant, place, settings, identity)
+        answer_from_server(endpoint, variant.requests, made, settings, place.generations)
 
     def answer_waiting(self) -> None:
         """Answer all that was put to the model as it is."""
@@ -128,7 +134,8 @@ class Work:
     def _answer(
         self, group: Sequence[tuple[Variant, Place]], settings: GenerateSettings, *, anew: bool = False
     ) -> None:
-        known = {place: self._meta(variant, place, settings) for variant, place in group}
+        identity = self.arena.model.identity
+        known = {place: self._meta(variant, place, settings, identity) for variant, place in group}
         for variant, place in group:
             if place.attack == NO_ATTACK.name and self.before is not None:
                 on_main(partial(take_over, self.before, place.generations, variant.requests, known[place]))
@@ -156,11 +163,14 @@ class Work:
             self._engines[settings] = Engine(self.arena.model, settings)
         return self._engines[settings]
 
-    def _meta(self, variant: Variant, place: Place, settings: GenerateSettings) -> dict[str, Any]:
+    @staticmethod
+    def _meta(
+        variant: Variant, place: Place, settings: GenerateSettings, identity: Mapping[str, Any]
+    ) -> dict[str, Any]:
         prefills = provenance.text_hash(json.dumps([request.prefill for request in variant.requests]))
         examples = [request.example for request in variant.requests]
         return {
-            **meta(self.arena.model.identity, examples, settings),
+            **meta(identity, examples, settings),
             "attack": place.attack,
             "variant": place.variant,
             "prefills": prefills,

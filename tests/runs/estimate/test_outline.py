@@ -99,6 +99,13 @@ def test_what_costs_memory_and_what_saves_it() -> None:
     assert read.peak > plain.peak
 
 
+def test_layers_that_are_not_trained_keep_nothing() -> None:
+    made, batch = deep(16), Batch(4, 60, 40)
+    top = Step(Adapter(r=4, dropout=0.0, layers=2, projector="frozen"), eager=False, checkpointed=False)
+    assert made.step(batch, top).peak < made.step(batch, STEP).peak / 3
+    assert made.forward(batch).flops < made.step(batch, top).flops < made.step(batch, STEP).flops
+
+
 def test_four_bits_hold_the_layers_only() -> None:
     whole, four = (deep(8, quantised=quantised).parts for quantised in (False, True))
     assert (four.vision, four.projector, four.vocabulary) == (whole.vision, whole.projector, whole.vocabulary)

@@ -17,7 +17,6 @@ MAX_COLOUR = 12.0
 """Mean difference of 8 x 8 RGB values, of 255."""
 
 _HASH_SIZE = 16
-_CELLS = 250_000  # pairs compared at once: bounds memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +38,40 @@ def perceptual_hash(image: Image.Image) -> PerceptualHash:
 
 
 def alike(found: Sequence[PerceptualHash], labels: Sequence[Hashable]) -> Iterator[tuple[int, int]]:
-    """Pairs (later, earlier) that look alike; for each later one, the first earlier one of each label."""
+    """Pairs (later, earlier) that look alike; for each later one, the first earlier one of each label.
+
+    Hashes that differ in at most `MAX_BITS` bits agree in one of `MAX_BITS` + 1 pieces of them, so only those are
+    compared that do: pairs of all would be too many for a million pictures.
+    """
     if not found:
         return
     shapes = np.stack([one.shape for one in found])
     colours = np.stack([one.colour for one in found]).astype(np.int16)
-    step = max(1, _CELLS // len(found))
-    for start in range(0, len(found), step):
-        bits = np.bitwise_count(shapes[start : start + step, None] ^ shapes[None, :]).sum(axis=2, dtype=np.uint16)
-        rows, earlier = np.nonzero(bits <= MAX_BITS)
-        later = rows + start
-        near = later > earlier
+    first: dict[tuple[int, Hashable], int] = {}
+    for one, other in _agreeing(shapes):
+        later, earlier = np.maximum(one, other), np.minimum(one, other)
+        near = np.bitwise_count(shapes[later] ^ shapes[earlier]).sum(axis=1, dtype=np.uint16) <= MAX_BITS
         later, earlier = later[near], earlier[near]
         same = np.abs(colours[later] - colours[earlier]).mean(axis=1) <= MAX_COLOUR
-        yield from _first_of_each_label(later[same].tolist(), earlier[same].tolist(), labels)
+        for place, before in zip(later[same].tolist(), earlier[same].tolist(), strict=True):
+            key = place, labels[before]
+            first[key] = min(first.get(key, before), before)
+    yield from sorted((place, before) for (place, _), before in first.items())
 
 
-def _first_of_each_label(later: list[int], earlier: list[int], labels: Sequence[Hashable]) -> Iterator[tuple[int, int]]:
-    seen: set[tuple[int, Hashable]] = set()
-    for one, other in zip(later, earlier, strict=True):
-        if (one, labels[other]) not in seen:
-            seen.add((one, labels[other]))
-            yield one, other
+def _agreeing(shapes: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Every pair of hashes that agree in a piece, for each such piece, many pairs at a time."""
+    bits = np.unpackbits(shapes.view(np.uint8), axis=1)
+    for piece in np.array_split(bits, MAX_BITS + 1, axis=1):
+        values = piece @ (1 << np.arange(piece.shape[1], dtype=np.int64))
+        order = np.argsort(values, kind="stable")
+        values = values[order]
+        places, apart = np.arange(len(order) - 1), 1
+        while places.size:
+            places = places[values[places] == values[places + apart]]
+            yield order[places], order[places + apart]
+            apart += 1
+            places = places[places + apart < len(order)]
 
 
 def _fitted(size: tuple[int, int]) -> tuple[int, int]:

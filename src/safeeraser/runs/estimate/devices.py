@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -116,5 +118,5 @@ def _physical_memory() -> float:
 
 def _resident() -> float:
     """What Python and the libraries take, which this process has loaded as a run does."""
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
-        return float(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(most if sys.platform == "darwin" else most * 1024)

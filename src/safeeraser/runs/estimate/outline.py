@@ -173,8 +173,13 @@ class Outline:
 
     @cache  # noqa: B019
     def step(self, batch: Batch, step: Step) -> Cost:
-        """A forward and a backward pass of a batch in training, the reference's forward not included."""
-        return self._over_layers(step.adapter, lambda model: self._train(model, batch, step))
+        """A forward and a backward pass of a batch in training, the reference's forward not included.
+
+        Layers below those that are trained keep nothing, and are only gone through forwards.
+        """
+        cost = self._over_layers(step.adapter, lambda model: self._train(model, batch, step))
+        below = self.layers - min(step.adapter.layers or self.layers, self.layers)
+        return cost + Cost(0, 0, self.forward(batch).flops * below / self.layers) if below else cost
 
     @cache  # noqa: B019
     def forward(self, batch: Batch, *, cached: bool = False) -> Cost:
@@ -191,11 +196,12 @@ class Outline:
         model: Any = self._whole
         inputs = {name: torch.empty(shape, dtype=self._dtype, device=_META) for name, shape in pixels}
         tower = sum(each.numel() for each in model.get_encoder(modality="image").parameters())
-        keeps = {*inputs} == {"pixel_values"} and "mm_encoder_outputs" in inspect.signature(model.forward).parameters
-        if not keeps:
+        projector = projector_name(model)
+        takes_features = "mm_encoder_outputs" in inspect.signature(model.forward).parameters
+        if projector is None or {*inputs} != {"pixel_values"} or not takes_features:
             return Cost(0, 0, 2 * tower * tokens)
         given: list[Tensor] = []
-        hook = model.get_submodule(projector_name(model)).register_forward_hook(lambda *call: given.append(call[1][0]))
+        hook = model.get_submodule(projector).register_forward_hook(lambda *call: given.append(call[1][0]))
         try:
             with torch.no_grad(), counted(model) as count:
                 model.get_image_features(**inputs, return_dict=True)
@@ -206,7 +212,7 @@ class Outline:
         return Cost(count.peak, sum(each.nbytes for each in given), count.flops)
 
     def _over_layers(self, adapter: Adapter | None, work: Callable[[PreTrainedModel], Cost]) -> Cost:
-        """Work on a few layers, drawn on to all of them; below the trained ones there is a forward pass only."""
+        """Work on a few layers, drawn on to all of them, or to those that the adapter trains."""
         trained = min((adapter and adapter.layers) or self.layers, self.layers)
         few, more = _LAYERS if trained > _LAYERS[1] else (trained, trained)
         first: Cost = work(self._cut(few, adapter))

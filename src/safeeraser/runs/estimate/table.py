@@ -107,6 +107,7 @@ def _assumed(work: Work, machine: Machine) -> list[str]:
         f"{device.flops / 1e12:.3g} TFLOP/s ({device.source}), of which {device.share:.0%} is assumed (--share); "
         f"{device.bandwidth / 1e9:,.0f} GB/s",
         "every answer is reckoned at its full length, so answers take less",
+        *([] if device.gpu else ["memory that malloc keeps after it is freed comes on top, up to two thirds"]),
         *(["what processes send each other is left out"] if machine.processes > 1 or device.gpu else []),
         *work.notes,
     ]

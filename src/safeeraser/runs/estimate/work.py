@@ -116,6 +116,8 @@ def of_run(
     answerings = [replace(once, name=f"answer {name}") for name in settings.methods]
     attacked, notes = _attacks(settings, benchmark, once)
     judges = [each.name for each in settings.all_judges if each.name != "rules"]
+    if settings.also:
+        notes += ("questions of other data (also) are left out",)
     if judges:
         notes += (f"judging by {', '.join(judges)} is left out",)
     return Work(tuple(trainings), (*answerings, *attacked), picture(chat, asked), notes)
