@@ -32,7 +32,6 @@ STOPPING = SETTINGS.changed(
     steps=20,
     save_steps=None,
     eval_steps=2,
-    pack_pictures=True,
     patience=2,
     eval_rows=4,
     learning_rate=0.1,
