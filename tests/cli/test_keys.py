@@ -55,7 +55,7 @@ def test_help_lists_every_key_with_meaning_and_default(command: list[str], told:
         ("safeeraser unlearn learn", {"learning_rate=", "learning_rate=0.0001"}),
         ("safeeraser unlearn projector=s", {"projector=sine"}),
         ("safeeraser unlearn lora_", {"lora_r=", "lora_alpha=", "lora_dropout=", "lora_layers="}),
-        ("safeeraser unlearn --method po", {"po", "po+pd"}),
+        ("safeeraser unlearn --method po", {"po", "po+pd", "po+rec", "po+pd+rec"}),
         ("safeeraser generate --format mm", {"mm_safetybench"}),
         ("safeeraser judge --judge rules", {"rules", "rules+fluency"}),
         ("safeeraser attack --attack pref", {"prefill"}),
