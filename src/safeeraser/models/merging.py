@@ -156,9 +156,10 @@ def _check_config(path: Path) -> None:
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str | None):
         raise UserError(f"{path}: base_model_name_or_path: expected a text, found {quoted(base)}")
-    known = PEFT_TYPE_TO_CONFIG_MAPPING.get(kind) if isinstance(kind, str) else None
+    kinds = {each.value: config_class for each, config_class in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
+    known = kinds.get(kind) if isinstance(kind, str) else None
     if known is None:
-        raise UserError(f"{path}: {unknown('peft_type', kind, [each.value for each in PEFT_TYPE_TO_CONFIG_MAPPING])}")
+        raise UserError(f"{path}: {unknown('peft_type', kind, kinds)}")
     if issubclass(known, PromptLearningConfig):
         raise UserError(f"{path}: {kind} adds tokens to the prompt and changes no weights; LoRA and its like are taken")
 
