@@ -156,18 +156,11 @@ def _check_config(path: Path) -> None:
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str | None):
         raise UserError(f"{path}: base_model_name_or_path: expected a text, found {quoted(base)}")
-<<<<<<< HEAD
     kinds = {each.value: config_class for each, config_class in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
     known = kinds.get(kind) if isinstance(kind, str) else None
     if known is None:
         raise UserError(f"{path}: {unknown('peft_type', kind, kinds)}")
     if issubclass(known, PromptLearningConfig):
-=======
-    known = {each.value: config for each, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
-    if kind not in known:
-        raise UserError(f"{path}: {unknown('peft_type', kind, known)}")
-    if issubclass(known[kind], PromptLearningConfig):
->>>>>>> c60c69d (icons_hard draws only what tiny names in other families; kinds of adapters by their names)
         raise UserError(f"{path}: {kind} adds tokens to the prompt and changes no weights; LoRA and its like are taken")
 
 

@@ -30,7 +30,7 @@ KINDS = ("style", "scene", "look-alike", "shift")
 _PICTURES = {Split.SELECTION: 1, Split.VALIDATION: 3}  # of each keyword and kind
 _ONE = (1, 0, 0)  # the odds of one, two and three objects
 _SHIFTS = (Look(angle=(15, 22)), Look(angle=(-22, -15)), Look(height=(42, 48), shift=14))
-# As far as `tiny` names what is shown (docs/embedded.md): turned by 20 to 30 degrees it names 87%, by a right angle 24%.
+# As far as `tiny` names what is shown: turned by 20 to 30 degrees it names 87%, by about a right angle 24%.
 
 
 def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
