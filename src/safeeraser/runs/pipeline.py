@@ -54,12 +54,14 @@ def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
         benchmark = kit.read(settings.data.folder)
         examples = asked(benchmark, settings, lambda _: None)
         judge = kit.judge(benchmark.refusals)
-        stages = _Run(settings, folder, _Model(kit.load, folder, say), judge, say)
-        stages.check_model(kit.methods.values())
+        model = _Model(kit.load, folder, say)
+        training = _Training(settings, folder, model, judge, say)
+        training.check_model(kit.methods.values())
         for method in kit.methods.values():
-            stages.unlearn(method, benchmark)
+            training.unlearn(method, benchmark)
         for name in settings.methods:
-            stages.answer(name, examples)
+            adapter = None if name == VANILLA else folder.adapter(name)
+            _answer(settings, folder, model, name, adapter, examples, say)
         return on_main(lambda: conclude(settings, judge, folder, examples))
 
 
@@ -108,6 +110,8 @@ def evaluate(
     def begin() -> None:
         judge.check()
         folder.check(settings, free=["methods"])
+        if folder.manifest.exists() and (weights := kit.weights()):
+            folder.note_model(weights)
         noted = {name: None if path is None else str(path) for name, path in adapters.items()}
         folder.claim(settings, benchmark.hash, parts=list(parts), adapters=noted)
 
@@ -115,7 +119,7 @@ def evaluate(
         on_main(begin)
         model = _Model(kit.load, folder, say)
         for name, path in adapters.items():
-            generate(model.get(path), examples, settings.generate, folder.generations(name))
+            _answer(settings, folder, model, name, path, examples, say)
         on_main(lambda: conclude(settings, judge, folder, examples))
 
 
@@ -260,8 +264,8 @@ def _check_adapter(answers: Path, adapter: Path | None) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """The stages of one run that need the model."""
+class _Training:
+    """The training of one run."""
 
     settings: RunSettings
     folder: RunFolder
@@ -286,10 +290,19 @@ class _Run:
         if weights_are_sharded():
             self.model.drop()
 
-    def answer(self, name: str, examples: Sequence[Example]) -> None:
-        adapter = None if name == VANILLA else self.folder.adapter(name)
-        if on_main(lambda: answered(self.settings, self.folder, name, examples)):
-            on_main(lambda: _check_adapter(self.folder.generations(name), adapter))
-            self.say(f"{name}: answered before")
-            return
-        generate(self.model.get(adapter), examples, self.settings.generate, self.folder.generations(name))
+
+def _answer(
+    settings: RunSettings,
+    folder: RunFolder,
+    model: _Model,
+    name: str,
+    adapter: Path | None,
+    examples: Sequence[Example],
+    say: Say,
+) -> None:
+    """Have a model answer what it has not answered; it is loaded only where there is anything."""
+    if on_main(lambda: answered(settings, folder, name, examples)):
+        on_main(lambda: _check_adapter(folder.generations(name), adapter))
+        say(f"{name}: answered before")
+        return
+    generate(model.get(adapter), examples, settings.generate, folder.generations(name))
