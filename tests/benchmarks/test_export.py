@@ -140,7 +140,7 @@ def test_the_card_shows_names_as_they_are(folder: Path, tmp_path: Path) -> None:
     export(odd, tmp_path / "out", "parquet", licence="a: b")
     page = (tmp_path / "out/README.md").read_text()
     assert "<b>" not in page.split("---\n")[2]
-    assert r"\<b\>\|\`x\`\|\</b\> \[a\](b)\\n---\\nlicense\: mit" in page
+    assert r"\<b\>\|\`x\`\|\</b\> \[a\](b)\\n---\\nlicense: mit" in page
     assert front_matter(tmp_path / "out")["license"] == "a: b"
     assert front_matter(tmp_path / "out")["pretty_name"] == "<i>: [x] --- license: mit"
 

@@ -30,6 +30,9 @@ class Small:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
+    def __call__(self, **inputs: Any) -> Any:
+        return self._model(**inputs)
+
     def generate(self, **inputs: Any) -> Any:
         self.batches.append(len(inputs["input_ids"]))
         if self.batches[-1] > self._rows:

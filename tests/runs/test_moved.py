@@ -85,7 +85,7 @@ def test_an_evaluation_of_one_part_measures_that_part_alone(finished: World, tmp
     assert {each["part"] for each in scored} == {"generality"}
 
 
-@pytest.mark.parametrize("command", ["judge", "score", "report"])
+@pytest.mark.parametrize("command", ["score", "report"])
 def test_of_several_processes_the_main_one_works(
     finished: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
@@ -93,9 +93,7 @@ def test_of_several_processes_the_main_one_works(
     monkeypatch.setenv("WORLD_SIZE", "2")
     run = shutil.copytree(finished.folder / "run", tmp_path / "run")
     (run / "report.md").unlink()
-    answers = run / "generations" / "po.jsonl"
     words = {
-        "judge": ["--data", finished.data, "--generations", answers, "--output", tmp_path / "verdicts.jsonl"],
         "score": [run, "--output", tmp_path / "scores.json"],
         "report": [run],
     }[command]

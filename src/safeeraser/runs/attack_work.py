@@ -25,6 +25,7 @@ from safeeraser.generation.filling import fill
 from safeeraser.generation.run import answer_file, meta, take_over
 from safeeraser.generation.server import answer_from_server
 from safeeraser.generation.settings import GenerateSettings, Request
+from safeeraser.models.packing import beside
 from safeeraser.models.processes import on_main, processes
 from safeeraser.records import Example, Generation, Record, read_jsonl, write_jsonl
 from safeeraser.runs.folder import RunFolder
@@ -151,7 +152,11 @@ class Work:
 
         fill(
             _Files(known),
-            sorted(items, key=lambda each: engine.length(each.request.example)),
+            beside(
+                items,
+                lambda each: each.request.example.image,
+                lambda each: engine.length(each.request.example)[1],
+            ),
             make,
             meta={},
             batch_size=settings.batch_size,

@@ -278,8 +278,10 @@ class Outline:
             hidden = output.last_hidden_state
             places = torch.empty(batch.answers, dtype=torch.long)
             logits = model.get_output_embeddings()(hidden[:, -1:] if cached else hidden.flatten(0, 1)[places]).float()
-            del hidden, logits, output.last_hidden_state
-            kept = count.now
+            cache = output.past_key_values
+            del hidden, logits, output
+            kept = count.now  # what the cache holds
+            del cache
         return Cost(count.peak, kept, count.flops)
 
 
