@@ -72,6 +72,8 @@ def unlearn(
     watch = watch if settings.eval_steps is not None else None
     if watch is not None and weights_are_sharded():
         raise UserError("eval_questions: answers need whole weights in every process: use DDP, or set it to 0")
+    if weights_are_sharded() and len({each.image is None for each in rows[Split.TRAIN].forget}) == 2:
+        raise UserError("some forget examples have a picture and some have none: use DDP, or train on them apart")
     watched = {} if watch is None else {"watched": watch.identity}
     folder = Output(output, _inputs(loaded, examples, refusals, method, settings) | watched)
     with owned_by_main(output):

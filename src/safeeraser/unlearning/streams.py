@@ -127,7 +127,9 @@ def reference_outputs(
 ) -> dict[Target, StreamOutput]:
     """The streams whose losses need a reference, as the model before unlearning sees them, without gradient.
 
-    It is the same model with its PEFT adapter switched off, the projector's included: no second copy.
+    It is the same model with its PEFT adapter switched off, the projector's included: no second copy. Where weights are
+    spread over processes, all rows are seen, of which one has a picture: one that leaves the vision tower out would let
+    the others wait.
     """
     targets = [target for target in batch["targets"] if Need.REFERENCE in needs.get(target, Need.NOTHING)]
     if not targets:
@@ -136,7 +138,9 @@ def reference_outputs(
     model.eval()
     try:
         with torch.no_grad(), extract_model_from_parallel(model).disable_adapter():
-            return stream_outputs(model, _only(batch, targets), vision, needs, layers)
+            seen = batch if weights_are_sharded() else _only(batch, targets)
+            outputs = stream_outputs(model, seen, vision, needs, layers)
+            return {target: outputs[target] for target in targets}
     finally:
         model.train(training)
 
