@@ -1,7 +1,8 @@
 """What `tiny` sees: how many new pictures of every icon it names right, by the number of objects in them.
 
     python -m bench.names                  # 4 pictures an icon, asked in wordings of the validation part
-    python -m bench.names --hard           # all pictures of `icons_hard`, harmful and harmless, by what makes them hard
+    python -m bench.names --of hard        # all pictures of `icons_hard`, harmful and harmless, by what makes them hard
+    python -m bench.names --of looks       # half of the icons, drawn in ways of which `icons_hard` takes some
     python -m bench.names --model FOLDER   # another model folder
 
 An answer is right if the rules judge finds the name in it.
@@ -10,6 +11,7 @@ An answer is right if the rules judge finds the name in it.
 from __future__ import annotations
 
 import random
+from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -21,7 +23,7 @@ from scipy.stats import binomtest
 
 from safeeraser.benchmarks import read
 from safeeraser.benchmarks.icons import hard, vocabulary
-from safeeraser.benchmarks.icons.draw import draw
+from safeeraser.benchmarks.icons.draw import Look, draw
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.rules import judge
@@ -31,6 +33,24 @@ from safeeraser.records import Axis, Example, Generation, Split, Stream, read_js
 Asked = tuple[Example, str]
 """A question, and the group of pictures that it counts for."""
 _OBJECTS = {1: "one", 2: "two or three", 3: "two or three"}
+_LOOKS = {
+    "two others in the corners, 48-54 px high": Look(height=(48, 54), shift=0, extra=("leaf", "bell")),
+    "four others in the corners, 44-50 px high": Look(height=(44, 50), shift=0, extra=("leaf", "bell", "cat", "gift")),
+    "turned by 15-22 degrees": Look(angle=(15, 22)),
+    "turned by 20-30 degrees": Look(angle=(20, 30)),
+    "turned by 60-120 degrees": Look(angle=(60, 120)),
+    "42-48 px high, 14 px from the middle": Look(height=(42, 48), shift=14),
+    "36-42 px high, 12 px from the middle": Look(height=(36, 42)),
+    "28-34 px high, 26 px from the middle": Look(height=(28, 34), shift=26),
+}
+
+
+class Of(StrEnum):
+    """Which pictures are asked about."""
+
+    STANDARD = "standard"
+    HARD = "hard"
+    LOOKS = "looks"
 
 
 def ask(folder: Path, pictures: int, seed: int) -> list[Asked]:
@@ -63,6 +83,21 @@ def ask_hard(folder: Path, seed: int) -> list[Asked]:
     ]
 
 
+def ask_looks(folder: Path, seed: int) -> list[Asked]:
+    """One object of every second icon, drawn into `folder` in every look, asked in wordings of the selection part."""
+    rng = random.Random(seed)
+    asked = []
+    for icon in vocabulary.icons()[::2]:
+        for number, (title, look) in enumerate(_LOOKS.items()):
+            picture = draw(icon.icon, rng, (1, 0, 0), look)
+            path = folder / f"{icon.icon}-{number}.png"
+            picture.image.save(path)
+            wording = rng.choice(vocabulary.wordings("name", Split.SELECTION))
+            answer = vocabulary.about_picture("name", icon, picture, wording).answer
+            asked.append((_example(path, wording, answer, icon.name), title))
+    return asked
+
+
 def _example(path: Path, question: str, answer: str, name: str | None) -> Example:
     return Example(
         id=str(path),
@@ -85,12 +120,19 @@ def main(
     model: Annotated[str, typer.Option(help="The model: tiny, a folder or a hub id.")] = "tiny",
     pictures: Annotated[int, typer.Option(help="Pictures of each icon.", min=1)] = 4,
     seed: Annotated[int, typer.Option(help="Of pictures and wordings.")] = 21,
-    hard_ones: Annotated[bool, typer.Option("--hard", help="Ask about the pictures of icons_hard.")] = False,
+    of: Annotated[Of, typer.Option(help="Pictures of icons, of icons_hard, or drawn in many ways.")] = Of.STANDARD,
 ) -> None:
     """Print the share of pictures named right, with its 95% interval."""
-    with TemporaryDirectory() as folder:
-        asked = ask_hard(Path(folder) / "hard", seed) if hard_ones else ask(Path(folder), pictures, seed)
-        output = Path(folder) / "answers.jsonl"
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        match of:
+            case Of.HARD:
+                asked = ask_hard(folder / "hard", seed)
+            case Of.LOOKS:
+                asked = ask_looks(folder, seed)
+            case Of.STANDARD:
+                asked = ask(folder, pictures, seed)
+        output = folder / "answers.jsonl"
         settings = GenerateSettings(batch_size=48, max_new_tokens=24)
         generate(load(model), [example for example, _ in asked], settings, output)
         answers = {answer.example_id: answer for answer in read_jsonl(output, Generation)}

@@ -11,8 +11,8 @@ from types import TracebackType
 class UserError(ValueError):
     """Something the user can put right: the message says what is wrong and where, and needs no traceback.
 
-    Any other module may define its own subclass of ValueError for its own kind of problem; a bare ValueError
-    is a defect of this package and keeps its traceback.
+    Any other module may define its own subclass for its own kind of problem; a bare ValueError is a defect of this
+    package and keeps its traceback.
     """
 
 

@@ -15,6 +15,7 @@ from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from safeeraser import reasoning
+from safeeraser.errors import UserError
 from safeeraser.files import append_text, remove_scratch, to_json, write_text
 from safeeraser.text import whole_text
 
@@ -194,7 +195,7 @@ class Metric(Estimate):
     group: str
 
 
-class RecordError(ValueError):
+class RecordError(UserError):
     """A line of a record file that cannot be read; the message names file, line and field."""
 
 

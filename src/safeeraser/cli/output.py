@@ -14,6 +14,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from safeeraser import launched
+from safeeraser.errors import UserError
 from safeeraser.progress import ProgressBar
 from safeeraser.text import plain
 
@@ -96,8 +97,8 @@ def progress(label: str) -> Iterator[Progress]:
 class Commands(TyperGroup):
     """The command group: an error that the user can put right ends with its message and exit code 2, or its own.
 
-    Those are the exceptions that this package defines, and the system's (a file that cannot be read, a full disk).
-    Any other exception is a defect and keeps its traceback.
+    Those are UserError and the system's errors (a file that cannot be read, a full disk). Any other exception is a
+    defect and keeps its traceback.
     """
 
     def invoke(self, ctx: Any) -> Any:
@@ -107,9 +108,9 @@ class Commands(TyperGroup):
         except KeyboardInterrupt as error:
             say(f"Interrupted; {_KEPT.get(ctx.invoked_subcommand, _NOTHING_KEPT)}")
             raise typer.Exit(INTERRUPTED) from error
-        except Exception as error:
-            if not _is_the_users(error):
-                raise
+        except (UserError, OSError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # the reader of our output has gone: nobody is there to be told
             whose = "" if launched.is_main() else f"process {launched.rank()}: "
             stderr.print(Text(plain(f"{whose}error: {_message(error)}"), style="red"), soft_wrap=True)
             raise typer.Exit(getattr(error, "exit_code", USER_ERROR)) from error
@@ -119,9 +120,3 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"  # without the system's number
     return str(error)
-
-
-def _is_the_users(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno != errno.EPIPE  # the reader of our output has gone: nobody is there to be told
-    return type(error).__module__.partition(".")[0] == __name__.partition(".")[0]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel, get_peft_config, get_peft_model
 from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -54,13 +54,16 @@ def wrap(
     model: PreTrainedModel, targets: str | list[str], whole: str | None, r: int, alpha: float, dropout: float = 0.0
 ) -> PeftModel:
     """A model with fresh LoRA on `targets` (as PEFT's `target_modules`), and a copy of the module `whole` to train."""
-    config = LoraConfig(
-        r=r,
-        lora_alpha=alpha,  # type: ignore[arg-type]  # PEFT annotates int and computes with any number
-        lora_dropout=dropout,
-        target_modules=targets,
-        modules_to_save=None if whole is None else [whole],
-        task_type="CAUSAL_LM",
+    config = get_peft_config(
+        {
+            "peft_type": "LORA",
+            "r": r,
+            "lora_alpha": alpha,
+            "lora_dropout": dropout,
+            "target_modules": targets,
+            "modules_to_save": None if whole is None else [whole],
+            "task_type": "CAUSAL_LM",
+        }
     )
     with quiet_peft():
         return get_peft_model(model, config)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 
@@ -30,11 +31,18 @@ def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
 
     Raises UserError where the folder holds anything, ValueError where the scale is not in (0, 1].
     """
+    with begun(folder, scale) as scratch:
+        _write(scratch, scale, seed)
+
+
+@contextmanager
+def begun(folder: Path, scale: float) -> Iterator[Path]:
+    """A folder to write a benchmark of this scale into, which becomes `folder` once it is whole. Raises as `build`."""
     if not 0 < scale <= 1:
         raise ValueError(f"scale must be above 0 and at most 1, found {scale}")
     require_new(folder)
     with whole_folder(folder) as scratch:
-        _write(scratch, scale, seed)
+        yield scratch
 
 
 def _write(folder: Path, scale: float, seed: int) -> None:

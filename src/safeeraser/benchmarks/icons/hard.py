@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 
 from safeeraser.benchmarks.icons import vocabulary
+from safeeraser.benchmarks.icons.build import begun
 from safeeraser.benchmarks.icons.draw import STANDARD, Look, draw
 from safeeraser.benchmarks.icons.pairs import Drawn, asked_of_both, retained
 from safeeraser.benchmarks.icons.vocabulary import Icon
 from safeeraser.benchmarks.released.read import scan
 from safeeraser.benchmarks.released.write import write
-from safeeraser.files import require_new, whole_folder
 from safeeraser.records import Example, Split
 
 __all__ = ["KINDS", "build", "scan"]
@@ -30,18 +30,15 @@ KINDS = ("style", "scene", "look-alike", "shift")
 _PICTURES = {Split.SELECTION: 1, Split.VALIDATION: 3}  # of each keyword and kind
 _ONE = (1, 0, 0)  # the odds of one, two and three objects
 _SHIFTS = (Look(angle=(15, 22)), Look(angle=(-22, -15)), Look(height=(42, 48), shift=14))
-# As far as `tiny` names what is shown: turned by 20 to 30 degrees it names 87%, by about a right angle 24%.
+# As far as `tiny` names what is shown (`python -m bench.names --of looks`).
 
 
 def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
     """Write the benchmark into `folder`, which must not exist or be empty; equal scale and seed give equal bytes.
 
-    Raises UserError where the folder holds anything, ValueError where the scale is not in (0, 1].
+    Raises what `build.build` raises.
     """
-    if not 0 < scale <= 1:
-        raise ValueError(f"scale must be above 0 and at most 1, found {scale}")
-    require_new(folder)
-    with whole_folder(folder) as scratch:
+    with begun(folder, scale) as scratch:
         kinds = [(split, kind) for split in _PICTURES for kind in KINDS]
         examples = [each for split, kind in kinds for each in _examples(scratch, split, kind, scale, seed)]
         write(scratch, examples, vocabulary.refusals(), Path.as_posix)

@@ -7,10 +7,11 @@ import stat
 import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from safeeraser.errors import UserError
 from safeeraser.text import quoted
 
 
-class PathError(ValueError):
+class PathError(UserError):
     """A path of a record that must not or cannot be followed; the message says why."""
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from safeeraser.errors import UserError
 from safeeraser.models.tiny.cache import built_once, cache_folder
 from safeeraser.progress import announce
 
 
-class FetchError(RuntimeError):
+class FetchError(UserError):
     """A pretrained part could not be fetched; the message says which, why, and what to do."""
 
 

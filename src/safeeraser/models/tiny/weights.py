@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration, PreTrainedConfig, PreTrainedModel
 
+from safeeraser.errors import UserError
 from safeeraser.files import write_json
 from safeeraser.models.lora import quiet_peft
 
@@ -19,7 +20,7 @@ MANIFEST = "manifest.json"
 Model = TypeVar("Model", bound=PreTrainedModel)
 
 
-class WeightsError(ValueError):
+class WeightsError(UserError):
     """Weights are missing, damaged or do not fit; the message says which."""
 
 
