@@ -63,5 +63,5 @@ def sweep(
     print_table([row[:-2] for row in rows])
     for method, *_, drawn, ended in rows[2:]:
         stdout.print(f"{method}: {drawn} ({ended})", markup=False, soft_wrap=True)
-    say(f"chosen on the selection part; as Markdown with plots: {page}")
+    say(f"chosen on the selection part; every answer: {page}; as Markdown with plots: {found.root / 'report.md'}")
     say(f"validation: safeeraser run {choice}")

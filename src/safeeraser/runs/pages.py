@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,46 @@ def write_judged(name: str, judged: Judged, metrics: Sequence[Metric], output: P
     return output
 
 
+def write_sweep(
+    folder: Path,
+    tried: Sequence[Tried],
+    trials: Sequence[Mapping[str, Any]],
+    *,
+    about: str,
+    provenance: Mapping[str, Any],
+    commands: Sequence[str],
+) -> Path:
+    """Write a sweep's page: the model before unlearning, the best trial of each method, and a table of all `trials`."""
+    judged = {each.name: each.judged.columns(STRICT) for each in tried}
+    metrics = [summarise(name, column) for name, columns in judged.items() for column in columns]
+    apart = differences(
+        each for model, base in usual_pairs(judged) for each in pair_up(model, base, [judged[base]], [judged[model]])
+    )
+    shown = [
+        Shown(
+            name=each.name,
+            answers=each.judged.answers,
+            verdicts=each.judged.verdicts,
+            settings=_dotted(each.settings),
+            losses=each.losses,
+        )
+        for each in tried
+    ]
+    view = collect(
+        tried[0].judged.examples,
+        shown,
+        metrics,
+        summary=sentence(metrics, list(judged)),
+        differences=apart,
+        provenance=provenance,
+        commands=commands,
+        notes=[about],
+        trials=trials,
+    )
+    write_text(folder / PAGE, build(f"Sweep: {folder.resolve().name}", view))
+    return folder / PAGE
+
+
 def same_data(runs: Sequence[Path]) -> None:
     """Raise UserError where the folders are not all runs, and on the same data: one page shows the same questions."""
     made = {root: RunFolder(root).settings().data.folder for root in runs}
@@ -101,6 +141,16 @@ def same_data(runs: Sequence[Path]) -> None:
             f"{hashes[first]}): one page shows answers to the same questions. Give runs on the same data; "
             f"`safeeraser report {other}` makes a page of that one alone"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A model of a sweep: its answers, and how it was trained, if it was."""
+
+    name: str
+    judged: Judged
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    losses: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

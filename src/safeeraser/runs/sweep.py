@@ -21,7 +21,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from safeeraser import objectives
+from safeeraser import objectives, provenance
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, rehearsal
 from safeeraser.errors import UserError, unknown
@@ -32,13 +32,13 @@ from safeeraser.metrics import STRICT, objective, shares
 from safeeraser.metrics.objective import parts
 from safeeraser.models.load import LoadedModel
 from safeeraser.provenance import json_hash
-from safeeraser.records import VANILLA, Example, Generation, read_jsonl
+from safeeraser.records import VANILLA, Example, Generation, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, as_yaml, first_difference, load, pipeline
 from safeeraser.runs.choice import chosen
 from safeeraser.runs.curves import Curve
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.pipeline import Say
-from safeeraser.runs.results import judge_answers
+from safeeraser.runs.results import Judged, judge_answers
 from safeeraser.runs.space import Range, Span
 from safeeraser.unlearning.run import check, unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -46,14 +46,17 @@ from safeeraser.unlearning.settings import UnlearnSettings
 CHOICE = "choice.yaml"
 _ASKED = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
 _STARTUP = 5  # trials at random, before Optuna goes by what they gave
-_ERROR = "error"  # what ended a trial that failed; one without it was killed
+ERROR = "error"  # what ended a trial that failed; one without it was killed
+STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "broken off", TrialState.FAIL: "failed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Best:
-    """The best trial of a method: its figures (0..1), its settings, and how its trials ended."""
+    """The best trial of a method: its figures (0..1), its settings and files, and how the method's trials ended."""
 
     method: str
+    number: int
+    folder: Path
     figures: dict[str, float]
     parameters: dict[str, Any]
     settings: UnlearnSettings
@@ -109,13 +112,32 @@ class Sweep:
                 judge=judge,
                 storage=storage,
             )
-            made.before = made._measured(root / "vanilla", None)
+            made.before = made._measured(made.vanilla, None)
         return made
 
     @property
     def root(self) -> Path:
         """The sweep's folder."""
         return self.settings.folder
+
+    @property
+    def vanilla(self) -> Path:
+        """Where the answers before unlearning are."""
+        return self.root / VANILLA
+
+    def judged(self, folder: Path) -> Judged:
+        """The answers of a trial's folder, or of `vanilla`, with their verdicts."""
+        answers, verdicts = folder / "generations.jsonl", folder / "verdicts.jsonl"
+        return Judged(self.asked, read_jsonl(answers, Generation), read_jsonl(verdicts, Verdict))
+
+    def provenance(self) -> dict[str, Any]:
+        """What the sweep's figures depend on."""
+        return {
+            "settings": self.settings.dump(),
+            "data": self.kit.read(self.settings.data.folder).hash,
+            "versions": provenance.versions(),
+            "git": provenance.git_commit(),
+        }
 
     def study(self, method: str) -> optuna.Study:
         """A method's trials."""
@@ -146,7 +168,7 @@ class Sweep:
         with owned(self.root / "choosing", wait=True):
             if place.exists():
                 return place
-            if any(len(_ended(self.study(method))) < self.settings.sweep.trials for method in self.kit.methods):
+            if any(len(ended(self.study(method))) < self.settings.sweep.trials for method in self.kit.methods):
                 return None
             found = {method: self.best(method) for method in self.kit.methods}
             plain = self.settings.dump() | {"output": str(self.root / "validation")}
@@ -159,26 +181,20 @@ class Sweep:
 
     def best(self, method: str) -> Best:
         """The best trial of a method; of equal ones the first. Raises UserError where none came to its end."""
-        trials = _ended(self.study(method))
+        trials = ended(self.study(method))
         complete = [each for each in trials if each.state is TrialState.COMPLETE]
         if not complete:
-            errors = [each.user_attrs[_ERROR] for each in trials if _ERROR in each.user_attrs]
+            errors = [each.user_attrs[ERROR] for each in trials if ERROR in each.user_attrs]
             raise UserError(f"{method}: no trial came to its end" + (f"; the first: {errors[0]}" if errors else ""))
         best = max(complete, key=lambda each: (each.value or 0.0, -each.number))
-        states = {
-            name: sum(each.state is state for each in trials)
-            for name, state in (
-                ("finished", TrialState.COMPLETE),
-                ("broken off", TrialState.PRUNED),
-                ("failed", TrialState.FAIL),
-            )
-        }
         return Best(
             method=method,
+            number=best.number,
+            folder=self._place(method, best.params),
             figures=best.user_attrs["figures"],
             parameters=best.params,
             settings=self._settings(method, best.params),
-            states=states,
+            states={name: sum(each.state is state for each in trials) for state, name in STATES.items()},
         )
 
     def _trial(self, method: str) -> bool:
@@ -206,7 +222,7 @@ class Sweep:
             study.tell(trial, state=TrialState.PRUNED)
             self.say(f"{method}: broken off: below the median of earlier trials")
         except UserError as error:
-            trial.set_user_attr(_ERROR, str(error))
+            trial.set_user_attr(ERROR, str(error))
             study.tell(trial, state=TrialState.FAIL)
             self.say(f"{method}: failed: {error}")
         else:
@@ -349,13 +365,14 @@ def _distribution(wanted: Range) -> BaseDistribution:
 def _counted(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that count for the budget: those under way, and those that have ended otherwise than by a kill."""
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return [*_ended(study), *running]
+    return [*ended(study), *running]
 
 
-def _ended(study: optuna.Study) -> list[FrozenTrial]:
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials of a method that have come to an end, be it a failure, but for those that were killed."""
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     trials = study.get_trials(deepcopy=False, states=states)
-    return [each for each in trials if each.state is not TrialState.FAIL or _ERROR in each.user_attrs]
+    return [each for each in trials if each.state is not TrialState.FAIL or ERROR in each.user_attrs]
 
 
 def _claim(root: Path, settings: RunSettings) -> None:

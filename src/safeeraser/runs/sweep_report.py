@@ -1,7 +1,8 @@
-"""What a sweep has found: a page in Markdown, and Optuna's own plots of each method's trials."""
+"""What a sweep has found: its page, the same in Markdown, and Optuna's own plots of each method's trials."""
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,8 +14,11 @@ from optuna.visualization import matplotlib as plots
 
 from safeeraser import text
 from safeeraser.files import write_text
+from safeeraser.records import VANILLA
+from safeeraser.runs import pages
+from safeeraser.runs.pages import Tried
 from safeeraser.runs.report.plot import save
-from safeeraser.runs.sweep import CHOICE, Best, Sweep, short
+from safeeraser.runs.sweep import CHOICE, ERROR, STATES, Best, Sweep, ended, short
 
 FIGURES = {"rr": "RR", "sarr": "SARR", "kept": "answers kept", "retain": "retain", "objective": "objective"}
 _PLOTS: dict[str, Callable[[optuna.Study], Any]] = {
@@ -36,15 +40,42 @@ def rows(sweep: Sweep, found: Iterable[Best]) -> list[list[str]]:
 
 
 def write(sweep: Sweep, found: Iterable[Best]) -> Path:
-    """Write report.md and the plots beside it; its path."""
+    """Write report.html, and report.md with Optuna's plots beside it; the page's path."""
     every = list(found)
     lines = ["# Sweep", "", _about(sweep), "", *_table(rows(sweep, every)), ""]
     for each in every:
         lines += [f"## {text.markdown(each.method)}", ""]
         lines += [f"![{name}](plots/{path.name})" for name, path in _draw(sweep, each.method).items()] + [""]
-    place = sweep.root / "report.md"
-    write_text(place, "\n".join(lines))
-    return place
+    write_text(sweep.root / "report.md", "\n".join(lines))
+    return pages.write_sweep(
+        sweep.root,
+        [Tried(name=VANILLA, judged=sweep.judged(sweep.vanilla)), *(_tried(sweep, each) for each in every)],
+        [trial for each in every for trial in _trials(sweep, each)],
+        about=_about(sweep),
+        provenance=sweep.provenance(),
+        commands=[shlex.join(["safeeraser", "run", str(sweep.root / CHOICE)])],
+    )
+
+
+def _tried(sweep: Sweep, best: Best) -> Tried:
+    settings = {"unlearn": best.settings.model_dump(mode="json")}
+    losses = best.folder / "training" / "loss.jsonl"
+    return Tried(name=best.method, judged=sweep.judged(best.folder), settings=settings, losses=losses)
+
+
+def _trials(sweep: Sweep, best: Best) -> list[dict[str, Any]]:
+    """Every trial of a method as the page shows it."""
+    return [
+        {
+            "method": best.method,
+            "number": each.number,
+            "best": each.number == best.number,
+            "figures": each.user_attrs.get("figures", {}),
+            "parameters": _drawn(each.params),
+            "ended": each.user_attrs.get(ERROR) or STATES.get(each.state, "under way"),
+        }
+        for each in ended(sweep.study(best.method))
+    ]
 
 
 def _about(sweep: Sweep) -> str:
@@ -75,8 +106,11 @@ def _draw(sweep: Sweep, method: str) -> dict[str, Path]:
 
 
 def _told(best: Best) -> list[str]:
-    drawn = ", ".join(f"{name}={short(value)}" for name, value in best.parameters.items())
-    return [drawn, ", ".join(f"{count} {state}" for state, count in best.states.items() if count)]
+    return [_drawn(best.parameters), ", ".join(f"{count} {state}" for state, count in best.states.items() if count)]
+
+
+def _drawn(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={short(value)}" for name, value in parameters.items())
 
 
 def _percent(found: Mapping[str, Any], name: str) -> str:

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from safeeraser.records import Generation
 from safeeraser.runs.report.page import build
 from tests.benchmarks import small
 from tests.hostile.answers import HOSTILE
-from tests.runs.report.views import examples, page_view
+from tests.runs.report.views import examples, page_view, trials
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium: on Debian `apt-get install chromium` brings it")
@@ -45,7 +46,10 @@ def barriers(opened: Opened) -> list[object]:
 def fits(opened: Opened, width: int) -> bool:
     """Whether nothing has to be scrolled sideways."""
     opened.tab.set_viewport_size({"width": width, "height": 740})
-    return bool(opened.tab.evaluate("document.documentElement.scrollWidth") <= width)
+    with suppress(playwright.TimeoutError):  # plots follow the window a little later
+        opened.tab.wait_for_function(f"document.documentElement.scrollWidth <= {width}", timeout=5000)
+        return True
+    return False
 
 
 class Opened:
@@ -393,6 +397,27 @@ def test_labels_are_kept_and_saved(browser: playwright.Browser, tmp_path: Path) 
     (labelled,) = read_labels(Path(shutil.copy(download.value.path(), tmp_path / "labels.jsonl")))
     assert list(labelled.labels.values()) == [0]
     assert labelled.generation.answer == "<b>No.</b>"
+    assert opened.said == []
+    assert barriers(opened) == []
+    assert fits(opened, 360)
+
+
+def test_trials_of_a_sweep_are_ranked_and_the_best_opens_its_answers(
+    browser: playwright.Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(build("Sweep", page_view(tmp_path, 4, trials=trials())), encoding="utf-8")
+    opened = Opened(browser, file)
+    rows = opened.tab.locator("#trials tbody tr")
+
+    assert [row.split("\t")[:3] for row in rows.all_inner_texts()][:2] == [
+        ["po", "1 (best)", "75.0"],
+        ["po", "0", "25.0"],
+    ]
+    assert "<b>the loss</b> is not a number" in rows.nth(3).inner_text()
+    assert opened.tab.get_by_role("heading", name="Objective of each trial").count() == 1
+    rows.nth(0).get_by_role("button").click()
+    assert opened.tab.locator("#filter-of").input_value() == "1"
     assert opened.said == []
     assert barriers(opened) == []
     assert fits(opened, 360)

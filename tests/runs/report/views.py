@@ -153,6 +153,22 @@ def attacks(asked: Sequence[Example], models: Sequence[Shown]) -> tuple[list[Sho
     return columns, Attacks(outcomes, curves, ["quantise (8) on po: no reason"], {})
 
 
+def trials() -> list[dict[str, Any]]:
+    """Trials of a sweep: the second of po is its best, the third was broken off; `po+pd` has one, which failed."""
+    found = [("po", 0, 0.25, "finished"), ("po", 1, 0.75, "finished"), ("po", 2, None, "broken off")]
+    return [
+        {
+            "method": method,
+            "number": number,
+            "best": value == 0.75,
+            "figures": {"objective": value, "rr": 0.5} if value else {},
+            "parameters": f"learning_rate=0.00{number}",
+            "ended": ended,
+        }
+        for method, number, value, ended in [*found, ("po+pd", 0, None, "<b>the loss</b> is not a number")]
+    ]
+
+
 def page_view(folder: Path, count: int, texts: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
     asked = examples(folder, count)
     models = [shown(asked, name, texts) for name in MODELS]

@@ -22,6 +22,7 @@ from safeeraser.unlearning.output import Output
 from tests.cli.test_cli import Ended
 from tests.runs.pipeline import world
 from tests.runs.pipeline.world import World, contents
+from tests.runs.report.test_pages import data
 
 SPACE = "sweep={trials: 3, measurements: 1, space: {learning_rate: {low: 1.0e-3, high: 1.0e-1, log: true}}}"
 
@@ -175,6 +176,12 @@ def test_the_command_prints_what_was_chosen_and_writes_a_page(done: World) -> No
     assert f"safeeraser run {root / CHOICE}" in ended.err
     assert "learning_rate=" in ended.out
     best = begin(done).best("po")
+    page = data(root / "report.html")
+    assert [each["name"] for each in page["models"]] == ["vanilla", "po"]
+    assert [each["best"] for each in page["trials"]].count(True) == 1
+    assert next(each for each in page["trials"] if each["best"])["figures"] == best.figures
+    shown = [each for each in page["metrics"] if (each["model"], each["name"]) == ("po", "rr")]
+    assert {each["value"] for each in shown if each["part"] == "generality"} == {best.figures["rr"]}
     assert f"| po | {100 * best.figures['rr']:.1f} |" in (root / "report.md").read_text()
     assert {each.name for each in (root / "plots").iterdir()} == {
         f"po-{name}.png" for name in ("curves", "history", "slice")

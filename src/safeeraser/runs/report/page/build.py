@@ -7,7 +7,7 @@ from typing import Any
 
 from safeeraser import html
 
-_MODULES = ("answers.js", "cards.js", "figures.js", "attacks.js", "main.js")
+_MODULES = ("answers.js", "cards.js", "figures.js", "attacks.js", "trials.js", "main.js")
 """In the order in which they need each other."""
 
 

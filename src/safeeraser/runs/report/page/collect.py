@@ -67,11 +67,13 @@ def collect(
     notes: Sequence[str] = (),
     judge: str = "",
     attacks: Attacks | None = None,
+    trials: Sequence[Mapping[str, Any]] = (),
     picture_bytes: int = PICTURES,
 ) -> dict[str, Any]:
     """Collect what the page shows.
 
-    `metrics` and `differences` name the models as `models` do, and `judge` whose verdicts they count. Pictures are made
+    `metrics` and `differences` name the models as `models` do, and `judge` whose verdicts they count; `trials` are
+    those of a sweep, each with method, number, figures (0..1), parameters as text and how it ended. Pictures are made
     small, and smaller where there are many, to stay below `picture_bytes` in all.
     """
     place = {example.id: number for number, example in enumerate(examples)}
@@ -96,6 +98,7 @@ def collect(
         "attacks": table(attacks) if attacks else [],
         "recovery": curves(attacks) if attacks else [],
         "notRun": list(attacks.not_run) if attacks else [],
+        "trials": list(trials),
         "provenance": _plain(provenance or {}),
         "commands": list(commands),
     }

@@ -12,6 +12,7 @@ function drawPlots() {
   );
   plotTraining();
   plotRecovery();
+  plotTrials();
   plotMargins();
 }
 
@@ -36,6 +37,7 @@ document.getElementById("groups-box").addEventListener("toggle", (event) => {
   if (event.target.open) tableOf(document.getElementById("groups"), true);
 });
 attackSection();
+trialSection();
 judgeMatrix();
 provenance();
 readAddress();
