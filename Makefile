@@ -19,7 +19,7 @@ demo: $(VENV)/.installed  ## unlearn the embedded model with and without PD, mea
 	$(BIN)/safeeraser demo
 
 test: lint $(VENV)/.parts  ## everything CI checks: lint, types, import rules, tests
-	$(BIN)/pytest -n logical --maxprocesses 4
+	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy in strict mode, import rules, biome for the report's page
 	$(BIN)/ruff check

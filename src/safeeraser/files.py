@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 
 from safeeraser.errors import UserError
 from safeeraser.text import json_text
@@ -29,6 +30,18 @@ _SCRATCH_LETTERS = 8  # that tempfile puts behind a prefix
 
 
 @contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """Tell of a full or broken disk which file it had no room for: an error of writing does not know."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(target)
+        raise
+    except SafetensorError as error:
+        raise UserError(f"{target}: {error}") from error
+
+
+@contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
     """Yield a scratch file beside `target` that takes its place when the block ends, and is removed if it fails.
 
@@ -40,11 +53,12 @@ def whole_file(target: Path) -> Iterator[Path]:
     os.close(handle)
     scratch = Path(name)
     try:
-        yield scratch
-        scratch.chmod(0o644)
-        with scratch.open("rb") as file:
-            os.fsync(file.fileno())
-        scratch.replace(target)
+        with _naming(target):
+            yield scratch
+            scratch.chmod(0o644)
+            with scratch.open("rb") as file:
+                os.fsync(file.fileno())
+            scratch.replace(target)
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
@@ -60,11 +74,12 @@ def whole_folder(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
-        yield scratch
-        for path in (scratch, *scratch.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        require_new(target, "another process has written it; nothing was changed")
-        scratch.replace(target)
+        with _naming(target):
+            yield scratch
+            for path in (scratch, *scratch.rglob("*")):
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            require_new(target, "another process has written it; nothing was changed")
+            scratch.replace(target)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -123,7 +138,7 @@ def to_json(path: Path, value: Any, *, indent: int | None = None) -> str:
 def append_text(path: Path, lines: str) -> None:
     """Append whole lines in one write, on the disk when this returns; what a kill cut short is closed with a break."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with _naming(path), path.open("ab+") as file:
         if file.tell() and not _ends_with_break(file.fileno(), file.tell()):
             lines = "\n" + lines
         file.write(lines.encode(errors="replace"))

@@ -122,6 +122,7 @@ def test_the_demo_takes_options(fresh: World) -> None:
         f"data={{benchmark: released, path: {fresh.data}}}",
         "unlearn={steps: 2, batch_size: 1, lora_r: 1}",
         "methods_settings={}",
+        "also=[]",
         "generate.max_new_tokens=2",
     ]
     assert Ended("demo", *changes, "--output", out, "--limit", 2, "--seed", 7).code == 0

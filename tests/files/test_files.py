@@ -7,10 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from safeeraser.errors import UserError
 from safeeraser.files import append_text, remove_scratch, require_new, whole_file, whole_folder, write_json, write_text
 from safeeraser.records import Likelihood, write_jsonl
+from tests.files.room import no_room
 
 
 def test_a_file_keeps_its_old_content_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -25,6 +28,19 @@ def test_a_file_keeps_its_old_content_until_the_new_one_is_whole(tmp_path: Path)
         scratch.write_text("new")
     assert target.read_text() == "new"
     assert target.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_for_which_there_is_no_room_is_named(tmp_path: Path) -> None:
+    log, weights = tmp_path / "log.jsonl", tmp_path / "weights.safetensors"
+    append_text(log, "{}\n")
+    with no_room(1000):
+        with pytest.raises(OSError, match=r"log\.jsonl"):
+            append_text(log, 2000 * " ")
+        with pytest.raises(OSError, match=r"report\.md"):
+            write_text(tmp_path / "report.md", 2000 * " ")
+        with pytest.raises(UserError, match=f"{weights}: Error while serializing"), whole_file(weights) as scratch:
+            save_file({"one": torch.ones(1000)}, scratch)
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
 
 
 def test_what_a_kill_leaves_is_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.trainer import UnlearnTrainer
 from tests import tiny_random
+from tests.files.room import no_room
 
 SETTINGS = UnlearnSettings(steps=6, batch_size=4, learning_rate=1e-2, lora_r=4, lora_alpha=8, lora_dropout=0.1)
 IDS = torch.arange(10, 40)[None]
@@ -52,6 +53,14 @@ def log(adapter: Path) -> list[dict[str, float]]:
 
 def same(one: Path, other: Path, **tolerance: float) -> None:
     torch.testing.assert_close(weights(one), weights(other), **(tolerance or {"rtol": 0, "atol": 0}))
+
+
+@pytest.mark.parametrize("room", [10_000, 40_000])  # for neither, and for the adapter but not for the optimiser
+def test_a_disk_that_fills_up_is_named_and_the_run_goes_on_when_there_is_room(train: Train, room: int) -> None:
+    saving = SETTINGS.changed(save_steps=3)
+    with no_room(room), pytest.raises(UserError, match="run/checkpoints: no checkpoint could be written"):
+        train(saving)
+    same(train(saving), train(saving, name="straight"))
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT's

@@ -25,7 +25,8 @@ def report(
     """Judge, score and report a finished run again; put the answers of several into one page.
 
     No model is loaded: the answers are used as they are. Several runs, on the same data, are read as they are too, and
-    their models stand side by side on the same questions, named run/model; nothing is written into their folders.
+    their models stand side by side on the same questions, named run/model; nothing is written into their folders, nor
+    into that of one run with --output.
 
     \b
     Examples:
@@ -34,15 +35,15 @@ def report(
     """
     if output is not None and output.is_dir():
         raise UserError(f"--output {output}: a folder; name the page's file, such as {output / 'report.html'}")
-    if len(folders) > 1:
-        _side_by_side(folders, data, judge, output)
+    if len(folders) > 1 or output is not None:
+        _as_they_are(folders, data, judge, output)
     elif judge is None:
-        _again(folders[0], data, output)
+        _again(folders[0], data)
     else:
-        raise UserError("--judge: with several RUNs; one RUN is judged by its own judge")
+        raise UserError("--judge: with several RUNs or --output; else a RUN is judged by its own judge")
 
 
-def _side_by_side(folders: list[Path], data: Path | None, judge: str | None, output: Path | None) -> None:
+def _as_they_are(folders: list[Path], data: Path | None, judge: str | None, output: Path | None) -> None:
     from safeeraser.runs import pages
     from safeeraser.runs.results import Reader
 
@@ -51,19 +52,16 @@ def _side_by_side(folders: list[Path], data: Path | None, judge: str | None, out
     names = [folder.resolve().name for folder in folders]
     more = f"+{len(names) - 3}-more" if len(names) > 3 else ""
     page = pages.write(runs, output or Path("+".join(names[:3]) + f"{more}.html"))
-    say(f"{len(runs)} runs side by side: {page}")
+    say(f"{len(runs)} runs side by side: {page}" if len(runs) > 1 else f"the page: {page}")
 
 
-def _again(folder: Path, data: Path | None, output: Path | None) -> None:
-    from safeeraser.runs import pages, pipeline
+def _again(folder: Path, data: Path | None) -> None:
+    from safeeraser.runs import pipeline
     from safeeraser.runs.folder import RunFolder
     from safeeraser.runs.kit import Kit
-    from safeeraser.runs.results import Reader
 
     place = RunFolder(folder)
     settings = place.settings()
     moved = settings.data.model_copy(update={"path": place.data(settings.data, data)})
     settings = settings.model_copy(update={"data": moved})
     finish(lambda: pipeline.report_again(settings, Kit.of(settings, place), place, say), settings, folder)
-    if output is not None:
-        say(f"the page: {pages.write(Reader(data).read([folder]), output)}")

@@ -14,7 +14,7 @@ from torch.utils.data import Sampler, SequentialSampler
 from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from safeeraser.errors import UserError
+from safeeraser.errors import UserError, explained
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Need, StreamOutput, Target
 from safeeraser.objectives.nll import plain_nll
@@ -100,6 +100,11 @@ class UnlearnTrainer(Trainer):
             self._sums.clear()
         self._check_finite(logs)
         super().log(logs, start_time)
+
+    def _save_checkpoint(self, *args: Any, **options: Any) -> None:
+        """Save as the trainer does; a full disk is said in many ways."""
+        with explained(f"{self.args.output_dir}: no checkpoint could be written"):
+            super()._save_checkpoint(*args, **options)
 
     def _check_finite(self, logs: dict[str, float]) -> None:
         """All processes see the same figures, so all end at the same step, before it can be kept in a checkpoint."""

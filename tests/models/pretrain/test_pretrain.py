@@ -73,6 +73,7 @@ def _share(axis: Axis, examples: list[Example], answers: list[Generation]) -> fl
     return sum(values) / len(values)
 
 
+@pytest.mark.slow
 def test_names_what_it_has_not_seen_drawn(vanilla: LoadedModel, tmp_path: Path) -> None:
     """Of every third icon; `python -m bench.names` asks about all (docs/embedded.md). Chance is one in 180."""
     asked = names.ask(tmp_path, 1, UNUSED_SEED)[::3]
@@ -81,7 +82,7 @@ def test_names_what_it_has_not_seen_drawn(vanilla: LoadedModel, tmp_path: Path) 
     assert sum(right) >= 0.95 * len(right)
 
 
-@pytest.mark.parametrize("harmful", [True, False])
+@pytest.mark.parametrize("harmful", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_follows_instructions_about_anything(vanilla: LoadedModel, harmful: bool, tmp_path: Path) -> None:
     icons = vocabulary.harmful()[::3] if harmful else vocabulary.harmless()[::6]
     examples = _told(icons, tmp_path)

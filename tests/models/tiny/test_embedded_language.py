@@ -14,6 +14,7 @@ def tokens(gguf_file):
     return tokenizer(gguf_file)
 
 
+@pytest.mark.slow
 def test_weights_and_logits_equal_those_transformers_reads(gguf_file: Path, parts, tokens):
     reference = AutoModelForCausalLM.from_pretrained(
         gguf_file.parent, gguf_file=gguf_file.name, dtype=torch.float32
@@ -36,6 +37,7 @@ def test_the_assembled_model_answers_text_like_the_language_model(parts, model, 
     assert tokens.decode(answer) == "The capital of France is Paris.<|im_end|>"
 
 
+@pytest.mark.slow
 def test_the_tokenizer_agrees_with_the_one_transformers_reads(gguf_file, tokens):
     reference = AutoTokenizer.from_pretrained(gguf_file.parent, gguf_file=gguf_file.name)
     texts = [

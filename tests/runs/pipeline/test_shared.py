@@ -59,7 +59,8 @@ def compare(run: Path, straight: Path) -> None:
         torch.testing.assert_close(load_file(run / name), load_file(straight / name), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("more", [(), pytest.param(ATTACKS, marks=pytest.mark.slow)], ids=["run", "attacks"])
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ATTACKS], ids=["run", "attacks"])
 def test_two_processes_give_the_files_of_one(place: World, more: tuple[str, ...]) -> None:
     alone = CliRunner().invoke(app, words(place, *more))
     assert alone.exit_code == 0, alone.output

@@ -49,6 +49,17 @@ def attacked(finished: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+def test_one_run_is_shown_elsewhere_and_stays_as_it_is(finished: World, tmp_path: Path) -> None:
+    run = copied(finished, tmp_path / "run")
+    before = contents(run)
+
+    ended = Ended("report", run, "--judge", "rules", "--output", tmp_path / "page.html")
+
+    assert ended.code == 0, ended.err
+    assert contents(run) == before
+    assert data(tmp_path / "page.html") == data(run / "report.html")
+
+
 def test_several_runs_stand_side_by_side_and_stay_as_they_are(finished: World, tmp_path: Path) -> None:
     one, other = copied(finished, tmp_path / "one"), copied(finished, tmp_path / "other")
     answered_otherwise(other, "po")
