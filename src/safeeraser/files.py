@@ -35,7 +35,8 @@ def _naming(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename = error.filename or str(target)
+        if error.errno is not None and error.filename is None:
+            error.filename = str(target)
         raise
     except SafetensorError as error:
         raise UserError(f"{target}: {error}") from error

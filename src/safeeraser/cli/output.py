@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 _GOES_ON = "what is written is kept, and the same command goes on from there."
 _TRAINING = "a training goes on from its last checkpoint, and begins anew where it has none."
+_NOTHING_KEPT = "no file is left half written, and the same command begins anew."
 _KEPT = {
     **dict.fromkeys(("attack", "generate", "likelihood", "judge", "evaluate", "specificity", "report"), _GOES_ON),
     **dict.fromkeys(("run", "demo"), f"{_GOES_ON.rstrip('.')}; {_TRAINING}"),
-    "data": "no file is left half written; a build of your own pictures goes on with the same command.",
+    "data": f"{_NOTHING_KEPT.rstrip('.')}; a build of your own pictures goes on.",
     "sweep": f"the same command goes on with the trials: {_TRAINING}",
     "unlearn": f"the same command goes on: {_TRAINING}",
 }
-_NOTHING_KEPT = "no file is left half written, and the same command begins anew."
 FINDINGS = 1
 USER_ERROR = 2
 INTERRUPTED = 130
