@@ -16,6 +16,10 @@ class UserError(ValueError):
     """
 
 
+_HALF_SAID = (AttributeError, ImportError, LookupError, NameError, TypeError)
+"""Errors of Python's own whose kind says as much as their words: a KeyError says the key alone."""
+
+
 class explained(AbstractContextManager[None]):
     """Whatever a library raises inside, as a `kind` that begins with `what`: a file's or an example's name.
 
@@ -34,7 +38,8 @@ class explained(AbstractContextManager[None]):
             raise self._kind(f"{self._what}: {error}") from error
         if isinstance(error, Exception) and not isinstance(error, MemoryError):
             said = " ".join(str(error).split())
-            said = said if " " in said else f"{type(error).__name__} {said}".strip()  # a KeyError says the key alone
+            if " " not in said or isinstance(error, _HALF_SAID):
+                said = f"{type(error).__name__} {said}".strip()
             raise self._kind(f"{self._what}: {said}") from error
 
 

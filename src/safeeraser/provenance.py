@@ -48,6 +48,11 @@ def git_commit() -> str | None:
     return commit + ("+dirty" if changed else "")
 
 
+def made_with() -> dict[str, Any]:
+    """What code a result was made with: `versions` of packages, and the commit as `git`."""
+    return {"versions": versions(), "git": git_commit()}
+
+
 def text_hash(text: str) -> str:
     """sha256 of a text, 16 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

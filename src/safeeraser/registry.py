@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
-from safeeraser.errors import UserError, unknown
+from safeeraser.errors import UserError, explained, unknown
 
 logger = logging.getLogger(__name__)
 _Object = TypeVar("_Object")
@@ -71,10 +71,8 @@ class Table(Mapping[str, _Object]):
     def _load(self, entry: EntryPoint) -> _Object:
         package = entry.dist.name if entry.dist else "another package"
         place = f"the {self._kind} {entry.name!r} of {package} ({entry.value})"
-        try:
+        with explained(f"{place} cannot be loaded"):
             found: _Object = entry.load()
-        except Exception as error:  # whatever a module of another package raises while it is imported
-            raise UserError(f"{place} cannot be loaded: {type(error).__name__}: {error}") from error
         if not self._fits(found):
             raise UserError(f"{place} is no {self._kind}: docs/plugins.md says what it has to be")
         return found

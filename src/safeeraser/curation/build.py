@@ -133,8 +133,7 @@ class Build:
             "prompts": self.prompts.hashes(),
             "writer": writer.name,
             "model": dict(target.identity),
-            "versions": provenance.versions(),
-            "git": provenance.git_commit(),
+            **provenance.made_with(),
         }
 
     def _safe(self, harmful: int) -> Sequence[Listed]:

@@ -311,8 +311,7 @@ def _provenance(asked: AttackRun) -> dict[str, Any]:
         "seed": asked.seed,
         "generate": asked.settings.results(),
         "judge": asked.judge.name,
-        "versions": provenance.versions(),
-        "git": provenance.git_commit(),
+        **provenance.made_with(),
     }
 
 

@@ -168,8 +168,7 @@ class RunFolder:
             "settings_hash": settings.hash,
             "data": data_hash,
             "data_from_run": os.path.relpath(settings.data.folder.resolve(), self.root.resolve()),
-            "versions": provenance.versions(),
-            "git": provenance.git_commit(),
+            **provenance.made_with(),
         }
 
 

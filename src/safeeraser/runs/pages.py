@@ -12,7 +12,7 @@ from safeeraser.errors import UserError
 from safeeraser.files import write_text
 from safeeraser.metrics import STRICT, Column, Difference, summarise
 from safeeraser.metrics.attacked import NONE
-from safeeraser.metrics.paired import differences, pair_up, usual_pairs
+from safeeraser.metrics.paired import differences, pair_up, usual, usual_pairs
 from safeeraser.records import VANILLA, Example, Generation, Likelihood, Metric, Verdict, read_jsonl
 from safeeraser.runs import RunSettings
 from safeeraser.runs.folder import RunFolder
@@ -100,9 +100,6 @@ def write_sweep(
     """Write a sweep's page: the model before unlearning, the best trial of each method, and a table of all `trials`."""
     judged = {each.name: each.judged.columns(STRICT) for each in tried}
     metrics = [summarise(name, column) for name, columns in judged.items() for column in columns]
-    apart = differences(
-        each for model, base in usual_pairs(judged) for each in pair_up(model, base, [judged[base]], [judged[model]])
-    )
     shown = [
         Shown(
             name=each.name,
@@ -118,7 +115,7 @@ def write_sweep(
         shown,
         metrics,
         summary=sentence(metrics, list(judged)),
-        differences=apart,
+        differences=usual(judged),
         provenance=provenance,
         commands=commands,
         notes=[about],

@@ -32,7 +32,7 @@ from safeeraser.metrics import STRICT, objective, shares
 from safeeraser.metrics.objective import parts
 from safeeraser.models.load import LoadedModel
 from safeeraser.provenance import json_hash
-from safeeraser.records import VANILLA, Example, Generation, Verdict, read_jsonl
+from safeeraser.records import VANILLA, Example, Generation, read_jsonl
 from safeeraser.runs import RunSettings, as_yaml, first_difference, load, pipeline
 from safeeraser.runs.choice import chosen
 from safeeraser.runs.curves import Curve
@@ -45,6 +45,7 @@ from safeeraser.unlearning.settings import UnlearnSettings
 
 CHOICE = "choice.yaml"
 _ASKED = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
+_ANSWERS = "generations.jsonl"
 _STARTUP = 5  # trials at random, before Optuna goes by what they gave
 ERROR = "error"  # what ended a trial that failed; one without it was killed
 STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "broken off", TrialState.FAIL: "failed"}
@@ -126,17 +127,16 @@ class Sweep:
         return self.root / VANILLA
 
     def judged(self, folder: Path) -> Judged:
-        """The answers of a trial's folder, or of `vanilla`, with their verdicts."""
-        answers, verdicts = folder / "generations.jsonl", folder / "verdicts.jsonl"
-        return Judged(self.asked, read_jsonl(answers, Generation), read_jsonl(verdicts, Verdict))
+        """The answers in a trial's folder, or in `vanilla`, with the judge's verdicts, which are kept beside them."""
+        answers = read_jsonl(folder / _ANSWERS, Generation)
+        return judge_answers(self.judge, self.asked, answers, folder / "verdicts.jsonl")[0]
 
     def provenance(self) -> dict[str, Any]:
         """What the sweep's figures depend on."""
         return {
             "settings": self.settings.dump(),
-            "data": self.kit.read(self.settings.data.folder).hash,
-            "versions": provenance.versions(),
-            "git": provenance.git_commit(),
+            "data": self.benchmark.hash,
+            **provenance.made_with(),
         }
 
     def study(self, method: str) -> optuna.Study:
@@ -175,8 +175,7 @@ class Sweep:
             plain["methods_settings"] = {method: each.settings.given() for method, each in found.items()}
             run = RunSettings(**{key: value for key, value in plain.items() if key != "sweep"})
             figures = {method: round(each.figures["objective"], 4) for method, each in found.items()}
-            whole = self.kit.read(self.settings.data.folder).hash
-            write_text(place, as_yaml(run.changed(chosen=chosen(run, whole, str(self.root), figures))))
+            write_text(place, as_yaml(run.changed(chosen=chosen(run, self.benchmark.hash, str(self.root), figures))))
         return place
 
     def best(self, method: str) -> Best:
@@ -261,10 +260,8 @@ class Sweep:
         if file.exists():
             kept: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
             return kept
-        answers = place / "generations.jsonl"
-        generate(self._loaded(adapter), self.asked, self.settings.generate, answers)
-        judged, _ = judge_answers(self.judge, self.asked, read_jsonl(answers, Generation), place / "verdicts.jsonl")
-        found = shares(judged.columns(STRICT))
+        generate(self._loaded(adapter), self.asked, self.settings.generate, place / _ANSWERS)
+        found = shares(self.judged(place).columns(STRICT))
         wanted = self.settings.sweep.objective
         before = self.before or found
         missing = (set(parts(before, before)) - set(parts(found, before))) & set(wanted)

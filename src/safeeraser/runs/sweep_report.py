@@ -72,7 +72,7 @@ def _trials(sweep: Sweep, best: Best) -> list[dict[str, Any]]:
             "best": each.number == best.number,
             "figures": each.user_attrs.get("figures", {}),
             "parameters": _drawn(each.params),
-            "ended": each.user_attrs.get(ERROR) or STATES.get(each.state, "under way"),
+            "ended": each.user_attrs.get(ERROR) or STATES[each.state],
         }
         for each in ended(sweep.study(best.method))
     ]

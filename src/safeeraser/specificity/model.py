@@ -33,7 +33,7 @@ class _Question:
     until: tuple[str, ...] = ()
 
 
-class SafeEraserModel(lmms):  # type: ignore[misc]  # lmms-eval has no types
+class SafeEraserModel(lmms):
     """A model with its adapter merged, for lmms-eval's tasks of one turn with one picture or none.
 
     Raises UserError for a task that shows several pictures at once or asks for beam search: the models' own templates

@@ -292,8 +292,7 @@ def _results(trainer: UnlearnTrainer, settings: UnlearnSettings, done: int, seco
         "seconds": round(seconds, 1),
         "rows_per_second": round(trained * settings.rows_per_step / seconds, 2),
         "tokens_per_step": round(tokens / max(trained, 1)),
-        "versions": provenance.versions(),
-        "git": provenance.git_commit(),
+        **provenance.made_with(),
     }
 
 

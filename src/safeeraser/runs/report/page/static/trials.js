@@ -2,17 +2,11 @@
 
 const TRIED = { objective: "objective", ...SHARES };
 
-/** The best trials first, those without an end last. */
-const ranked = () => [...data.trials].sort((a, b) => (b.figures.objective ?? -1) - (a.figures.objective ?? -1));
-
-/** The answers of a method's best trial, which are all that the page has. */
-const openTrial = (model) => open({ of: String(MODELS.findIndex((each) => each.name === model)) });
-
+/** A trial; the best of its method leads to its answers, which are all that the page has. */
 function trialRow({ method, number, best, figures, parameters, ended }) {
   const label = `trial ${number} of ${method}, the best: show its answers`;
-  const name = best
-    ? button(`${number} (best)`, () => openTrial(method), { class: "link", "aria-label": label })
-    : String(number);
+  const act = () => open({ of: String(MODELS.findIndex((each) => each.name === method)) });
+  const name = best ? button(`${number} (best)`, act, { class: "link", "aria-label": label }) : String(number);
   const cells = Object.keys(TRIED).map((key) =>
     make("td", { class: "figure" }, figures[key] === undefined ? "–" : hundredths(figures[key])),
   );
@@ -34,7 +28,8 @@ function trialSection() {
   document.getElementById("to-trials").hidden = false;
   const names = ["method", "trial", ...Object.values(TRIED), "hyper-parameters", "how it ended"];
   const head = make("tr", {}, ...names.map((words) => make("th", { scope: "col" }, words)));
-  const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...ranked().map(trialRow)));
+  const ranked = [...data.trials].sort((a, b) => (b.figures.objective ?? -1) - (a.figures.objective ?? -1));
+  const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...ranked.map(trialRow)));
   section.append(
     make("p", { class: "note" }, "Per cent of the selection part, best objective first."),
     make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Every trial" }, table),
