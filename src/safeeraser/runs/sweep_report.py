@@ -92,9 +92,12 @@ def _about(sweep: Sweep) -> str:
 def _draw(sweep: Sweep, method: str) -> dict[str, Path]:
     """Optuna's plots of a method's trials that have something to show."""
     study, made = sweep.study(method), {}
+    watched = any(each.intermediate_values for each in study.get_trials(deepcopy=False))
     with warnings.catch_warnings(), mpl.rc_context({"backend": "Agg"}):
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore")  # that they are experimental, or have one trial only
         for name, plot in _PLOTS.items():
+            if name == "curves" and not watched:
+                continue
             axes = plot(study)
             first = axes.flat[0] if hasattr(axes, "flat") else axes
             path = sweep.root / "plots" / f"{method}-{name}.png"

@@ -165,6 +165,18 @@ def test_a_trial_below_the_median_is_broken_off_and_one_that_fails_is_told(
     assert any("the loss is not a number" in line for line in fresh.said)
 
 
+def test_without_pruning_there_are_no_curves_to_draw(fresh: World) -> None:
+    config = fresh.folder / "config.yaml"
+    space = "sweep={trials: 1, prune: false, space: {learning_rate: [0.01]}}"
+    config.write_text(runs.as_yaml(settings(fresh, "sweep", space)))
+
+    ended = Ended("sweep", config)
+
+    assert ended.code == 0, ended.err
+    drawn = {each.name for each in (fresh.folder / "sweep" / "plots").iterdir()}
+    assert drawn == {"po-history.png", "po-slice.png"}
+
+
 def test_the_command_prints_what_was_chosen_and_writes_a_page(done: World) -> None:
     root = done.folder / "sweep"
     config = done.folder / "config.yaml"
