@@ -111,7 +111,10 @@ def _judge(data: Path) -> int:
     settings, benchmark, folder = _begun(data)
     folder.claim(settings, benchmark.hash)
     examples = pipeline.asked(benchmark, settings, print)
-    answers = [Generation(example_id=each.id, sample=0, answer=_ANSWERS[at % 2]) for at, each in enumerate(examples)]
+    answers = [
+        Generation(example_id=each.id, sample=0, answer=_ANSWERS[at % 2], finish="stop")
+        for at, each in enumerate(examples)
+    ]
     write_jsonl(folder.generations(_MODEL), answers)
     judge_answers(rules_judge(benchmark.refusals), examples, answers, folder.verdicts(_MODEL))
     return len(benchmark.examples)
