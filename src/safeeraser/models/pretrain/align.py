@@ -64,8 +64,8 @@ def projector_of(model: nn.Module) -> Any:
 def _look(tower: Any, processor: ProcessorMixin, seen: list[Seen]) -> Tensor:
     """Features [pictures, patches, width] as LLaVA takes them: last layer, no class token."""
     pixels = processor.image_processor([image for image, _ in seen], return_tensors="pt")["pixel_values"]
-    with torch.autocast("cpu", torch.bfloat16):
-        states: Tensor = tower(pixels.to(tower.dtype), output_hidden_states=True).hidden_states[-1]
+    with torch.autocast(tower.device.type, torch.bfloat16):
+        states: Tensor = tower(pixels.to(tower.device, tower.dtype), output_hidden_states=True).hidden_states[-1]
     return states[:, 1:].float()
 
 
@@ -101,25 +101,28 @@ class _Words(nn.Module):
         aspects = dict.fromkeys(aspect for _, facts in seen for aspect in facts)
         self._words = {name: sorted({facts[name] for _, facts in seen if name in facts}) for name in aspects}
         self.pools = nn.ModuleDict({name: _Pool(_embed(each, table, processor)) for name, each in self._words.items()})
+        self.to(table.device)
         self._norm: Tensor = table.norm(dim=-1).mean()
 
     def loss(self, patches: Tensor, seen: list[Seen]) -> Tensor:
         """Cross-entropy over the words of each aspect, and a pull towards the norm that embeddings have."""
         pull = ((patches.norm(dim=-1) / self._norm - 1) ** 2).mean()
         aspects = [
-            functional.cross_entropy(pool(patches), self._labels(name, seen)) for name, pool in self.pools.items()
+            functional.cross_entropy(pool(patches), self._labels(name, seen, patches))
+            for name, pool in self.pools.items()
         ]
         total: Tensor = torch.stack(aspects).sum() + _NORM_WEIGHT * pull
         return total
 
     def right(self, patches: Tensor, seen: list[Seen]) -> dict[str, float]:
         """The share of right answers by aspect, among the pictures that have one."""
-        return {name: _share(pool(patches), self._labels(name, seen)) for name, pool in self.pools.items()}
+        return {name: _share(pool(patches), self._labels(name, seen, patches)) for name, pool in self.pools.items()}
 
-    def _labels(self, name: str, seen: list[Seen]) -> Tensor:
+    def _labels(self, name: str, seen: list[Seen], patches: Tensor) -> Tensor:
         """Each picture's word; -100, which cross-entropy leaves out, where the aspect does not apply."""
         words = self._words[name]
-        return torch.tensor([words.index(facts[name]) if name in facts else -100 for _, facts in seen])
+        labels = [words.index(facts[name]) if name in facts else -100 for _, facts in seen]
+        return torch.tensor(labels, device=patches.device)
 
 
 def _share(scores: Tensor, labels: Tensor) -> float:
@@ -139,7 +142,9 @@ def _start(projector: Any, features: Tensor) -> None:
     flat = features.flatten(0, 1)
     mean, spread = flat.mean(dim=0), flat.std(dim=0)
     draw = torch.Generator().manual_seed(0)
-    weight = torch.randn(projector.linear_1.weight.shape, generator=draw) / flat.shape[1] ** 0.5 / spread
+    drawn = torch.randn(projector.linear_1.weight.shape, generator=draw).to(spread.device)  # the same on every device
+    weight = drawn / flat.shape[1] ** 0.5 / spread
     projector.linear_1.weight.copy_(weight)
     projector.linear_1.bias.copy_(-weight @ mean)
-    projector.linear_2.weight.normal_(std=0.05, generator=draw)
+    second = projector.linear_2.weight
+    second.copy_(torch.empty(second.shape).normal_(std=0.05, generator=draw))

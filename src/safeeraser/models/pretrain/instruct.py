@@ -59,8 +59,9 @@ def instruct(loaded: LoadedModel, adapted: PeftModel, *, steps: int, never: Coll
 
 def answer_nll(model: nn.Module, chats: Sequence[Chat], vision: VisionFeatures) -> Tensor:
     """Mean negative log-likelihood over all answer tokens of all chats, in nats."""
-    (whole,) = packed(chats, vision.chat, torch.device("cpu"), limit=math.inf)
+    device = next(model.parameters()).device
+    (whole,) = packed(chats, vision.chat, device, limit=math.inf)
     inputs = vision.packed(whole)
     dtype = inputs["attention_mask"].dtype
-    with torch.autocast("cpu", dtype, enabled=dtype is not torch.float32), disable_input_dtype_casting(model):
+    with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32), disable_input_dtype_casting(model):
         return -answer_output(model, inputs, whole.ids, whole.answers).logprobs.mean()

@@ -33,12 +33,13 @@ def pretrain(
     With `never_knew` it is taught all but to follow instructions about the harmful things that `icons` measures and
     never trains on: what attacks are compared with that may teach instead of bringing back.
 
-    Takes about half an hour on two cores with AMX. Raises UserError where there is something in `output`.
+    Takes about half an hour on two cores with AMX, some minutes on a GPU. Raises UserError where there is something in
+    `output`.
     """
     require_new(output)
     start = time.monotonic()
     torch.manual_seed(_SEED)
-    loaded = load(str(base()), device="cpu")
+    loaded = load(str(base()))
     targets = f"{linear_targets(loaded.model, 'model.vision_tower')}|{language_targets(loaded.model)}"
     adapted = wrap(loaded.model, targets, None, _RANK, _ALPHA)
     aligned = align(loaded.model, loaded.processor, steps=align_steps)
