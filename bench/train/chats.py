@@ -39,12 +39,12 @@ def encode(processor: Any, turns: Sequence[Turn], device: torch.device) -> tuple
         padding_side="right",
         add_special_tokens=False,
         return_tensors="pt",
-    ).to(device)
+    )
     labels = torch.full_like(inputs["input_ids"], -100)
     answers = processor.tokenizer([answer for _, answer in texts], add_special_tokens=False)["input_ids"]
     for row, end, answer in zip(labels, inputs["attention_mask"].sum(1), answers, strict=True):
         row[end - len(answer) - 1 : end - 1] = torch.tensor(answer)
-    return dict(inputs), labels
+    return dict(inputs.to(device)), labels.to(device)
 
 
 def logits(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
