@@ -1,11 +1,11 @@
-"""Answers a second, and answers that differ: `safeeraser.generation` against the usual loop, one example at a time.
+"""Answers and tokens a second, and answers that differ: `safeeraser.generation` against the usual loop.
 
     python -m bench.generate --limit 24
     python -m bench.generate --limit 24 --dtype float32
 
-The usual loop is what model cards show: the processor's chat template for one example, `model.generate`, decode. Both
-see the same examples, are greedy and answer until the model stops or the limit is reached; both have answered once
-before the clock starts. They take turns, round by round, and the seconds are the sum of all rounds.
+The usual loop takes one example at a time, as model cards show: the processor's chat template, `model.generate`,
+decode. Both see the same examples, are greedy and answer until the model stops or the limit is reached; both have
+answered once before the clock starts. They take turns, round by round, and the seconds are the sum of all rounds.
 On a machine that does other work too, what counts is the speed-up by CPU seconds.
 In float32 no answer should differ; in bfloat16 a batch is rounded differently from a single example.
 """
@@ -16,13 +16,16 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from unittest import mock
 
 import torch
 import typer
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
 from safeeraser.benchmarks import icons
 from safeeraser.benchmarks.released import read as released
@@ -32,6 +35,17 @@ from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.records import Example, Generation, read_jsonl
 
+_COLUMNS = (
+    "",
+    "answers",
+    "seconds",
+    "CPU seconds",
+    "answers/s",
+    "tokens/s",
+    "speed-up",
+    "by CPU",
+    "answers that differ",
+)
 Answers = dict[str, str]
 Way = Callable[[Sequence[Example]], Answers]
 
@@ -42,16 +56,27 @@ class Timed:
 
     name: str
     way: Way
+    model: Any
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    tokens: int = 0
 
     def __call__(self, examples: Sequence[Example]) -> Answers:
-        """The answers, the time added up."""
+        """The answers, time and tokens added up."""
         wall, cpu = time.perf_counter(), time.process_time()
-        answers = self.way(examples)
+        with mock.patch.object(self.model, "generate", partial(self._generate, self.model.generate)):
+            answers = self.way(examples)
         self.seconds += time.perf_counter() - wall
         self.cpu_seconds += time.process_time() - cpu
         return answers
+
+    def _generate(self, generate: Callable[..., Tensor], **inputs: Any) -> Tensor:
+        """The same, its tokens counted, without the padding behind answers that ended earlier than others."""
+        ids = generate(**inputs)
+        padding = inputs.get("generation_config", self.model.generation_config).pad_token_id
+        made = ids[:, inputs["input_ids"].shape[1] :]
+        self.tokens += int((made != padding).sum()) if len(made) > 1 else made.numel()
+        return ids
 
 
 def one_at_a_time(loaded: LoadedModel, max_new_tokens: int) -> Way:
@@ -92,7 +117,7 @@ def ours(loaded: LoadedModel, settings: GenerateSettings, folder: Path) -> Way:
 def table(ways: Sequence[Timed], answers: int, differing: int, title: str) -> Table:
     """A row for each way, the first being what the others are compared with."""
     made = Table(title=title, title_justify="left", box=None)
-    for column in ("", "answers", "seconds", "CPU seconds", "answers/s", "speed-up", "by CPU", "answers that differ"):
+    for column in _COLUMNS:
         made.add_column(column, justify="right" if column else "left")
     for number, way in enumerate(ways):
         made.add_row(
@@ -101,6 +126,7 @@ def table(ways: Sequence[Timed], answers: int, differing: int, title: str) -> Ta
             f"{way.seconds:.1f}",
             f"{way.cpu_seconds:.1f}",
             f"{answers / way.seconds:.2f}",
+            f"{way.tokens / way.seconds:.1f}",
             f"{ways[0].seconds / way.seconds:.1f}x",
             f"{ways[0].cpu_seconds / way.cpu_seconds:.1f}x",
             "" if number == 0 else f"{differing} of {answers}",
@@ -130,8 +156,8 @@ def main(
         examples = [example for part in Part for example in choose(pool, part, limit)]
         settings = GenerateSettings(batch_size=batch_size, max_new_tokens=max_new_tokens)
         ways = [
-            Timed("one at a time", one_at_a_time(loaded, max_new_tokens)),
-            Timed(f"safeeraser, batches of {batch_size}", ours(loaded, settings, folder)),
+            Timed("one at a time", one_at_a_time(loaded, max_new_tokens), loaded.model),
+            Timed(f"safeeraser, batches of {batch_size}", ours(loaded, settings, folder), loaded.model),
         ]
         for way in ways:
             way.way(examples[:1])

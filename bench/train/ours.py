@@ -11,7 +11,7 @@ from unittest import mock
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors import safe_open
 
-from bench.train.task import Task, Trained, now
+from bench.train.task import Clock, Task
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Example
 from safeeraser.unlearning import run
@@ -19,22 +19,20 @@ from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.output import Output
 
 
-def train(task: Task, loaded: LoadedModel, examples: Sequence[Example], refusals: Sequence[str]) -> Trained:
+def train(task: Task, loaded: LoadedModel, examples: Sequence[Example], refusals: Sequence[str], clock: Clock) -> None:
     """Train on a task's rows."""
-    losses: list[float] = []
-    moments = [now()]
 
     def note(_self: Output, entry: dict[str, float]) -> None:
-        losses.append(entry["loss"])
-        moments.append(now())
+        clock.step(entry["loss"])
 
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.object(Output, "log", note),
         mock.patch.object(run, "Collator", lambda chat, **_: Collator(chat, packs=task.packed)),
     ):
+        clock.start()
         adapter = run.unlearn(loaded, examples, refusals, task.method, task.settings, Path(folder) / "run")
-        return Trained(losses, moments, _numbers(adapter / SAFETENSORS_WEIGHTS_NAME))
+        clock.numbers = _numbers(adapter / SAFETENSORS_WEIGHTS_NAME)
 
 
 def _numbers(weights: Path) -> int:

@@ -1,17 +1,22 @@
-"""What both recipes train: the same rows, the same weights, the same settings."""
+"""What all recipes train: the same rows, the same weights, the same settings."""
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from safeeraser.benchmarks import icons
 from safeeraser.benchmarks.released import read as released
+from safeeraser.objectives import find
 from safeeraser.records import Example, Split, Stream
+from safeeraser.unlearning.rows import TrainingRows
 from safeeraser.unlearning.settings import UnlearnSettings
 
 KL = ("kl", "kl+pd")
@@ -21,12 +26,12 @@ PAIRS = 4  # forget questions about each harmful picture
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One recipe's work. `rows` is what an optimiser step sees, `batch` how many of them we put into one forward.
+    """One recipe's work. `rows` is what an optimiser step sees, `batch` how many of them go into one forward.
 
     Questions about one picture follow each other; with `packed` they share its tokens.
 
     The data is `records` records of `icons`, each a harmful picture and a safe one, over and over: an epoch of the
-    forget set is `records` x 4 rows.
+    forget set is `records` x 4 rows. With `count` the operations of the last step are counted, and it is not timed.
     """
 
     recipe: str
@@ -58,17 +63,69 @@ class Task:
         )
 
 
-class Trained(NamedTuple):
-    """What a recipe did: losses of all steps, the moments of start and steps (see `now`), how much it trained."""
+class Clock:
+    """The loss of each step, its time by the clock and of all processor cores, and what else a recipe tells of itself.
 
-    losses: list[float]
-    moments: list[tuple[float, float]]
-    numbers: int
+    Where asked, the operations of the last step are counted, which takes time: that step is not timed.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.losses: list[float] = []
+        self.numbers = 0
+        """How many numbers are trained."""
+        self.token_mean: float | None = None
+        """The first step's loss as a mean over all of its answer tokens, from recipes that work it out."""
+        self._moments: list[tuple[float, float]] = []
+        self._timed = task.steps - task.count
+        self._counter = FlopCounterMode(display=False) if task.count else None
+
+    def start(self) -> None:
+        """The rows and the model are ready."""
+        self._moments.append(_now())
+
+    def step(self, loss: float) -> None:
+        """An optimiser step is done."""
+        self.losses.append(loss)
+        if len(self.losses) <= self._timed:
+            self._moments.append(_now())
+        if self._counter and len(self.losses) == self._timed:
+            self._counter.__enter__()
+        elif self._counter and len(self.losses) > self._timed:
+            self._counter.__exit__(None, None, None)
+
+    @property
+    def seconds(self) -> tuple[list[float], list[float]]:
+        """What each step took, by the clock and of all processor cores for this process."""
+        clock, processor = zip(*self._moments, strict=True)
+        return _between(clock), _between(processor)
+
+    @property
+    def operations(self) -> int | None:
+        """Those of the last step, where they were counted."""
+        return self._counter.get_total_flops() if self._counter else None
 
 
-def now() -> tuple[float, float]:
-    """Seconds of the clock, and of all processor cores for this process."""
+def _now() -> tuple[float, float]:
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
     return time.perf_counter(), time.process_time()
+
+
+def _between(moments: Iterable[float]) -> list[float]:
+    return [after - before for before, after in itertools.pairwise(moments)]
+
+
+def training_rows(task: Task, examples: Sequence[Example], refusals: Sequence[str]) -> TrainingRows:
+    """The rows that `safeeraser.unlearning` trains on, in its order, for the other recipes."""
+    settings = task.settings
+    return TrainingRows(
+        examples,
+        refusals,
+        find(task.method).targets,
+        seed=settings.seed,
+        length=task.steps * task.rows,
+        by_picture=settings.pack_pictures,
+    )
 
 
 def data(records: int) -> tuple[list[Example], tuple[str, ...]]:

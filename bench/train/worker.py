@@ -7,57 +7,53 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from bench.train import ours, reference
-from bench.train.task import KL, Task, data
+from bench.train import ours, reference, sft
+from bench.train.task import KL, Clock, Task, data
 from safeeraser.models.load import load
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _FOR_EACH_NUMBER = 4 * 4  # bytes: it, its gradient and AdamW's two means, all in float32
-_RECIPES = {"ours": ours.train, "reference": reference.train}
+_RECIPES = {"ours": ours.train, "reference": reference.train, "open-unlearning": reference.train, "trl": sft.train}
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """What a recipe took: its losses, its time, its memory in bytes and, where asked, its operations a step.
+    """What a recipe took: its losses, its time, its memory in bytes and, where asked, the operations of its last step.
 
     Memory counts from before the model is loaded, so that what Python and its packages take is left out, as a GPU's
     allocator does not see it. The CPU's seconds depend less than the others on what else the machine is doing.
     """
     examples, refusals = data(task.records)
     packages = resident(task.device)
-    loaded = load(task.model, device=task.device, dtype=task.dtype)
+    with torch.device("cuda", 0) if task.device == "cuda" else nullcontext():  # straight there, a model being large
+        loaded = load(task.model, device=task.device, dtype=task.dtype)
     weights = sum(each.nbytes for each in itertools.chain(loaded.model.parameters(), loaded.model.buffers()))
-    models = 2 if task.recipe == "reference" and task.method in KL else 1
+    models = 1 if task.method not in KL or task.recipe == "ours" else 2
+    clock = Clock(task)
     forget_peak(task.device)
-    with FlopCounterMode(display=False) if task.count else nullcontext() as counter:
-        trained = _RECIPES[task.recipe](task, loaded, examples, refusals)
-    clock, processor = zip(*trained.moments, strict=True)
+    _RECIPES[task.recipe](task, loaded, examples, refusals, clock)
+    seconds, cpu_seconds = clock.seconds
     return {
-        "losses": trained.losses,
-        "seconds": _between(clock),
-        "cpu_seconds": _between(processor),
+        "losses": clock.losses,
+        "token_mean": clock.token_mean,
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "peak_bytes": peak(task.device) - packages,
         "packages_bytes": packages,
         "weights_bytes": models * weights,
-        "trained_bytes": trained.numbers * _FOR_EACH_NUMBER,
-        "flops_per_step": counter.get_total_flops() / task.steps if counter else None,
+        "trained_bytes": clock.numbers * _FOR_EACH_NUMBER,
+        "operations": clock.operations,
     }
-
-
-def _between(moments: Iterable[float]) -> list[float]:
-    return [after - before for before, after in itertools.pairwise(moments)]
 
 
 def matmul_peak(device: str, dtype: str) -> float:
     """Operations a second of the best of ten large matrix products: what the hardware can do at most."""
-    size = 8192 if device == "cuda" else 2048
+    size = 8192 if device == "cuda" else 1024
     factor = torch.randn(size, size, device=device, dtype=getattr(torch, dtype))
     best = float("inf")
     for _ in range(10):
