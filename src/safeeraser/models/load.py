@@ -122,8 +122,8 @@ def load(
         processor = AutoProcessor.from_pretrained(found, revision=revision, trust_remote_code=False)
         check_template(processor)
         model = weights_of(AutoModelForImageTextToText, found, dtype=precision, revision=revision, **options)
-    if dtype != NF4:  # those are there already
-        model.to(target)
+        if dtype != NF4:  # those are there already
+            model.to(target)  # for which a GPU may have no room
     if adapter is not None:
         model = _with_adapter(model, processor, adapter, name_or_path)
     model.eval().requires_grad_(False)

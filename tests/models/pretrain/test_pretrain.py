@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from bench import names
@@ -138,8 +139,12 @@ def test_training_again_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_both_stages_train_their_part_of_the_adapter(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_both_stages_train_their_part_of_the_adapter(
+    dtype: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each LoRA starts from B = 0, that is, from no change."""
+    monkeypatch.setattr("safeeraser.models.load.native_bfloat16", lambda _: dtype is torch.bfloat16)
     pretrain(tmp_path / "w", align_steps=2, instruct_steps=2)
     stored = load_file(tmp_path / "w" / "adapter" / "adapter_model.safetensors")
     for part in ("vision_tower", "language_model"):

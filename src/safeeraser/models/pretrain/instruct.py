@@ -57,11 +57,11 @@ def instruct(loaded: LoadedModel, adapted: PeftModel, *, steps: int, never: Coll
             bar.advance(loss=loss.item())
 
 
-def answer_nll(model: nn.Module, chats: Sequence[Chat], vision: VisionFeatures) -> Tensor:
+def answer_nll(model: PeftModel, chats: Sequence[Chat], vision: VisionFeatures) -> Tensor:
     """Mean negative log-likelihood over all answer tokens of all chats, in nats."""
     device = next(model.parameters()).device
     (whole,) = packed(chats, vision.chat, device, limit=math.inf)
-    inputs = vision.packed(whole)
-    dtype = inputs["attention_mask"].dtype
+    dtype = model.get_input_embeddings().weight.dtype
     with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32), disable_input_dtype_casting(model):
+        inputs = vision.packed(whole)  # which runs the projector, in float32, on the tower's output
         return -answer_output(model, inputs, whole.ids, whole.answers).logprobs.mean()
