@@ -108,6 +108,7 @@ def test_no_metrics_no_trouble(tmp_path: Path) -> None:
         "metrics": [],
         "differences": [],
         "failures": [],
+        "costs": [],
         "provenance": {},
     }
     assert imread(tmp_path / "plot.png").size > 0
