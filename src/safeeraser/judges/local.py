@@ -65,7 +65,7 @@ class LocalChat:
         *,
         total: int,
         label: str,
-        keep: Callable[[int, Reply], bool] = lambda *_: True,  # noqa: ARG002  nothing is kept here: verdict files are enough
+        keep: Callable[[int, Reply], bool] = lambda *_: True,  # noqa: ARG002  nothing is kept on disk: verdict files are enough
     ) -> Iterator[Outcome]:
         """One outcome a request, in order, as the batches are done; greedy, so the same request has the same reply.
 
