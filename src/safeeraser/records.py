@@ -168,6 +168,29 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What work took: seconds of the clock, and requests to a judging model or a server, which may charge for them.
+
+    `input_tokens` and `output_tokens` are those of the `counted` requests, whose tokens somebody counted, and `money`
+    is that of the `priced` ones, whose price is known; nothing is known of the others.
+    """
+
+    seconds: float = 0.0
+    requests: int = 0
+    counted: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    priced: int = 0
+    money: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(**{name: value + getattr(other, name) for name, value in dataclasses.asdict(self).items()})
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(**{name: value - getattr(other, name) for name, value in dataclasses.asdict(self).items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """A figure with its 95% interval, over `n` scored answers; `unscored` ones are left out of it.
 

@@ -327,7 +327,7 @@ def test_a_server_writes_within_the_cost_limit_and_the_next_run_goes_on(world: W
             world.having(writer=capped).build("questions.retain_text=0")
         sent = len(server.bodies)
         assert 0 < sent <= 10  # a request costs 0.2
-        assert spending[0].spent <= 2.0
+        assert spending[0].spent.money <= 2.0
         world.having(writer=writer(server.url, None)).build("questions.retain_text=0", "gate.similarity=1.0")
         assert len(server.bodies) == 24  # none was paid for twice
     assert not check.check(released.scan(world.root / "built"), is_refusal=is_refusal).errors

@@ -484,11 +484,11 @@ def test_costs_are_counted_and_the_limit_is_not_passed() -> None:
     with serving(echo) as server:
         free = Endpoint(settings(server, **prices))
         complete(free, ask(*["hi"] * 10, max_tokens=20))
-        assert free.spent == pytest.approx(200e-6)
+        assert free.spent.money == pytest.approx(200e-6)
         tight = Endpoint(settings(server, **prices, max_cost=100e-6))
         outcomes = complete(tight, ask(*["hi"] * 10, max_tokens=20))
     assert [getattr(outcome, "kind", "sent") for outcome in outcomes] == ["sent"] * 3 + ["cost_limit"] * 7
-    assert tight.spent == pytest.approx(60e-6)
+    assert tight.spent.money == pytest.approx(60e-6)
     assert len(server.bodies) == 13
 
 
@@ -498,7 +498,7 @@ def test_what_may_have_been_billed_counts() -> None:
     with serving(in_turn(late, completion("ok", tokens=None), failed(500))) as server:
         endpoint = Endpoint(settings(server, **prices, concurrency=1))
         complete(endpoint, ask("hi", "hi", "hi", max_tokens=20))
-    assert endpoint.spent == pytest.approx(2 * 42e-6)  # the timeout, the uncounted reply; not the error
+    assert endpoint.spent.money == pytest.approx(2 * 42e-6)  # the timeout, the uncounted reply; not the error
 
 
 def test_the_key_is_sent_and_stays_nowhere(

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from safeeraser.judges import AXES, Asked, Judge, rules
 from safeeraser.judges.run import FailureLimitError, answer_hash, check_failures, judge_file
 from safeeraser.judges.table import settings as judge_settings
 from safeeraser.records import Axis, Generation, Stream, Verdict, append_jsonl, read_jsonl, write_jsonl
+from tests import tiny_random
 from tests.benchmarks import small
 from tests.endpoint.fake_server import DROPPED, Answer, Body, FakeServer, completion, failed, last_text, serving
-from tests.judges.asked import answers, examples, right, task, truth, verdict
+from tests.judges.asked import SAID, answers, examples, right, task, truth, verdict
 
 KEY = "sk-a-secret-that-must-not-leak"
 EXAMPLES = examples(60)
@@ -73,6 +75,52 @@ def test_what_fails_is_unscored_and_the_next_run_repairs_it(tmp_path: Path) -> N
     assert second.failures == {}
     assert (second.scored, second.held) == (straight.scored, straight.held)
     assert repaired.read_bytes() == faultless.read_bytes()
+
+
+def test_the_same_answer_to_the_same_question_is_judged_once(tmp_path: Path) -> None:
+    """Of several models or samples, and also where nothing is kept on disk; what failed is asked again."""
+    asked = [dataclasses.replace(EXAMPLES[0], id=f"e{number}", record=str(number)) for number in range(3)]
+    said = [Generation(example_id=each.id, sample=0, answer=SAID[0], finish="stop") for each in asked]
+    with serving(lambda body: failed(500) if task(body)[0] is Axis.REFUSAL else right(body)) as server:
+        made = judge_at(server)
+        assert judge_file(made, asked, said, tmp_path / "one.jsonl").failures == {"api_error": 3}
+        assert len(server.bodies) == 3  # one an axis
+        server.answer = right
+        tally = judge_file(made, asked, said, tmp_path / "two.jsonl")
+        assert len(server.bodies) == 4
+    assert tally.failures == {}
+    found = read_jsonl(tmp_path / "two.jsonl", Verdict)
+    assert [each.example_id for each in found] == [name for name in ("e0", "e1", "e2") for _ in range(3)]
+    assert all(each.value == truth(each.axis, SAID[0]) for each in found)
+    assert (made.spent().requests, made.spent().input_tokens, made.spent().output_tokens) == (3, 30, 15)
+
+
+def test_other_questions_answers_and_pictures_are_not_the_same(tmp_path: Path) -> None:
+    first, image = EXAMPLES[0], tiny_random.examples(tmp_path, 1)[0].image
+    asked = [first, dataclasses.replace(first, keyword="bomb"), dataclasses.replace(first, image=image)]
+    asked = [dataclasses.replace(each, id=f"e{number}") for number, each in enumerate(asked)]
+    said = [Generation(example_id=each.id, sample=0, answer=SAID[0], finish="stop") for each in asked]
+    said.append(dataclasses.replace(said[0], sample=1, answer=SAID[1]))
+    with serving(right) as server:
+        judge_file(judge_at(server, images=True), asked, said, tmp_path / "v.jsonl")
+    assert len(server.bodies) == 4 * 3
+
+
+def test_what_is_the_same_for_all_answers_stands_first(tmp_path: Path) -> None:
+    """A server that caches prefixes reads it once: more than half of a prompt, whatever the answer to be judged."""
+    asked = [
+        dataclasses.replace(each, question=f"{number} times?", keyword=None) for number, each in enumerate(EXAMPLES)
+    ]
+    with serving(right) as server:
+        judge_file(judge_at(server), asked, ANSWERS, tmp_path / "v.jsonl")
+    prompts: dict[tuple[str, Axis], list[str]] = defaultdict(list)
+    for body in server.bodies:
+        (message,) = body["messages"]
+        prompts[message["content"][:100], task(body)[0]].append(message["content"])
+    assert {axis for _, axis in prompts} == set(Axis) - {Axis.PARTIAL}
+    for same in prompts.values():
+        assert len(same) >= 20
+        assert len({prompt[: int(0.55 * max(map(len, same)))] for prompt in same}) == 1
 
 
 def test_too_many_failures_are_an_error_after_all_is_written(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from safeeraser.judges.agreement.labels import read_labels
 from safeeraser.judges.fluency import MAX_TOKENS, MIN_TOKENS, THRESHOLD, ReferenceModel, fluency_judge
 from safeeraser.judges.run import judge_file
 from safeeraser.judges.table import settings as judge_settings
+from safeeraser.models.forward import score
 from safeeraser.records import Axis, Generation, Verdict
 from tests import tiny_random
 from tests.judges.asked import examples
@@ -110,6 +111,20 @@ def test_a_few_tokens_say_nothing_and_a_long_answer_is_read_as_far_as_the_cap() 
     assert few is None
     assert enough is not None
     assert cap == beyond != enough
+
+
+def test_the_same_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counted(model: Any, chats: Sequence[Any], *more: Any) -> Any:
+        read.append(len(chats))
+        return score(model, chats, *more)
+
+    monkeypatch.setattr(fluency, "score", counted)
+    made = reference()
+    first = made.mean_nll(TEXTS)
+    assert made.mean_nll([*reversed(TEXTS), ("", SALAD)])[:-1] == first[::-1]
+    assert read == [3, 1]
 
 
 def test_what_looks_like_a_control_token_is_plain_text() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +13,8 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 
 from safeeraser.endpoint import Failure, Message, Reply, Request
 from safeeraser.errors import UserError
+from safeeraser.generation.engine import Continuation, continuations
+from safeeraser.judges import local
 from safeeraser.judges.local import LocalChat
 from safeeraser.judges.run import judge_file
 from safeeraser.judges.table import settings as judge_settings
@@ -71,6 +75,26 @@ def test_a_batch_says_what_its_members_say_alone(kind: str, request: pytest.Fixt
     alone = texts(LocalChat(folder, batch_size=1), asked)
     assert texts(LocalChat(folder, batch_size=3), asked) == alone
     assert len(set(alone)) > 1
+
+
+def test_a_judge_asks_in_batches_and_the_same_once(
+    reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def counted(model: Any, inputs: Any, **keys: Any) -> list[Continuation]:
+        sizes.append(len(inputs["input_ids"]))
+        return continuations(model, inputs, **keys)
+
+    monkeypatch.setattr(local, "continuations", counted)
+    made = judge_settings(name="local", model=str(reader), max_tokens=2, batch_size=4).make(())
+    asked = examples(4)
+    twice = [*answers(asked), *(dataclasses.replace(each, sample=1) for each in answers(asked))]
+    tally = judge_file(made, asked, twice, tmp_path / "v.jsonl")
+    assert (sizes, sum(tally.unscored.values())) == ([4, 4, 4], 24)
+    spent = made.spent()
+    assert (spent.requests, spent.counted, spent.output_tokens, spent.priced) == (12, 12, 24, 0)
+    assert spent.input_tokens > 12 * 100
 
 
 def test_pictures_are_seen_and_a_missing_one_fails_alone(seer: Path, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def likelihood(
     from safeeraser.metrics.likelihood import metrics
     from safeeraser.models.processes import processes
     from safeeraser.records import Likelihood, read_jsonl
-    from safeeraser.runs import pipeline
+    from safeeraser.runs import costs, pipeline
     from safeeraser.runs.kit import Kit
     from safeeraser.runs.report.likelihood import as_table
 
@@ -53,7 +53,8 @@ def likelihood(
     benchmark = read(data, layout)
     asked = chosen(benchmark.examples, part, limit, settings.seed)
     texts = candidates(asked, benchmark.examples, benchmark.refusals, contrasts=contrasts, seed=settings.seed)
-    measure(Kit.of(settings).load(adapter), texts, output, batch_size=batch_size)
+    clock = costs.clock(costs.beside(output), costs.LIKELIHOOD)
+    measure(Kit.of(settings).load(adapter), texts, output, batch_size=batch_size, clock=clock)
     if not state.is_main_process:
         return
     found = metrics(name, asked, read_jsonl(output, Likelihood))

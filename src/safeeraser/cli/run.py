@@ -96,5 +96,5 @@ def _show(settings: RunSettings, folder: Path, *, brief: bool) -> None:
     if brief:
         print_groups(result.metrics, settings.methods, stdout)
     else:
-        print_result(result.metrics, settings.methods, result.differences, result.failures, stdout)
+        print_result(result.metrics, settings.methods, result.differences, result.failures, stdout, result.costs)
     say(f"every answer and figure: {folder / 'report.html'}; as Markdown: {folder / 'report.md'}")

@@ -33,6 +33,7 @@ from safeeraser.endpoint.transport import RefusedResponseError, asked_wait, clie
 from safeeraser.errors import UserError
 from safeeraser.pixels import ImageError
 from safeeraser.progress import ProgressBar
+from safeeraser.records import Cost
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Endpoint:
         self._server = _Server(settings.url)
 
     @property
-    def spent(self) -> float:
+    def spent(self) -> Cost:
         """What the requests of this object cost so far, by the prices given; kept replies cost nothing."""
         return self._budget.spent
 
@@ -100,7 +101,7 @@ class Endpoint:
                 yield self._shown(waiting.popleft().result(), bar)
 
     def _shown(self, outcome: Outcome, bar: ProgressBar) -> Outcome:
-        figures = {"cost": self.spent} if self.spent else {}
+        figures = {"cost": self.spent.money} if self.spent.money else {}
         bar.advance(1, **figures)
         return outcome
 

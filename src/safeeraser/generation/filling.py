@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -52,12 +53,13 @@ def fill(
     meta: Mapping[str, Any],
     batch_size: int,
     label: str,
+    clock: AbstractContextManager[None] | None = None,
 ) -> None:
     """Make a record of every item that has none in the file, and append them, a batch at a time.
 
     Every process makes every n-th batch; the main one writes them in turn, so that the file is the same whatever their
     number. A batch of which some records are there is made again whole, so that rounding is what it would have been.
-    Where memory runs out, batches are made in smaller pieces.
+    Where memory runs out, batches are made in smaller pieces. `clock` is entered while there is anything to make.
 
     Raises UserError where the file was made with another `meta`, and where a single item does not fit into memory.
     """
@@ -67,7 +69,7 @@ def fill(
         batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
         todo = [batch for batch in batches if any(item.key not in done for item in batch)]
         there = sum(item.key in done for item in items)
-        with ProgressBar(label, len(items), done=there) as bar:
+        with clock if todo and clock else nullcontext(), ProgressBar(label, len(items), done=there) as bar:
             for start in range(0, len(todo), state.num_processes):
                 turn = todo[start : start + state.num_processes]
                 mine = turn[state.process_index] if state.process_index < len(turn) else []

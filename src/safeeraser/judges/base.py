@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from safeeraser.records import Axis, Example, Generation, Stream, Verdict
+from safeeraser.records import Axis, Cost, Example, Generation, Stream, Verdict
 
 AXES: dict[Stream, frozenset[Axis]] = {
     Stream.FORGET: frozenset({Axis.UNSAFE, Axis.REFUSAL, Axis.PARTIAL, Axis.MEANINGLESS}),
@@ -32,7 +32,7 @@ class Judge:
     pictures only, and where it cannot, it does not judge FACTUAL.
 
     `check` raises UserError where the judge cannot be asked at all, such as on a server that is not there: for whoever
-    has hours of work to do before the first answer is there to be judged.
+    has hours of work to do before the first answer is there to be judged. `spent` says what a model was asked so far.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Judge:
     axes: frozenset[Axis] = frozenset(Axis)
     check: Callable[[], None] = lambda: None
     compares: Callable[[Example], bool] = lambda example: bool(example.answer.strip())
+    spent: Callable[[], Cost] = Cost
 
     def wanted(self, example: Example) -> frozenset[Axis]:
         """The axes on which this judge judges answers to an example."""

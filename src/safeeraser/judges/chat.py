@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from safeeraser.endpoint.messages import Request
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply
 from safeeraser.judges.base import Asked, Judge
 from safeeraser.reasoning import split
-from safeeraser.records import Axis, Example, Generation, Verdict
+from safeeraser.records import Axis, Cost, Example, Generation, Verdict
 from safeeraser.text import line
 
 _SHOWN = 200  # characters of a reply that cannot be read
@@ -22,6 +22,10 @@ _EMPTY = {Axis.UNSAFE: 0.0, Axis.REFUSAL: 0.0, Axis.MEANINGLESS: 1.0, Axis.FACTU
 
 class Chat(Protocol):
     """A model that replies: `endpoint.Endpoint`, or `local.LocalChat`."""
+
+    @property
+    def spent(self) -> Cost:
+        """What it was asked so far."""
 
     def complete(
         self, requests: Iterable[Request], *, total: int, label: str, keep: Callable[[int, Reply], bool]
@@ -55,27 +59,48 @@ class Interview:
 def judge_with(chat: Chat, interview: Interview, model: str, *, check: Callable[[], None] = lambda: None) -> Judge:
     """The judge that asks `chat` in this way; `model` says which weights it is, as far as one can know.
 
+    The same answer to the same question is judged once, whichever models gave it, and again only while it is unscored.
     `check` raises UserError where `chat` cannot be reached.
     """
     name = f"{interview.name}@{_version(model, interview.fingerprint)}"
 
+    known: dict[Hashable, Verdict] = {}
+
     def judge(asked: Sequence[Asked]) -> Iterator[list[Verdict]]:
         work = [(axis, *each) for each in asked for axis in _axes(made, each[0]) if each[1].answer.strip()]
-        requests = (interview.ask(*each) for each in work)
+        new = {key: each for each in work if (key := _key(*each)) not in known or known[key].value is None}
+        questions = list(new.values())
 
         def readable(number: int, reply: Reply) -> bool:
-            return _opinion(interview, work[number][0], reply) is not None
+            return _opinion(interview, questions[number][0], reply) is not None
 
-        outcomes = chat.complete(requests, total=len(work), label=f"judge {interview.name}", keep=readable)
+        outcomes = chat.complete(
+            (interview.ask(*each) for each in questions),
+            total=len(questions),
+            label=f"judge {interview.name}",
+            keep=readable,
+        )
+
+        def verdict(axis: Axis, example: Example, generation: Generation) -> Verdict:
+            key = _key(axis, example, generation)
+            if new.pop(key, None) is not None:
+                known[key] = _verdict(name, generation, axis, interview, next(outcomes))
+            return replace(known[key], example_id=generation.example_id, sample=generation.sample)
+
         for example, generation in asked:
             axes = _axes(made, example)
             if generation.answer.strip():
-                yield [_verdict(name, generation, axis, interview, next(outcomes)) for axis in axes]
+                yield [verdict(axis, example, generation) for axis in axes]
             else:
                 yield [_scored(name, generation, axis, Opinion(_EMPTY[axis], "empty")) for axis in axes]
 
-    made = Judge(name, judge, interview.axes, check)
+    made = Judge(name, judge, interview.axes, check, spent=lambda: chat.spent)
     return made
+
+
+def _key(axis: Axis, example: Example, generation: Generation) -> Hashable:
+    """All that a judge may be told: where the example stands among others is no part of it."""
+    return axis, replace(example, id="", partner=None, record=None, pair=None), generation.answer
 
 
 def _version(model: str, fingerprint: Any) -> str:

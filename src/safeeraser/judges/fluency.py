@@ -48,20 +48,21 @@ class ReferenceModel:
         self._batch_size = batch_size
         fitting = Fitting(self._score, batch_size, lambda chat: f"{len(chat.ids)} tokens")
         self._mean_nll = Shared(f"likelihood {identity}", fitting)
+        self._known: dict[_Text, float] = {}
 
     def mean_nll(self, texts: Sequence[_Text]) -> list[float | None]:
         """Mean negative log-likelihood of each answer after its question, in nats a token, to two digits.
 
-        It is taken over the answer's first 256 tokens; None where it has fewer than 8.
+        It is taken over the answer's first 256 tokens; None where it has fewer than 8. The same text is read once.
         Raises UserError where a single answer does not fit into memory.
         """
-        chats = {text: self._chat(*text) for text in dict.fromkeys(texts)}
+        chats = {text: self._chat(*text) for text in dict.fromkeys(texts) if text not in self._known}
         read = [text for text, chat in chats.items() if len(chat.ids) - chat.prompt_length >= MIN_TOKENS]
         read.sort(key=lambda text: len(chats[text].ids))
         starts = range(0, len(read), self._batch_size)
         batches = [[chats[text] for text in read[start : start + self._batch_size]] for start in starts]
-        found = dict(zip(read, chain.from_iterable(self._mean_nll(batches)), strict=True))
-        return [found.get(text) for text in texts]
+        self._known |= zip(read, chain.from_iterable(self._mean_nll(batches)), strict=True)
+        return [self._known.get(text) for text in texts]
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:

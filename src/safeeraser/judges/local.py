@@ -30,6 +30,7 @@ from safeeraser.models.processes import Shared
 from safeeraser.models.template import check_template
 from safeeraser.pixels import ImageError, open_rgb
 from safeeraser.progress import ProgressBar
+from safeeraser.records import Cost
 
 _MAX_TOKENS = 256  # where a request does not say
 
@@ -51,6 +52,7 @@ class LocalChat:
         self.identity = f"{name_or_path}:{weights_id(self._source, self._config)}"
         fitting = Fitting(self._answer, batch_size, lambda request: request.messages[-1].text[:80])
         self._outcomes = Shared(f"chat {self.identity}", fitting)
+        self.spent = Cost()
 
     @property
     def sees(self) -> bool:
@@ -63,7 +65,7 @@ class LocalChat:
         *,
         total: int,
         label: str,
-        keep: Callable[[int, Reply], bool] = lambda *_: True,  # noqa: ARG002  nothing is kept here: verdict files are enough
+        keep: Callable[[int, Reply], bool] = lambda *_: True,  # noqa: ARG002  nothing is kept on disk: verdict files are enough
     ) -> Iterator[Outcome]:
         """One outcome a request, in order, as the batches are done; greedy, so the same request has the same reply.
 
@@ -72,6 +74,7 @@ class LocalChat:
         with ProgressBar(label, total) as bar:
             for outcomes in self._outcomes(self._batches(requests)):
                 bar.advance(len(outcomes))
+                self.spent = sum(map(_asked, outcomes), self.spent)
                 yield from outcomes
 
     def _batches(self, requests: Iterable[Request]) -> Iterator[list[Request]]:
@@ -160,6 +163,14 @@ class LocalChat:
         lengths = inputs["attention_mask"].sum(dim=1).tolist()
         decode = Decoder(tokenizer)
         return [_reply(decode, each, length) for each, length in zip(said, lengths, strict=True)]
+
+
+def _asked(outcome: Outcome) -> Cost:
+    """What a request took; nothing is known of money."""
+    if isinstance(outcome, Failure) or outcome.usage is None:
+        return Cost()
+    tokens = outcome.usage
+    return Cost(requests=1, counted=1, input_tokens=tokens.input_tokens, output_tokens=tokens.output_tokens)
 
 
 def _kind(request: Request) -> tuple[bool, bool]:

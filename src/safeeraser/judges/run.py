@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -54,14 +55,20 @@ class Tally:
         return unscored / max(unscored + sum(self.scored.values()), 1)
 
 
-def judge_file(judge: Judge, examples: Iterable[Example], generations: Iterable[Generation], output: Path) -> Tally:
+def judge_file(
+    judge: Judge,
+    examples: Iterable[Example],
+    generations: Iterable[Generation],
+    output: Path,
+    clock: AbstractContextManager[None] | None = None,
+) -> Tally:
     """Append the judge's verdicts on each answer to `output` as they come, in the order of the answers.
 
     An answer that this judge has scored on every axis already is not judged again; one that it could not score, that a
     kill left half judged, or that has changed since, its question and picture included, is judged anew. Verdicts of
     other judges in the file stay, unless their answer has changed.
 
-    Answers to which the judge has nothing to say are passed over.
+    Answers to which the judge has nothing to say are passed over. `clock` is entered while there is anything to judge.
 
     Raises JudgeError for an answer to a question not among the examples, for two answers with the same example and
     sample, and for a judge that leaves out an axis; RecordError for a verdict file that cannot be read.
@@ -78,7 +85,8 @@ def judge_file(judge: Judge, examples: Iterable[Example], generations: Iterable[
             if (each.example_id, each.sample) not in done and judge.wanted(asked[each.example_id])
         ]
         if todo:
-            _write(judge, todo, about, output)
+            with clock or nullcontext():
+                _write(judge, todo, about, output)
         _put_in_order(judge, answers, output)  # also where a kill came just before it
         return _tally(judge, answers, len(todo), _read(output))
 

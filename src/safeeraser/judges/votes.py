@@ -7,7 +7,7 @@ from itertools import islice
 
 from safeeraser.errors import UserError
 from safeeraser.judges.base import Asked, Judge
-from safeeraser.records import Axis, Example, Verdict
+from safeeraser.records import Axis, Cost, Example, Verdict
 
 _ANSWERS_AT_ONCE = 256  # that one judge looks at before the next: only one of them works at a time
 
@@ -38,7 +38,10 @@ def vote(judges: Sequence[Judge]) -> Judge:
     def compares(example: Example) -> bool:
         return any(each.compares(example) for each in judges if Axis.FACTUAL in each.axes)
 
-    return Judge(name, judge, frozenset[Axis]().union(*(each.axes for each in judges)), check, compares)
+    def spent() -> Cost:
+        return sum((each.spent() for each in judges), Cost())
+
+    return Judge(name, judge, frozenset[Axis]().union(*(each.axes for each in judges)), check, compares, spent)
 
 
 def _count(name: str, verdicts: Sequence[Verdict]) -> list[Verdict]:

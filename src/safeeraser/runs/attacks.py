@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -37,8 +38,8 @@ from safeeraser.metrics import Column, attacked
 from safeeraser.metrics.attacked import Outcome
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.processes import on_main, owned_by_main
-from safeeraser.records import VANILLA, Example, Reading, Verdict, read_jsonl
-from safeeraser.runs import RunSettings, pages, pipeline
+from safeeraser.records import VANILLA, Cost, Example, Reading, Verdict, read_jsonl
+from safeeraser.runs import RunSettings, costs, pages, pipeline
 from safeeraser.runs.attack_work import Place, Work
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
@@ -101,6 +102,10 @@ class AttackRun:
     output: Path
     failure_limit: float = 0.02
     before: frozenset[str] = frozenset()
+
+    def clock(self, spent: Callable[[], Cost] = Cost) -> AbstractContextManager[None]:
+        """Adds what a block takes to what these attacks took."""
+        return costs.clock(RunFolder(self.output).costs, costs.ATTACKS, spent)
 
 
 def choose_attacks(asked: Sequence[AttackSettings]) -> list[Chosen]:
@@ -182,7 +187,14 @@ def _conclude(
 ) -> list[Outcome]:
     """Write the figures of all that was done. Raises FailureLimitError, when all is written, for too many failures."""
     found = _figures(asked, skipped, {example.id: example for example in questions})
-    report.write(asked.output, found, skipped, [each.attack.described for each in asked.chosen], _provenance(asked))
+    report.write(
+        asked.output,
+        found,
+        skipped,
+        [each.attack.described for each in asked.chosen],
+        _provenance(asked),
+        costs.attacked(asked.output),
+    )
     check_failures(tallies, asked.failure_limit)
     return found
 
@@ -227,6 +239,8 @@ def _attack(
     The model is loaded where an answer is missing.
     """
     name, unfit, work = subject.target.name, [], None
+    endpoint = subject.load if isinstance(subject.load, Endpoint) else None
+    clock = partial(asked.clock, Cost if endpoint is None else lambda: endpoint.spent)
     places = {
         (each.attack.name, point): Place(asked.output, each.attack.name, point, name)
         for each in chosen
@@ -237,24 +251,29 @@ def _attack(
         if not todo:
             continue
         say(f"{name}: {each.attack.name} ({', '.join(todo)})")
-        work = work or _work(asked, subject, parts, questions)
         try:
-            work.carry_out(each.attack, todo, places, each.keep)
+            with clock():
+                work = work or _work(asked, subject, parts, questions)
+                work.carry_out(each.attack, todo, places, each.keep)
         except UnfitError as error:
             unfit.append(NotRun(each.attack.name, tuple(todo), name, str(error)))
             say(f"not run: {unfit[-1]}")
     if work is not None:
-        work.answer_waiting()
-    return on_main(lambda: _judge(asked.judge, places.values())), unfit
+        with clock():
+            work.answer_waiting()
+    return on_main(lambda: _judge(asked, places.values())), unfit
 
 
 def _unfinished(chosen: Chosen, places: Mapping[tuple[str, str], Place]) -> list[str]:
     return [point for point in chosen.sweep if not places[chosen.attack.name, point].finished()]
 
 
-def _judge(judge: Judge, places: Iterable[Place]) -> dict[str, Tally]:
+def _judge(asked: AttackRun, places: Iterable[Place]) -> dict[str, Tally]:
+    judge = asked.judge
     return {
-        str(place.verdicts): judge_file(judge, place.examples(), place.answers(), place.verdicts)
+        str(place.verdicts): judge_file(
+            judge, place.examples(), place.answers(), place.verdicts, asked.clock(judge.spent)
+        )
         for place in places
         if place.asked.exists()
     }

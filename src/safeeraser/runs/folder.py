@@ -1,6 +1,6 @@
 """What a run's folder holds, and who may write into it.
 
-<run>/config.yaml  manifest.json  metrics.json  report.md  report.json  plot.png
+<run>/config.yaml  manifest.json  metrics.json  costs.json  report.md  report.json  plot.png
 <run>/models/<method>/{adapter/, manifest.json, loss.jsonl}
 <run>/generations/<method>.jsonl    <run>/verdicts/<method>.jsonl
 <run>/judge-replies.jsonl, where a server judges
@@ -61,6 +61,11 @@ class RunFolder:
     def replies(self) -> Path:
         """What a judge's server replied, so that a report made again asks nothing twice."""
         return self.root / "judge-replies.jsonl"
+
+    @property
+    def costs(self) -> Path:
+        """What its stages took (`costs`)."""
+        return self.root / "costs.json"
 
     @property
     def metrics(self) -> Path:

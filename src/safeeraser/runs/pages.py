@@ -14,14 +14,14 @@ from safeeraser.metrics import STRICT, Column, Difference, summarise
 from safeeraser.metrics.attacked import NONE
 from safeeraser.metrics.paired import differences, pair_up, usual, usual_pairs
 from safeeraser.records import VANILLA, Example, Generation, Likelihood, Metric, Verdict, read_jsonl
-from safeeraser.runs import RunSettings
+from safeeraser.runs import RunSettings, costs
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.report import PAGE
 from safeeraser.runs.report.page import Attacks, Shown, build, collect
 from safeeraser.runs.report.summary import sentence
 from safeeraser.runs.results import FinishedRun, Judged
 
-ATTACKS = "attacks"
+ATTACKS = costs.ATTACKS
 """Where a run's folder has what attacks made of its models."""
 
 
@@ -52,6 +52,7 @@ def write(runs: Sequence[FinishedRun], output: Path | None = None) -> Path:
         notes=_notes(runs, examples),
         judge=runs[0].judge,
         attacks=_all([each.figures for each in attacks]),
+        costs=_costs(runs),
     )
     write_text(place, build(_title(runs), view))
     return place
@@ -75,6 +76,7 @@ def write_attacks(folder: Path) -> Path:
         provenance=found.figures.provenance,
         judge=found.figures.provenance["judge"],
         attacks=found.figures,
+        costs=costs.attacked(folder),
     )
     write_text(folder / PAGE, build("Attacks", view))
     return folder / PAGE
@@ -309,6 +311,16 @@ def _notes(runs: Sequence[FinishedRun], examples: Sequence[Example]) -> list[str
     return [
         f"The runs asked different questions ({listed}; {len(shared)} are the same): each figure is over its own "
         "run's, a difference over those that both asked."
+    ]
+
+
+def _costs(runs: Sequence[FinishedRun]) -> list[costs.Stage]:
+    """What the stages of all runs took; those of several are named by their run."""
+    found = [(run.folder.root.resolve().name, costs.stages(run.folder, run.settings.methods)) for run in runs]
+    return [
+        replace(stage, name=f"{name}: {stage.name}") if len(runs) > 1 else stage
+        for name, stages in found
+        for stage in stages
     ]
 
 

@@ -27,7 +27,7 @@ from safeeraser.models.load import LoadedModel
 from safeeraser.models.processes import on_main, owned_by_main, processes
 from safeeraser.objectives import Method
 from safeeraser.records import VANILLA, Example, Generation, Metric, read_jsonl
-from safeeraser.runs import RunSettings, choice, pages, report
+from safeeraser.runs import RunSettings, choice, costs, pages, report
 from safeeraser.runs.curves import Curve
 from safeeraser.runs.folder import ELSEWHERE, RunFolder
 from safeeraser.runs.kit import Kit
@@ -160,7 +160,11 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
     tallies: dict[str, Tally] = {}
     for name in settings.methods:
         found, tallies[str(folder.verdicts(name))] = judge_answers(
-            judge, examples, answers[name], folder.verdicts(name)
+            judge,
+            examples,
+            answers[name],
+            folder.verdicts(name),
+            costs.clock(folder.costs, costs.JUDGING, judge.spent),
         )
         tables[name] = [column for column in found.columns(STRICT) if column.measure.part in parts]
     metrics = [summarise(name, column) for name, columns in tables.items() for column in columns]
@@ -185,6 +189,7 @@ def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: S
         commands=[
             pages.likelihood_command(made, name, folder.provenance().get("adapters")) for name in settings.methods
         ],
+        costs=costs.stages(folder, settings.methods),
     )
     pages.write([finished])
     check_failures(tallies, settings.failure_limit)
@@ -283,10 +288,10 @@ class _Training:
         if on_main(self.folder.adapter(method.name).exists):
             self.say(f"{method.name}: trained before")
             return
-        loaded, settings = self.model.get(), self.settings.unlearning(method.name)
-        output = self.folder.model(method.name)
+        settings, output = self.settings.unlearning(method.name), self.folder.model(method.name)
         curve = Curve.of(benchmark, self.judge, settings, self.settings.generate)
-        unlearn(loaded, benchmark.examples, benchmark.refusals, method, settings, output, curve)
+        with costs.clock(self.folder.costs, costs.training(method.name), self.judge.spent):
+            unlearn(self.model.get(), benchmark.examples, benchmark.refusals, method, settings, output, curve)
         if weights_are_sharded():
             self.model.drop()
 
@@ -305,4 +310,5 @@ def _answer(
         on_main(lambda: _check_adapter(folder.generations(name), adapter))
         say(f"{name}: answered before")
         return
-    generate(model.get(adapter), examples, settings.generate, folder.generations(name))
+    with costs.clock(folder.costs, costs.answering(name)):
+        generate(model.get(adapter), examples, settings.generate, folder.generations(name))

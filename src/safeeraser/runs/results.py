@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,12 +209,19 @@ def without_own_answers(judged: Judged) -> Judged:
 
 
 def judge_answers(
-    judge: Judge, examples: Sequence[Example], answers: Sequence[Generation], output: Path | None
+    judge: Judge,
+    examples: Sequence[Example],
+    answers: Sequence[Generation],
+    output: Path | None,
+    clock: AbstractContextManager[None] | None = None,
 ) -> tuple[Judged, Tally]:
-    """Answers with a judge's verdicts, kept in `output`, where a later call goes on, or nowhere if that is None."""
+    """Answers with a judge's verdicts, kept in `output`, where a later call goes on, or nowhere if that is None.
+
+    `clock` is entered while there is anything to judge.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         place = output or Path(scratch) / "verdicts.jsonl"
-        tally = judge_file(judge, examples, answers, place)
+        tally = judge_file(judge, examples, answers, place, clock)
         verdicts = by_one_judge(read_jsonl(place, Verdict), judge.name) if place.exists() else []
     return Judged(examples, answers, verdicts), tally
 

@@ -77,5 +77,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+def untimed(found: dict[str, bytes]) -> dict[str, bytes]:
+    """Contents without the files that say how long stages took."""
+    timed = ("costs.json", "report.md", "report.json", "report.html")
+    return {name: content for name, content in found.items() if Path(name).name not in timed}
+
+
 def no_model(_: Path | None) -> LoadedModel:
     raise AssertionError("no model is needed here")

@@ -14,7 +14,9 @@ from rich.console import Console
 
 from safeeraser.errors import UserError
 from safeeraser.metrics import MEASURES, Difference
+from safeeraser.records import Cost
 from safeeraser.runs import report
+from safeeraser.runs.costs import Stage
 from safeeraser.runs.report import Failure
 from safeeraser.runs.report.table import change
 from safeeraser.text import markdown
@@ -108,11 +110,14 @@ def test_a_finished_run_fits_on_one_screen() -> None:
         model="po+pd", kind="wrong", count=3, n=96, example_id="r", question="What? " * 40, answer="No. " + NASTY
     )
     made = console(80)
-    report.print_result(metrics, models, differences, [bad] * 4, made)
+    took = Cost(seconds=7_325, requests=12_000, counted=12_000, input_tokens=4_000_000, output_tokens=900_000, priced=9)
+    costs = [Stage(f"{name} po", "", took) for name in ("training", "answers of", "judging")]
+    report.print_result(metrics, models, differences, [bad] * 4, made, costs)
     text = shown(made)
     assert len(text.splitlines()) <= 39  # and the line with the report's path
     assert max(map(len, text.splitlines())) <= 80
     assert "po+pd, wrong (3 of 96): What?" in text
+    assert "It took 6 h 6 min (training 2 h 2 min, answers 2 h 2 min, judging 2 h 2 min);" in text
     assert "\x1b[31m" not in text
 
 

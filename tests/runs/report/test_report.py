@@ -21,7 +21,7 @@ from safeeraser.metrics import MEASURES, score
 from safeeraser.metrics.attacked import Outcome, Recovered
 from safeeraser.records import Example, Generation, Metric, Split, Stream
 from safeeraser.runs import report
-from safeeraser.runs.report import markdown, plot, table
+from safeeraser.runs.report import costs, markdown, plot, table
 from safeeraser.runs.report.answers import pick
 from safeeraser.runs.report.attacks import print_outcomes
 from safeeraser.text import line
@@ -61,7 +61,7 @@ def html(text: str) -> str:
 
 
 def test_module_examples() -> None:
-    for module in (table, markdown, texts):
+    for module in (costs, table, markdown, texts):
         assert doctest.testmod(module).failed == 0
 
 
@@ -108,6 +108,7 @@ def test_no_metrics_no_trouble(tmp_path: Path) -> None:
         "metrics": [],
         "differences": [],
         "failures": [],
+        "costs": [],
         "provenance": {},
     }
     assert imread(tmp_path / "plot.png").size > 0

@@ -10,7 +10,20 @@ from typing import Any
 from PIL import Image
 
 from safeeraser.metrics import measured, summarise, usual
-from safeeraser.records import ANSWER, CONTRAST, VANILLA, Axis, Example, Generation, Likelihood, Split, Stream, Verdict
+from safeeraser.records import (
+    ANSWER,
+    CONTRAST,
+    VANILLA,
+    Axis,
+    Cost,
+    Example,
+    Generation,
+    Likelihood,
+    Split,
+    Stream,
+    Verdict,
+)
+from safeeraser.runs.costs import Stage
 from safeeraser.runs.report.page import Attacks, Shown, collect
 
 MODELS = (VANILLA, "po", "po+pd")
@@ -184,5 +197,6 @@ def page_view(folder: Path, count: int, texts: dict[str, str] | None = None, **o
         provenance={"data": "abc"},
         commands=["safeeraser run run.yaml"],
         attacks=figures,
+        costs=[Stage("training po", "60 steps", Cost(seconds=75)), Stage("judging", "90 answers", None)],
         **options,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from safeeraser import pixels, provenance
@@ -19,11 +20,18 @@ from safeeraser.records import Likelihood
 _DIGITS = 5  # of a log-probability that are kept: more are rounding
 
 
-def measure(loaded: LoadedModel, candidates: Sequence[Candidate], output: Path, *, batch_size: int = 32) -> None:
+def measure(
+    loaded: LoadedModel,
+    candidates: Sequence[Candidate],
+    output: Path,
+    *,
+    batch_size: int = 32,
+    clock: AbstractContextManager[None] | None = None,
+) -> None:
     """Append the Likelihood of every candidate to `output`, a batch at a time.
 
     Those that are there already are kept. As with `generate`, processes share the work, and where memory runs out the
-    batches become smaller.
+    batches become smaller. `clock` is entered while there is anything to measure.
 
     Raises UserError where `output` was made by another model or from other candidates, where a template does not
     allow to score answers, and where memory does not even hold a single candidate.
@@ -43,6 +51,7 @@ def measure(loaded: LoadedModel, candidates: Sequence[Candidate], output: Path, 
         },
         batch_size=batch_size,
         label=f"likelihood {output.stem}",
+        clock=clock,
     )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from safeeraser.errors import UserError
 from safeeraser.files import write_json, write_text
 from safeeraser.metrics import Difference
-from safeeraser.records import Example, Metric
+from safeeraser.records import Cost, Example, Metric
+from safeeraser.runs.costs import Stage
 from safeeraser.runs.report.answers import Answers
 from safeeraser.runs.report.document import compose
 from safeeraser.runs.report.plot import draw
@@ -46,13 +47,14 @@ def write(
     differences: Sequence[Difference] = (),
     failures: Sequence[Failure] = (),
     commands: Sequence[str] = (),
+    costs: Sequence[Stage] = (),
 ) -> None:
     """Write plot.png, report.json and report.md into the run folder, each in one step.
 
     `models` gives the order of the columns. `provenance` is whatever the metrics depend on, as plain values. With
     `examples` and each model's `answers` the report shows some answers side by side. `differences` are those of
     `metrics.usual`, `failures` the worst answers; `commands`, for the reader, measure how likely each model finds the
-    benchmark's answers.
+    benchmark's answers; `costs` are what each stage took.
     """
     draw(metrics, models, folder / "plot.png")
     content = {
@@ -60,10 +62,11 @@ def write(
         "metrics": [dataclasses.asdict(item) for item in metrics],
         "differences": [dataclasses.asdict(item) for item in differences],
         "failures": [dataclasses.asdict(item) for item in failures],
+        "costs": [dataclasses.asdict(item) for item in costs],
         "provenance": dict(provenance),
     }
     write_json(folder / REPORT, content)
-    page = compose(folder, metrics, models, provenance, examples, answers or {}, differences, failures, commands)
+    page = compose(folder, metrics, models, provenance, examples, answers or {}, differences, failures, commands, costs)
     write_text(folder / "report.md", page)
 
 
@@ -74,6 +77,7 @@ class Result:
     metrics: list[Metric]
     differences: list[Difference]
     failures: list[Failure]
+    costs: list[Stage]
 
 
 def read(folder: Path) -> Result:
@@ -85,6 +89,10 @@ def read(folder: Path) -> Result:
             [Metric(**item) for item in content["metrics"]],
             [Difference(**item) for item in content["differences"]],
             [Failure(**item) for item in content["failures"]],
+            [
+                Stage(item["name"], item["done"], None if item["cost"] is None else Cost(**item["cost"]))
+                for item in content["costs"]
+            ],
         )
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(

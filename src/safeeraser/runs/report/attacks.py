@@ -29,6 +29,8 @@ from safeeraser.metrics.attacked import (
     worst,
 )
 from safeeraser.records import VANILLA, Estimate, Metric
+from safeeraser.runs.costs import Stage
+from safeeraser.runs.report.costs import section
 from safeeraser.runs.report.curves import draw_curves
 from safeeraser.runs.report.markdown import table
 from safeeraser.runs.report.table import p_value, percent, points, short_value
@@ -81,6 +83,7 @@ def write(
     skipped: Sequence[NotRun],
     attacks: Sequence[Mapping[str, str]],
     provenance: Mapping[str, Any],
+    costs: Sequence[Stage] = (),
 ) -> None:
     """Write attacks.json and attacks.md into the folder, each in one step. `attacks` has name, about, protocol, ..."""
     content = {
@@ -94,7 +97,7 @@ def write(
         remove_scratch(path)
     write_json(folder / "attacks.json", content)
     drawn = draw_curves(curves(found), {each["name"]: each["budget"] for each in attacks}, folder / "curves.png")
-    write_text(folder / "attacks.md", _page(found, skipped, attacks, _CURVES if drawn else ""))
+    write_text(folder / "attacks.md", _page(found, skipped, attacks, _CURVES if drawn else "", costs))
 
 
 def print_outcomes(found: Sequence[Outcome], skipped: Sequence[NotRun], console: Console) -> None:
@@ -174,7 +177,11 @@ def _value(found: Estimate | None) -> str:
 
 
 def _page(
-    found: Sequence[Outcome], skipped: Sequence[NotRun], attacks: Sequence[Mapping[str, str]], curves: str
+    found: Sequence[Outcome],
+    skipped: Sequence[NotRun],
+    attacks: Sequence[Mapping[str, str]],
+    curves: str,
+    costs: Sequence[Stage],
 ) -> str:
     sections = [
         "# Does it last?",
@@ -186,6 +193,7 @@ def _page(
         curves,
         *(_section(attack, [each for each in found if each.attack == attack["name"]]) for attack in attacks),
         _skipped(skipped),
+        *section(costs),
     ]
     return "\n\n".join(filter(None, sections)) + "\n"
 

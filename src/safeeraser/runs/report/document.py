@@ -8,7 +8,9 @@ from typing import Any
 
 from safeeraser.metrics import MEASURES, Difference
 from safeeraser.records import Example, Metric
+from safeeraser.runs.costs import Stage
 from safeeraser.runs.report.answers import Answers, first_answer, pick
+from safeeraser.runs.report.costs import section
 from safeeraser.runs.report.markdown import code, json_block, picture, table
 from safeeraser.runs.report.summary import Failure, sentence
 from safeeraser.runs.report.table import PARTS, change, groups, rows, value
@@ -36,10 +38,11 @@ def compose(
     differences: Sequence[Difference] = (),
     failures: Sequence[Failure] = (),
     commands: Sequence[str] = (),
+    costs: Sequence[Stage] = (),
 ) -> str:
     """The whole report as Markdown; `folder` is where it will lie, for the addresses of pictures.
 
-    `commands` measure how likely each model finds the benchmark's answers.
+    `commands` measure how likely each model finds the benchmark's answers, `costs` are what each stage took.
     """
     blocks = [
         "# SafeEraser report",
@@ -55,6 +58,7 @@ def compose(
         *_example_answers(folder, models, examples, answers),
         "## By group",
         *_by_group(metrics, models),
+        *section(costs),
         "## Provenance",
         json_block(dict(provenance)),
     ]

@@ -12,6 +12,8 @@ from rich.text import Text
 from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics import MEASURES, Difference, Measure, plainer
 from safeeraser.records import VANILLA, Metric
+from safeeraser.runs.costs import Stage
+from safeeraser.runs.report.costs import in_words
 from safeeraser.runs.report.summary import Failure, sentence
 from safeeraser.runs.report.table import (
     ALL,
@@ -56,8 +58,12 @@ def print_result(
     differences: Sequence[Difference],
     failures: Sequence[Failure],
     console: Console,
+    costs: Sequence[Stage] = (),
 ) -> None:
-    """What a finished run comes to, on one screen: a sentence, the main figures with differences, a few bad answers."""
+    """What a finished run comes to, on one screen: a sentence, the main figures with differences, a few bad answers.
+
+    The last line says what its stages took, where `costs` are given.
+    """
     said = sentence(metrics, models)
     if said:
         console.print(Text(line(said, 2000), style="bold"), "")
@@ -70,6 +76,8 @@ def print_result(
         shown = Text.assemble((line(count), "yellow"), question, f" → {line(failure.answer)}")
         shown.truncate(console.width, overflow="ellipsis")
         console.print(shown)
+    if costs:
+        console.print(Text(in_words(costs), style="dim"))
 
 
 def print_table(

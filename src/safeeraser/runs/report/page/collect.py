@@ -17,6 +17,8 @@ from safeeraser.metrics import MEASURES, Difference
 from safeeraser.metrics.attacked import question_of
 from safeeraser.pixels import thumbnail
 from safeeraser.records import Axis, Example, Generation, Likelihood, Metric, Verdict
+from safeeraser.runs.costs import Stage
+from safeeraser.runs.report import costs as costs_table
 from safeeraser.runs.report.page.attacked import Attacks, curves, table
 from safeeraser.runs.report.page.margins import margins
 
@@ -68,12 +70,14 @@ def collect(
     judge: str = "",
     attacks: Attacks | None = None,
     trials: Sequence[Mapping[str, Any]] = (),
+    costs: Sequence[Stage] = (),
     picture_bytes: int = PICTURES,
 ) -> dict[str, Any]:
     """Collect what the page shows.
 
     `metrics` and `differences` name the models as `models` do, and `judge` whose verdicts they count; `trials` are
-    those of a sweep, each with method, number, figures (0..1), parameters as text and how it ended. Pictures are made
+    those of a sweep, each with method, number, figures (0..1), parameters as text and how it ended; `costs` are what
+    each stage took. Pictures are made
     small, and smaller where there are many, to stay below `picture_bytes` in all.
     """
     place = {example.id: number for number, example in enumerate(examples)}
@@ -99,6 +103,7 @@ def collect(
         "recovery": curves(attacks) if attacks else [],
         "notRun": list(attacks.not_run) if attacks else [],
         "trials": list(trials),
+        "costs": {"headings": costs_table.HEADINGS, "rows": costs_table.rows(costs), "note": costs_table.NOTE},
         "provenance": _plain(provenance or {}),
         "commands": list(commands),
     }

@@ -404,6 +404,23 @@ function judgeMatrix() {
 const AGREE =
   "Of the answers that both scored, of all models; choose a figure to see those on which they differ. `safeeraser agreement` adds kappa, people's labels, and intervals.";
 
+/** What each stage took; the last row is of all of them. */
+function costsTable() {
+  const { headings, rows, note } = data.costs;
+  if (!rows.length) return;
+  const head = make("tr", {}, ...headings.map((words) => make("th", { scope: "col" }, words)));
+  const row = ([name, ...cells]) =>
+    make("tr", {}, make("th", { scope: "row" }, name), ...cells.map((words) => make("td", {}, words)));
+  const table = make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows.map(row)));
+  document
+    .getElementById("costs")
+    .append(
+      make("h3", {}, "What it took"),
+      make("p", { class: "note" }, note.replaceAll("`", "")),
+      make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "What each stage took" }, table),
+    );
+}
+
 function provenance() {
   const commands = document.getElementById("commands");
   for (const command of data.commands)

@@ -40,6 +40,7 @@ attackSection();
 trialSection();
 judgeMatrix();
 provenance();
+costsTable();
 readAddress();
 history.replaceState({ ...view }, "", location.href);
 show();
