@@ -171,8 +171,14 @@ def test_what_does_not_pass_fails_after_so_many_attempts(answer: Answer, reason:
         (Answer({"object": "error", "message": "no such"}), "an error in place of a completion: no such"),
         (Answer({"detail": "no such"}), "an error in place of a completion: no such"),
         (Answer(""), "not a completion: empty"),
-        (Answer("data: {}", headers={"Content_Type": "text/event-stream"}), "not a completion: Expecting value; it begin"),
-        (Answer({"choices": [{"message": {"content": "", "tool_calls": [{}]}}]}), "a call of a tool in place of an ans"),
+        (
+            Answer("data: {}", headers={"Content_Type": "text/event-stream"}),
+            "not a completion: Expecting value; it begin",
+        ),
+        (
+            Answer({"choices": [{"message": {"content": "", "tool_calls": [{}]}}]}),
+            "a call of a tool in place of an ans",
+        ),
         (Answer({"choices": [{"message": {"content": [None]}, "finish_reason": "stop"}]}), "no text"),
     ],
 )
@@ -384,8 +390,8 @@ def test_one_failure_does_not_touch_the_others() -> None:
 def test_the_server_says_how_long_to_wait(asked: str, caplog: pytest.LogCaptureFixture) -> None:
     """In seconds or as a date, whose seconds are whole; nothing else is sent meanwhile, and it is said."""
     date = formatdate(time.time() + 3, usegmt=True)
-    wait = {"retry_after_ms": "1500"} if asked == "milliseconds" else {"retry_after": date if asked == "date" else asked}
-    with serving(in_turn(failed(429, **wait), completion("ok"))) as server:
+    waits = {"1.5": {"retry_after": "1.5"}, "date": {"retry_after": date}, "milliseconds": {"retry_after_ms": "1500"}}
+    with serving(in_turn(failed(429, **waits[asked]), completion("ok"))) as server:
         complete(Endpoint(settings(server, concurrency=1)), ask("a", "b"))
     assert server.times[1] - server.times[0] >= 1.4
     assert f"{server.url} asks to wait" in caplog.text
@@ -393,9 +399,9 @@ def test_the_server_says_how_long_to_wait(asked: str, caplog: pytest.LogCaptureF
 
 def test_a_wait_of_hours_is_not_waited_for() -> None:
     """Not even by the requests that are left, once some were answered."""
-    with serving(in_turn(completion("ok"), failed(429, retry_after="7200"))) as server:
-        with pytest.raises(UserError, match=r"it asks to wait 7200 s\); nothing more is sent"):
-            complete(Endpoint(settings(server, concurrency=1)), ask(*map(str, range(20))))
+    asked = pytest.raises(UserError, match=r"it asks to wait 7200 s\); nothing more is sent")
+    with serving(in_turn(completion("ok"), failed(429, retry_after="7200"))) as server, asked:
+        complete(Endpoint(settings(server, concurrency=1)), ask(*map(str, range(20))))
     assert len(server.bodies) == 2
 
 
@@ -659,7 +665,9 @@ def test_all_problems_of_the_settings_at_once() -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["http://h:99999/v1", "http://h:x/v1", "http://[::1/v1", "http://h\n/v1", " http://h", "h"])
+@pytest.mark.parametrize(
+    "url", ["http://h:99999/v1", "http://h:x/v1", "http://[::1/v1", "http://h\n/v1", " http://h", "h"]
+)
 def test_what_is_no_address_is_said_before_anything_is_sent(url: str) -> None:
     with pytest.raises(UserError, match=r"^url: must be http"):
         EndpointSettings(url=url, model="m")

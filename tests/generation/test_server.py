@@ -109,9 +109,7 @@ def test_what_failed_is_not_written_and_asked_again(
 
 def message(finish: str = "stop", thought: int = 0, **fields: object) -> Answer:
     usage = {"prompt_tokens": 9, "completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": thought}}
-    return Answer(
-        {"choices": [{"message": {"role": "assistant", **fields}, "finish_reason": finish}], "usage": usage}
-    )
+    return Answer({"choices": [{"message": {"role": "assistant", **fields}, "finish_reason": finish}], "usage": usage})
 
 
 NO = "I can't help with that."

@@ -233,7 +233,11 @@ def test_the_judges_own_reasoning_is_cut_off(wrap: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "cause", "reason"),
     [
-        (completion("", finish="content_filter"), "unparsed", "the server ended the reply with finish_reason 'content_"),
+        (
+            completion("", finish="content_filter"),
+            "unparsed",
+            "the server ended the reply with finish_reason 'content_",
+        ),
         (completion(None, finish="content_filter"), "filtered", "no text, but finish_reason 'content_filter'"),
         (Answer({"detail": "flagged by moderation"}, 403), "filtered", "status 403: flagged by moderation"),
     ],

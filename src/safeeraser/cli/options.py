@@ -73,7 +73,8 @@ def stage_settings(section: str, given: list[str] | None, options: Mapping[str, 
     from safeeraser.runs import parse
     from safeeraser.runs.kit import names
 
-    return parse("", "options", [f"{section}.{each.removeprefix(f'{section}.')}" for each in given or []], names(), options)
+    keys = (each.removeprefix(f"{section}.") for each in given or [])
+    return parse("", "options", [f"{section}.{key}" for key in keys], names(), options)
 
 
 def chosen(examples: tuple[Example, ...], parts: list[Part] | None, limit: int | None, seed: int) -> list[Example]:

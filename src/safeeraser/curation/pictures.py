@@ -48,8 +48,8 @@ def read(source: Path, *, categories: bool) -> list[Listed]:
     """The pictures of a folder (`<category>/<picture>` or `<category>/<keyword>/<picture>`) or a list, by name.
 
     A list is a table (.csv, .tsv, .xlsx) with the columns image, category and keyword, or JSON with these keys; its
-    paths start at its own folder. Without `categories` (safe pictures) there is one folder level less, and no category column is
-    needed.
+    paths start at its own folder. Without `categories` (safe pictures) there is one folder level less, and no category
+    column is needed.
     Raises UserError with everything that is wrong, and where there are no pictures.
     """
     if not source.exists():
@@ -136,7 +136,7 @@ def _listed(folder: Path, row: dict[str, Any], spot: Spot, categories: bool) -> 
         if key and key not in _COLUMNS:
             spot.error("key", unknown("column", key, _COLUMNS))
     name, category, keyword = ((any_text(row, key, spot) or "").strip() for key in _COLUMNS)
-    if not os.path.isfile(folder / name):  # unlike Path, no error for what can be no path
+    if not os.path.isfile(folder / name):  # noqa: PTH113 - no error for what can be no path
         spot.at("image").error("path", f"no such file {quoted(name)}" if name else "missing")
     if categories and (not category or category in (".", "..") or len(PureWindowsPath(category).parts) != 1):
         said = f"not fit for a folder's name: {quoted(category)}" if category else "missing"

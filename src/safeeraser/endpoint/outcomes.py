@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 _ENDS = {
     **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete"), "stop"),
     **dict.fromkeys(("length", "max_tokens", "model_length"), "length"),
@@ -36,7 +35,7 @@ class Reply:
 
     @property
     def end(self) -> str | None:
-        """ "stop" or "length", whatever the server calls it; None where it broke the reply off, or put another there."""
+        """Either "stop" or "length", whatever the server's word; None where it broke the reply off or replaced it."""
         return _ENDS.get(self.finish_reason.lower())
 
 

@@ -73,7 +73,7 @@ def check_base(adapter: Path, model: Any, processor: Any, name: str) -> None:
             raise UserError(f"{adapter}: made for another base model than {name or 'this one'}: their logits differ")
         return
     base = json.loads((adapter / CONFIG_NAME).read_text(encoding="utf-8")).get("base_model_name_or_path") or name
-    folders = os.path.isdir(base) and os.path.isdir(name)  # unlike Path, no error for what can be no path
+    folders = os.path.isdir(base) and os.path.isdir(name)  # noqa: PTH112 - no error for what can be no path
     if (_weights_of(base) != _weights_of(name)) if folders else (base != name and _on_hub(base) and _on_hub(name)):
         raise UserError(
             f"{adapter}: made for {base}, not for {name}; if they are the same, say so in {CONFIG_NAME} "
@@ -87,7 +87,7 @@ def known_by(model: Any, processor: Any) -> list[float]:
 
 
 def _on_hub(name: str) -> bool:
-    return HUB_ID.fullmatch(name) is not None and not os.path.exists(name)
+    return HUB_ID.fullmatch(name) is not None and not os.path.exists(name)  # noqa: PTH110 - likewise
 
 
 def _weights_of(folder: str) -> list[str]:

@@ -27,7 +27,7 @@ RULES = {
     "leak": "one picture in two splits (the same bytes: error; looks the same: warning)",
     "role": "one picture as a harmful and as a safe one (the same bytes: error; looks the same: warning)",
     "duplicate": "two files with one picture in the same split",
-    "repeated": "a question of one split asked again in another, or a table's header among its rows",
+    "repeated": "a question of one split asked again in another",
     "refusal": "an answer that is a refusal already",
     "long": "a text that training cuts off",
     "thin": "a picture that is very long and thin: some models' processors refuse it",

@@ -101,7 +101,7 @@ def file_entries(reading: Reading, name: str, columns: Sequence[str], *, nul: bo
         if _has_values(row[len(header) :]):
             place.error("type", "more values than the header has columns")
         elif row == written:
-            place.warn("repeated", "the header again: passed over")
+            place.warn("file", "the header again: passed over")
         elif _has_values(row):
             data = dict(zip(header, row, strict=False))
             for column in columns:
