@@ -43,10 +43,17 @@ class explained(AbstractContextManager[None]):
             raise self._kind(f"{self._what}: {said}") from error
 
 
-def unknown(kind: str, name: object, known: Iterable[str]) -> str:
-    """The message for a name that does not exist: the nearest ones if any are near, and all there are."""
-    names = list(known)
-    near = _near(str(name).replace("-", "_"), names)
+def unknown(kind: str, name: object, known: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
+    """The message for a name that does not exist: the nearest ones if any are near, and all there are.
+
+    `elsewhere` are dotted names of other places: one that ends in the name may be what was meant.
+    """
+    names, sought = list(known), str(name).replace("-", "_")
+    ends = {each: each.rpartition(".")[2] for each in elsewhere}
+    near = [*(each for each, end in ends.items() if end == sought), *_near(sought, names)][:3]
+    if not near:
+        alike = _near(sought, list(dict.fromkeys(ends.values())))
+        near = [each for each, end in ends.items() if end in alike][:3]
     hint = f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
     return f"unknown {kind} {str(name)!r}{hint} (there are: {', '.join(names)})"
 

@@ -169,10 +169,12 @@ def file_state(status: os.stat_result) -> tuple[str, bool]:
     return " ".join(map(str, parts)), time.time() - last > SETTLED
 
 
-def is_pointer(path: Path) -> bool:
-    """Whether a file is what Git LFS leaves in the place of a large one."""
-    with path.open("rb") as file:
-        return file.read(len(LFS_POINTER)) == LFS_POINTER
+def check_fetched(path: Path) -> None:
+    """Raise UserError for a file that is what Git LFS leaves in the place of a large one; nothing may be there."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise UserError(f"{path}: a Git LFS pointer, not the file itself; `git lfs pull` gets it")
 
 
 def require_new(target: Path, advice: str = "name a new folder") -> None:

@@ -75,8 +75,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ImageError(f"cannot be read: {error.strerror}", path) from error
+    except (OSError, ValueError) as error:  # a name with NUL in it is a ValueError
+        raise ImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path) from error
     if not 0 < len(content) <= MAX_BYTES:
         raise ImageError(f"more than {MAX_BYTES:,} bytes" if content else "empty file", path)
     return content
@@ -187,7 +187,7 @@ def _state(path: Path) -> tuple[str, bool]:
     """What tells a file from itself after a change; a missing one is never known."""
     try:
         return file_state(path.stat())
-    except OSError:
+    except (OSError, ValueError):
         return "", False
 
 

@@ -81,12 +81,12 @@ class Settings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ConfigError([text for _, text in problems(error)]) from error
+            raise ConfigError([text for _, text in problems(error, type(self))]) from error
 
     @model_validator(mode="wrap")
     @classmethod
     def _tell(cls, given: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
-        """Put what is wrong in our words, with the nearest keys beside one that does not exist."""
+        """Put what is wrong in our words."""
         try:
             return handler(given)
         except ValidationError as error:
@@ -114,12 +114,28 @@ def problem(message: str) -> PydanticCustomError:
     return PydanticCustomError("told", "{message}", {"message": message})
 
 
-def problems(error: ValidationError) -> Iterator[tuple[Key, str]]:
-    """Which key is wrong, and the message that names it; the empty key stands for all settings."""
+def problems(error: ValidationError, kind: type[Settings]) -> Iterator[tuple[Key, str]]:
+    """Which key of these settings is wrong, and the message that names it; the empty key stands for all settings.
+
+    A key that does not exist may be one of another section: those of its name are told.
+    """
     for details in error.errors(include_url=False):
         key = tuple(str(step) for step in details["loc"] if step != "[key]")
-        named = key[:-1] if details["type"] == "unknown_key" else key
-        yield key, f"{dotted(named)}: {details['msg']}" if named else details["msg"]
+        named, message = key, details["msg"]
+        if details["type"] == "unknown_key":
+            others = (each for each in _all_keys(kind) if each != dotted(key))  # another judge may have it
+            named, message = key[:-1], unknown("key", key[-1], details["ctx"]["known"], others)
+        yield key, f"{dotted(named)}: {message}" if named else message
+
+
+def _all_keys(kind: type[Settings], outer: Key = ()) -> Iterator[str]:
+    """Every key of these settings and of those in them, of whichever subclass they may be."""
+    for name, field in kind.model_fields.items():
+        yield dotted((*outer, name))
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+            yield from _all_keys(field.annotation, (*outer, name))
+    for each in kind.__subclasses__() if outer else ():
+        yield from _all_keys(each, outer)
 
 
 def dotted(key: Key) -> str:
@@ -131,11 +147,12 @@ def _told(kind: type[BaseModel], details: ErrorDetails) -> InitErrorDetails:
     """An error of a model of this kind; those of models in it have been put in our words by them."""
     message = details["msg"].removeprefix("Input ").removeprefix("Value error, ")
     match details["type"]:
-        case "told" | "unknown_key" as type_:
-            error = PydanticCustomError(type_, "{message}", {"message": message})
+        case "told":
+            error = problem(message)
+        case "unknown_key":
+            error = PydanticCustomError("unknown_key", "no such key", details["ctx"])
         case "extra_forbidden":
-            near = unknown("key", details["loc"][-1], kind.model_fields)
-            error = PydanticCustomError("unknown_key", "{message}", {"message": near})
+            error = PydanticCustomError("unknown_key", "no such key", {"known": tuple(kind.model_fields)})
         case "missing":
             error = problem("is needed")
         case _:

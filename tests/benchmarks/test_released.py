@@ -265,7 +265,7 @@ def test_the_message_shows_twenty_and_counts_the_rest(folder: Path) -> None:
         (lambda r: r.update(image_path=7), "type", "image_path"),
         (lambda r: r.update(image_path=""), "path", "image_path"),
         (lambda r: r.update(keyword=["gun"]), "type", "keyword"),
-        (lambda r: r.update(id=3), "type", "id"),
+        (lambda r: r.update(id=3.5), "type", "id"),
         (lambda r: r.update(subset=3), "type", "subset"),
         (lambda r: r.update(UnharmPair_text1=[]), "type", "UnharmPair_text1"),
         (lambda r: r["unsafe_pairs"].insert(0, None), "type", "unsafe_pairs[0]"),
@@ -286,6 +286,20 @@ def test_each_wrong_field_is_named(
     assert found[0] == rule
     assert field is None or found[2] == field
     assert str(found[1]).startswith("#1")
+
+
+def test_an_id_may_be_a_number(folder: Path) -> None:
+    small.edit(folder, lambda records: [record.update(id=number) for number, record in enumerate(records)])
+    assert {example.record for example in read(folder).examples} >= {"0", "1"}
+
+
+def test_what_stands_twice_in_an_object_and_an_empty_list_are_told(folder: Path) -> None:
+    path = folder / "dataset/all_train.json"
+    path.write_text(path.read_text().replace('"question"', '"question": "First?", "question"', 1))
+    (folder / "dataset/all_val.json").write_text("[]")
+    found = [str(problem).removeprefix(f"{folder}/dataset/") for problem in read(folder).problems]
+    assert "all_train.json: 'question' stands twice in one object; the last is read" in found
+    assert "all_val.json: an empty list" in found
 
 
 def test_one_id_twice(folder: Path) -> None:

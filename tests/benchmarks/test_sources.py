@@ -174,7 +174,10 @@ BEGUN = {
     "capitals": f"SEP=;\r\n{ROWS}",
     "quotes": f'"sep=;"\r\n{ROWS}',
     "one carriage return": "sep=;\r" + ROWS.replace("\n", ""),
-    "blank lines": f"\r\n;;\r\n{ROWS}",
+    "blank lines": f"\r\n;;\r\n ; ;\r\n{ROWS}",
+    "two byte order marks": f"\ufeff\ufeff{ROWS}",
+    "a mark that nobody sees": ROWS.replace("prompt", "prompt\u200b"),
+    "blanks behind the separators": 'id, "prompt", type\n1, "What?", homonyms\n , ,\n',
 }
 
 
@@ -182,6 +185,19 @@ BEGUN = {
 def test_what_stands_before_the_header_is_passed_over(kind: str, tmp_path: Path) -> None:
     (tmp_path / "xstest_prompts.csv").write_text(BEGUN[kind], newline="")
     assert [example.question for example in read("xstest", tmp_path).examples] == ["What?"]
+
+
+def test_a_header_among_the_rows_is_passed_over_and_told(tmp_path: Path) -> None:
+    """As in files that were put together."""
+    (tmp_path / "xstest_prompts.csv").write_text(ROWS + ROWS.replace("1;What", "2;Who"))
+    found = read("xstest", tmp_path)
+    assert [example.question for example in found.examples] == ["What?", "Who?"]
+    assert [one.record for one in found.problems if "the header again" in one.message] == ["#2"]
+
+
+def test_a_cell_may_be_long(tmp_path: Path) -> None:
+    (tmp_path / "xstest_prompts.csv").write_text(ROWS.replace("What?", "What " * 40_000))
+    assert len(read("xstest", tmp_path).examples[0].question) == 200_000
 
 
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
@@ -202,9 +218,34 @@ def test_the_sheet_with_the_table_is_read(tmp_path: Path) -> None:
     assert [example.question for example in read("xstest", tmp_path).examples] == ["What?"]
 
 
+def book(folder: Path, *rows: tuple[object, ...], hidden: tuple[tuple[object, ...], ...] = ()) -> None:
+    made = Workbook()
+    if hidden:
+        made.create_sheet("Old", 0).sheet_state = "hidden"
+    for sheet, lines in zip(made.worksheets, (hidden, rows) if hidden else (rows,), strict=True):
+        for line in lines:
+            sheet.append(line)
+    made.save(folder / "xstest_prompts.xlsx")
+
+
+def test_of_several_sheets_with_the_table_one_that_is_shown_is_read_and_the_others_are_told(tmp_path: Path) -> None:
+    header = ("id", "prompt", "type")
+    book(tmp_path, header, (1, "What_x000D_\nnow?", "homonyms"), hidden=(header, (1, "Who?", "homonyms")))
+    found = read("xstest", tmp_path)
+    assert [example.question for example in found.examples] == ["What\r\nnow?"]
+    assert any("not read: 'Old'" in str(problem) for problem in found.problems)
+
+
+def test_formulas_that_nobody_has_computed_are_no_empty_cells(tmp_path: Path) -> None:
+    """As of programs that write workbooks; a row of nothing else would vanish."""
+    book(tmp_path, ("id", "prompt", "type"), (1, "What?", "homonyms"), ("=A2+1", '="Wh"&"o?"', "=C2"))
+    assert "formulas without values" in refused("xstest", tmp_path)[0]
+
+
 NO_TABLES = {
     b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n": "a Git LFS pointer",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "before 2007",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "before 2007, or one with a password",
+    ROWS.encode().replace(b"What?", b"#REF!"): "#1: prompt: #REF!: a formula that failed",
     gzip.compress(ROWS.encode(), mtime=0): "compressed by gzip",
     b"\n<!DOCTYPE html><title>404</title>": "a web page",
     ROWS.encode().replace(b"What", b"Wh\0t"): "holds NUL characters (line 2)",

@@ -50,6 +50,23 @@ def test_help_lists_every_key_with_meaning_and_default(command: list[str], told:
 
 
 @pytest.mark.parametrize(
+    ("command", "key", "meant"),
+    [
+        ("run configs/methods.yaml", "max_new_tokens=4", "generate.max_new_tokens"),
+        ("sweep configs/sweep.yaml", "max_new_tokens=4", "generate.max_new_tokens"),
+        ("evaluate --data x --output y", "max_new_tokens=4", "generate.max_new_tokens"),
+        ("attack --data x --output y", "max_new_tokens=4", "generate.max_new_tokens"),
+        ("unlearn --data x --method po --output y", "unlearn.stepz=4", "steps"),
+        ("generate --data x --output y", "generate.max_new_token=4", "max_new_tokens"),
+    ],
+)
+def test_a_key_that_stands_elsewhere_is_told_by_every_command(command: str, key: str, meant: str) -> None:
+    code, _, said = run(*command.split(), key)
+    assert code == 2
+    assert f"did you mean '{meant}'" in said
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
         ("safeeraser unlearn learn", {"learning_rate=", "learning_rate=0.0001"}),

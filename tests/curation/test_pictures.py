@@ -10,6 +10,7 @@ from PIL import Image
 from safeeraser.curation.findings import Gate
 from safeeraser.curation.pictures import Listed, read, screen
 from safeeraser.errors import UserError
+from tests.benchmarks.sources import write_workbook
 from tests.curation.world import picture
 
 
@@ -30,27 +31,47 @@ def test_safe_pictures_need_no_folder_and_may_have_keywords(tmp_path: Path) -> N
     ]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_a_list_says_the_same_as_a_folder(tmp_path: Path, suffix: str) -> None:
+ROW = {"image": "pictures/a.png", "category": "Caf\xe9s", "keyword": "bomb"}
+TABLE = "{}\r\n{}\r\n;;\r\n".format(";".join(ROW), ";".join(ROW.values()))
+LISTS = {
+    "list.csv": TABLE.replace(";", ",").encode(),
+    "semicolons.csv": TABLE.encode("cp1252"),
+    "LIST.CSV": TABLE.encode("utf-8-sig"),
+    "tabs.tsv": TABLE.replace(";", "\t").encode("utf-16"),
+    "list.jsonl": json.dumps(ROW).encode() + b"\n\n",
+    "commas.jsonl": json.dumps(ROW).encode("utf-8-sig") + b",\n",
+    "list.json": json.dumps([ROW]).encode(),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_says_the_same_as_a_folder(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
     picture(tmp_path / "pictures" / "a.png", 1)
-    row = {"image": "pictures/a.png", "category": "Weapon", "keyword": "bomb"}
-    text = ",".join(row) + "\n" + ",".join(row.values()) if suffix == ".csv" else json.dumps(row)
-    (tmp_path / f"list{suffix}").write_text(text + "\n")
-    assert read(tmp_path / f"list{suffix}", categories=True) == [
-        Listed(tmp_path / "pictures/a.png", "pictures/a.png", "Weapon", "bomb")
+    (tmp_path / name).write_bytes(LISTS[name])
+    assert read(tmp_path / name, categories=True) == [
+        Listed(tmp_path / "pictures/a.png", "pictures/a.png", "Caf\xe9s", "bomb")
     ]
+    assert ("Windows-1252" in caplog.text) == (name == "semicolons.csv")
+
+
+def test_a_workbook_is_a_list(tmp_path: Path) -> None:
+    picture(tmp_path / "pictures" / "a.png", 1)
+    write_workbook(tmp_path / "list.xlsx", [ROW])
+    assert [one.category for one in read(tmp_path / "list.xlsx", categories=True)] == ["Caf\xe9s"]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image,categry\na.png,Weapon\n", r"list.csv:2: unknown column 'categry'; did you mean 'category'"),
-        ("image,category\nb.png,Weapon\n", r"list.csv:2: image: no such file 'b.png'"),
-        ("image,category\na.png,\n", r"list.csv:2: category: missing"),
-        ("image,category\na.png,../up\n", r"list.csv:2: category: not fit for a folder's name"),
-        ("image,category\na.png,..\n", r"list.csv:2: category: not fit"),
-        ("image,category\na.png,a\\b\n", r"list.csv:2: category: not fit"),
-        ("image,category,keyword\na.png,Weapon,\x1b[31m\n", r"list.csv:2: category or keyword: control characters"),
+        ("image,categry\na.png,Weapon\n", r"list.csv: #1: unknown column 'categry'; did you mean 'category'"),
+        ("picture,category\na.png,Weapon\n", r"list.csv: no column image; found 'picture', 'category'"),
+        (f"image,category\n{'a' * 300}.png,Weapon\n", r"list.csv: #1: image: no such file 'aaa"),
+        ("image,category\nb.png,Weapon\n", r"list.csv: #1: image: no such file 'b.png'"),
+        ("image,category\na.png,\n", r"list.csv: #1: category: missing"),
+        ("image,category\na.png,../up\n", r"list.csv: #1: category: not fit for a folder's name"),
+        ("image,category\na.png,..\n", r"list.csv: #1: category: not fit"),
+        ("image,category\na.png,a\\b\n", r"list.csv: #1: category: not fit"),
+        ("image,category,keyword\na.png,Weapon,\x1b[31m\n", r"list.csv: #1: category or keyword: control characters"),
     ],
 )
 def test_every_row_that_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:

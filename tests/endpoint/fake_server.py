@@ -19,7 +19,7 @@ class Answer:
     """What the server does with one request: `drop` closes the connection without a word, `trickle` is the time
     between two bytes."""
 
-    body: str | Body
+    body: str | bytes | Body | list[Body]
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
@@ -103,7 +103,8 @@ def serving(answer: Callable[[Body], Answer], *, port: int = 0, **settings: Any)
             if answer.drop:
                 self.close_connection = True
                 return
-            text = (answer.body if isinstance(answer.body, str) else json.dumps(answer.body)).encode()
+            body = answer.body if isinstance(answer.body, str | bytes) else json.dumps(answer.body)
+            text = body if isinstance(body, bytes) else body.encode()
             try:
                 self.send_response(answer.status)
                 for name, value in {"Content-Type": "application/json", **answer.headers}.items():

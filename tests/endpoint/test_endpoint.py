@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 import socket
 import threading
@@ -114,7 +115,18 @@ def test_what_was_not_asked_is_not_sent() -> None:
     assert set(server.bodies[0]) == {"model", "messages"}
 
 
-@pytest.mark.parametrize("passing", [failed(429), failed(500), failed(503), DROPPED])
+@pytest.mark.parametrize(
+    "passing",
+    [
+        *map(failed, (408, 409, 425, 429, 500, 503, 529)),
+        failed(429, retry_after="Wed, 99 Oct 99999 99:99:99 GMT"),
+        failed(429, retry_after="soon"),
+        Answer({"error": {"message": "slow down", "code": "429"}}),
+        Answer({"error": {"message": "slow down", "type": "rate_limit_error"}}),
+        Answer({"choices": [{"message": {"content": ""}, "finish_reason": "error", "error": {"code": 502}}]}),
+        DROPPED,
+    ],
+)
 def test_what_passes_is_tried_again(passing: Answer) -> None:
     with serving(in_turn(passing, passing, completion("ok"))) as server:
         assert one(server) == Reply(text="ok", finish_reason="stop", usage=Usage(10, 5))
@@ -155,6 +167,19 @@ def test_what_does_not_pass_fails_after_so_many_attempts(answer: Answer, reason:
         (Answer("[" * 100_000), "not a completion"),
         (Answer({"error": {"message": "no credit", "code": 402}}), "an error in place of a completion: no credit"),
         (Answer({"error": "model is loading"}), "an error in place of a completion: model is loading"),
+        (Answer({"error": {"code": 402}}), "an error in place of a completion: code 402"),
+        (Answer({"object": "error", "message": "no such"}), "an error in place of a completion: no such"),
+        (Answer({"detail": "no such"}), "an error in place of a completion: no such"),
+        (Answer(""), "not a completion: empty"),
+        (
+            Answer("data: {}", headers={"Content_Type": "text/event-stream"}),
+            "not a completion: Expecting value; it begin",
+        ),
+        (
+            Answer({"choices": [{"message": {"content": "", "tool_calls": [{}]}}]}),
+            "a call of a tool in place of an ans",
+        ),
+        (Answer({"choices": [{"message": {"content": [None]}, "finish_reason": "stop"}]}), "no text"),
     ],
 )
 def test_what_would_fail_again_is_not_tried_again(answer: Answer, reason: str) -> None:
@@ -165,11 +190,55 @@ def test_what_would_fail_again_is_not_tried_again(answer: Answer, reason: str) -
     assert len(server.bodies) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"error": {"message": "too long", "param": "messages"}}, "messages: too long"),
+        ({"error": {"message": "messages are too long", "param": "messages"}}, "messages are too long"),
+        ({"error": "too long"}, "too long"),
+        ({"error": True, "message": "too long"}, "too long"),
+        ({"object": "error", "message": "too long", "param": None, "code": 400}, "too long"),
+        ({"detail": "too long"}, "too long"),
+        ({"detail": [{"loc": ["body", "n"], "msg": "too long"}, {"msg": "or short"}]}, "n: too long; or short"),
+        ([{"error": {"message": "too long", "status": "INVALID_ARGUMENT"}}], "too long"),
+        ("upstream: too long", "upstream: too long"),
+        ("<html><h1>too long</h1></html>", "Bad Request"),
+        ("", "Bad Request"),
+        ('{"error":' * 900 + "1" + "}" * 900, "Bad Request"),
+    ],
+)
+def test_an_error_is_told_in_the_servers_words(body: Any, reason: str) -> None:
+    with serving(lambda _: Answer(body, 400)) as server:
+        assert one(server) == Failure("api_error", f"status 400: {reason}")
+
+
+POLICY = "The response was filtered due to the prompt triggering our content management policy."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer({"error": {"message": POLICY, "param": "prompt", "code": "content_filter"}}, 400),
+        Answer({"error": {"message": "Your input was flagged", "code": 403}}, 403),
+        Answer({"error": {"message": "no", "code": "data_inspection_failed"}}),
+        completion(None, finish="content_filter"),
+    ],
+)
+def test_what_a_filter_objects_to_is_missing_and_stops_nothing(answer: Answer) -> None:
+    """Harmful questions come first, and harmless ones are answered. Nor is a form of request learnt from it."""
+    schema: dict[str, Any] = {"schema": {"type": "object"}}
+    with serving(lambda body: answer if last_text(body) == "harm" else completion("ok")) as server:
+        outcomes = complete(Endpoint(settings(server, concurrency=1)), ask(*["harm"] * 12, "hi", **schema))
+    assert [getattr(outcome, "kind", None) for outcome in outcomes] == ["filtered"] * 12 + [None]
+    assert all("response_format" in body for body in server.bodies)
+
+
 def test_a_model_of_one_temperature_is_told_how_to_be_asked() -> None:
-    with serving(lambda _: failed(400, "'temperature' does not support 0 with this model.")) as server:
-        outcome = one(server)
-    assert isinstance(outcome, Failure)
-    assert outcome.reason.endswith("this model.; generate with temperature=1, judge with temperature=null")
+    for error in ({"message": "'temperature' does not support 0."}, {"message": "No.", "param": "temperature"}):
+        with serving(lambda _, error=error: Answer({"error": error}, 400)) as server:
+            outcome = one(server)
+        assert isinstance(outcome, Failure)
+        assert outcome.reason.endswith("; generate with temperature=1, judge with temperature=null")
 
 
 def test_an_empty_reply_is_a_reply() -> None:
@@ -196,6 +265,10 @@ THINKING = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
         ({"content": [{"type": "text", "text": "A "}, {"type": "text", "text": "kite."}]}, "A kite.", None),
         ({"content": [THINKING, {"type": "text", "text": "A kite."}]}, "A kite.", "Hm."),
         ({"content": [THINKING]}, "", "Hm."),
+        ({"content": "", "reasoning": [{"type": "text", "text": "Hm."}]}, "", "Hm."),
+        ({"content": "", "reasoning_details": [{"type": "reasoning.summary", "summary": "Hm."}]}, "", "Hm."),
+        ({"content": [{"type": "output_text", "text": "A kite."}, None, {"type": "text"}]}, "A kite.", None),
+        ({"content": {"type": "text", "text": "A kite."}}, "A kite.", None),
         ({"content": ["A kite."]}, "A kite.", None),
         ({"content": None, "refusal": "I can't."}, "I can't.", None),
         ({"content": "", "refusal": "I can't."}, "I can't.", None),
@@ -215,6 +288,9 @@ def test_what_servers_say_today(message: Body, text: str, reasoning: str | None)
         ({"prompt_tokens": 10, "completion_tokens": None}, None),
         ({"prompt_tokens": 0, "completion_tokens": -1}, None),
         ({"prompt_tokens": "ten", "completion_tokens": 5}, None),
+        ({"prompt_tokens": float("inf"), "completion_tokens": 5}, None),
+        ({"prompt_tokens": 10**400, "completion_tokens": 5}, None),
+        ({"prompt_tokens": 10}, None),
         ({}, None),
         ([], None),
         (None, None),
@@ -223,6 +299,24 @@ def test_what_servers_say_today(message: Body, text: str, reasoning: str | None)
 def test_odd_usage_costs_no_answer(usage: Any, counted: Usage | None) -> None:
     with serving(lambda _: said({"content": "A kite."}, usage=usage)) as server:
         assert one(server) == Reply(text="A kite.", finish_reason="stop", usage=counted)
+
+
+@pytest.mark.parametrize(
+    "usage", [{"reasoning_tokens": 7}, {"completion_tokens_details": {"reasoning_tokens": 7}, "completion_tokens": 7}]
+)
+def test_reasoning_that_is_only_counted_is_no_answer(usage: Body) -> None:
+    with serving(in_turn(said({"content": ""}, "length", usage=usage), said({"content": "A"}, usage=usage))) as server:
+        unfinished, whole = complete(Endpoint(settings(server, concurrency=1)), ask("a", "b"))
+    assert (unfinished.text, unfinished.reasoning) == ("", "")  # type: ignore[union-attr]
+    assert (whole.text, whole.reasoning) == ("A", None)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("charset", "mark"), [("iso-8859-1", ""), ("utf-8", "\ufeff"), ("klingon", "")])
+def test_the_text_is_in_the_encoding_that_the_server_names(charset: str, mark: str) -> None:
+    body = mark + json.dumps(completion("caf\xe9").body, ensure_ascii=False)
+    content = body.encode("utf-8" if charset == "klingon" else charset)
+    with serving(lambda _: Answer(content, headers={"Content_Type": f"application/json; charset={charset}"})) as server:
+        assert one(server) == Reply(text="caf\xe9", finish_reason="stop", usage=Usage(10, 5))
 
 
 def refusing(*names: str, words: str = "Unsupported parameter: '{}'", status: int = 400) -> Callable[[Body], Answer]:
@@ -235,6 +329,12 @@ def refusing(*names: str, words: str = "Unsupported parameter: '{}'", status: in
     return answer
 
 
+def in_param(name: str) -> Callable[[Body], Answer]:
+    """The same, where the message does not say which one."""
+    body = {"error": {"message": "Unsupported parameter.", "param": name, "code": "unsupported_parameter"}}
+    return lambda sent: Answer(body, 400) if name in sent else echo(sent)
+
+
 @pytest.mark.parametrize(
     ("answer", "sent"),
     [
@@ -243,6 +343,8 @@ def refusing(*names: str, words: str = "Unsupported parameter: '{}'", status: in
             "max_completion_tokens",
         ),
         (refusing("max_tokens", words="Unknown field: {}", status=422), "max_completion_tokens"),
+        (in_param("max_tokens"), "max_completion_tokens"),
+        (in_param("seed"), "max_tokens"),
         (refusing("response_format"), "max_tokens"),
         (refusing("response_format", words="invalid request", status=422), "max_tokens"),
         (refusing("seed", words="Extra inputs are not permitted: {}", status=422), "max_tokens"),
@@ -284,22 +386,23 @@ def test_one_failure_does_not_touch_the_others() -> None:
     assert [isinstance(outcome, Failure) for outcome in outcomes] == [n % 3 == 0 for n in range(9)]
 
 
-@pytest.mark.parametrize("asked", ["1.5", "date"])
+@pytest.mark.parametrize("asked", ["1.5", "date", "milliseconds"])
 def test_the_server_says_how_long_to_wait(asked: str, caplog: pytest.LogCaptureFixture) -> None:
     """In seconds or as a date, whose seconds are whole; nothing else is sent meanwhile, and it is said."""
-    value = formatdate(time.time() + 3, usegmt=True) if asked == "date" else asked
-    with serving(in_turn(failed(429, retry_after=value), completion("ok"))) as server:
+    date = formatdate(time.time() + 3, usegmt=True)
+    waits = {"1.5": {"retry_after": "1.5"}, "date": {"retry_after": date}, "milliseconds": {"retry_after_ms": "1500"}}
+    with serving(in_turn(failed(429, **waits[asked]), completion("ok"))) as server:
         complete(Endpoint(settings(server, concurrency=1)), ask("a", "b"))
     assert server.times[1] - server.times[0] >= 1.4
     assert f"{server.url} asks to wait" in caplog.text
 
 
 def test_a_wait_of_hours_is_not_waited_for() -> None:
-    with serving(lambda _: failed(429, retry_after="7200")) as server:
-        outcome = one(server)
-    assert isinstance(outcome, Failure)
-    assert "it asks to wait 7200 s" in outcome.reason
-    assert len(server.bodies) == 1
+    """Not even by the requests that are left, once some were answered."""
+    asked = pytest.raises(UserError, match=r"it asks to wait 7200 s\); nothing more is sent")
+    with serving(in_turn(completion("ok"), failed(429, retry_after="7200"))) as server, asked:
+        complete(Endpoint(settings(server, concurrency=1)), ask(*map(str, range(20))))
+    assert len(server.bodies) == 2
 
 
 def test_requests_a_minute() -> None:
@@ -317,17 +420,17 @@ def test_the_pace_is_kept_from_one_call_to_the_next() -> None:
     assert server.times[-1] - server.times[0] >= 0.55  # four requests, a fifth of a second between two
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("status", [401, 402, 404])
 def test_what_every_request_would_meet_stops_the_run(status: int) -> None:
     with serving(lambda _: failed(status, "no")) as server:
         endpoint = Endpoint(settings(server, concurrency=1))
         for _ in range(2):
-            with pytest.raises(UserError, match=f"{server.url}: status {status}: no; nothing more is sent"):
+            with pytest.raises(UserError, match=rf"{server.url}: status {status}: no.*; nothing more is sent"):
                 complete(endpoint, ask(*map(str, range(20))))
     assert len(server.bodies) == 1
 
 
-@pytest.mark.parametrize("answer", [failed(400, "no"), Answer("<html>"), Answer({"error": "no"})])
+@pytest.mark.parametrize("answer", [failed(400, "no"), failed(403, "no"), Answer("<html>"), Answer({"error": "no"})])
 def test_the_same_error_from_every_request_stops_the_run(answer: Answer) -> None:
     outcomes = []
     with serving(lambda _: answer) as server:
@@ -373,6 +476,14 @@ def test_no_redirect_to_another_server() -> None:
     assert isinstance(outcome, Failure)
     assert "redirects to another server (127.0.0.1)" in outcome.reason
     assert other.bodies == []
+
+
+def test_what_is_sent_again_without_its_body_is_not_sent() -> None:
+    """A client that follows a 301 asks with GET, as for a page."""
+    with serving(lambda _: Answer("", 301, {"Location": "/v2/chat/completions"})) as server:
+        outcome = one(server)
+    assert isinstance(outcome, Failure)
+    assert "it redirects to http://127.0.0.1" in outcome.reason
 
 
 def test_compressed_replies_are_not_unpacked() -> None:
@@ -511,7 +622,9 @@ def test_the_key_is_sent_and_stays_nowhere(
         completion(f"your key is {KEY}", finish=KEY),
         said({"content": None, "refusal": f"not for {KEY}", "reasoning_content": KEY}),
         failed(400, f"bad {KEY}"),
-        Answer(f"{{{KEY}"),
+        Answer({"detail": [{"msg": KEY, "loc": [KEY]}]}, 400),
+        Answer(f"upstream {KEY}", 400),
+        Answer("[" + " " * 90 + KEY),
         Answer({"error": {"message": KEY}}),
         failed(429, KEY, retry_after="1.1"),
         failed(401, KEY),
@@ -521,7 +634,7 @@ def test_the_key_is_sent_and_stays_nowhere(
         chosen = settings(server, cache=tmp_path / "replies.jsonl", concurrency=1)
         endpoint = Endpoint(chosen)
         with pytest.raises(UserError) as caught:
-            outcomes.extend(endpoint.complete(ask(*"abcdefg"), total=7, label="test"))
+            outcomes.extend(endpoint.complete(ask(*"abcdefghi"), total=9, label="test"))
     assert {headers["authorization"] for headers in server.headers} == {f"Bearer {KEY}"}
     written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     stopped = "".join(traceback.format_exception(caught.value))
@@ -550,6 +663,24 @@ def test_all_problems_of_the_settings_at_once() -> None:
     with pytest.raises(UserError, match="max_cost needs input_price and output_price"):
         EndpointSettings(url="http://host/v1", model="m", max_cost=1.0)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h:99999/v1", "http://h:x/v1", "http://[::1/v1", "http://h\n/v1", " http://h", "h"]
+)
+def test_what_is_no_address_is_said_before_anything_is_sent(url: str) -> None:
+    with pytest.raises(UserError, match=r"^url: must be http"):
+        EndpointSettings(url=url, model="m")
+
+
+@pytest.mark.parametrize(("name", "value"), [("HTTP_PROXY", "socks9://h:1"), ("SSL_CERT_FILE", "/none")])
+def test_an_environment_that_no_client_can_be_made_in_is_a_users_error(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=r"no client for it \(the environment names proxies and certificates\)"):
+        Endpoint(EndpointSettings(url="http://127.0.0.1:1/v1", model="m")).check()
 
 
 def test_stopping_leaves_no_thread_behind() -> None:

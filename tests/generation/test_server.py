@@ -84,6 +84,8 @@ def fails_for(name: str, first: Callable[[Body], Answer]) -> Callable[[Body], An
         (failed(500), "status 500: overloaded"),
         (completion("...", finish="content_filter"), "the server ended the answer with finish_reason 'content_filter'"),
         (Answer("not JSON"), "not a completion"),
+        (failed(400, "against our content policy"), "status 400: against our content policy"),
+        (Answer({"choices": [{"message": {"content": "", "tool_calls": [{}]}}]}), "a call of a tool"),
     ],
 )
 def test_what_failed_is_not_written_and_asked_again(
@@ -105,8 +107,9 @@ def test_what_failed_is_not_written_and_asked_again(
     assert output.read_bytes() == faultless.read_bytes()
 
 
-def message(finish: str = "stop", **fields: object) -> Answer:
-    return Answer({"choices": [{"message": {"role": "assistant", **fields}, "finish_reason": finish}]})
+def message(finish: str = "stop", thought: int = 0, **fields: object) -> Answer:
+    usage = {"prompt_tokens": 9, "completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": thought}}
+    return Answer({"choices": [{"message": {"role": "assistant", **fields}, "finish_reason": finish}], "usage": usage})
 
 
 NO = "I can't help with that."
@@ -122,6 +125,9 @@ NO = "I can't help with that."
         (message(content="", reasoning_content="Hm."), ("", "Hm.", "reasoning")),
         (message("length", content=None, reasoning_content="Hm."), ("", "Hm.", "reasoning")),
         (message("length", content="<think>Hm."), ("", "Hm.", "reasoning")),
+        (message("length", thought=7, content=""), ("", "", "reasoning")),
+        (message("stop", thought=5, content=NO), (NO, None, "stop")),
+        (message("length", content=""), ("", None, "length")),
         (message("end_turn", content=NO), (NO, None, "stop")),
         (message("max_tokens", content="I can"), ("I can", None, "length")),
     ],

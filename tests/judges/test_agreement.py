@@ -89,7 +89,9 @@ def test_the_rules_on_labelled_answers(tmp_path: Path) -> None:
 
 
 def test_no_labels_no_figures(tmp_path: Path) -> None:
-    assert agreement(Judge("parrot@1", one_by_one(parrot)), read_labels(labels(tmp_path))) == []
+    assert agreement(Judge("parrot@1", one_by_one(parrot)), []) == []
+    with pytest.raises(LabelError, match="empty"):
+        read_labels(labels(tmp_path))
 
 
 def test_all_bad_lines_are_reported_with_their_number_and_field(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_all_bad_lines_are_reported_with_their_number_and_field(tmp_path: Path) 
     assert all(map(str.startswith, caught.value.problems, places))
     messages = [problem.removeprefix(place) for problem, place in zip(caught.value.problems, places, strict=True)]
     assert messages[1:] == [
-        "expected an object, found list",
+        "expected an object, found a list",
         "labels: refusal must be 0 or 1, found 2",
         "'elsewhere' is not a valid Stream",
         "said: expected text, found NoneType",

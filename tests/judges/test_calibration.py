@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import doctest
+import io
 import json
 import re
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from openpyxl import Workbook
 from scipy.stats import beta
 from typer.testing import CliRunner
 
@@ -193,6 +195,36 @@ def test_a_table_keeps_every_answer_and_holds_no_formula(tmp_path: Path) -> None
         csv.writer(file).writerows(rows)
     with pytest.raises(LabelError, match=r"labels\.csv:\d+: labels: refusal must be 0 or 1, found 'maybe'"):
         read_labels(path)
+
+
+def saved(path: Path, way: str) -> Path:
+    """A table of labels as a program saves it that it was labelled in."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    if way == "workbook":
+        book = Workbook()
+        for row in rows:
+            book.active.append([int(cell) if cell == "1" else cell or None for cell in row])
+        book.save(path.with_suffix(".xlsx"))
+        return path.with_suffix(".xlsx")
+    separator, encoding = {"Excel": (";", "cp1252"), "Unicode text": ("\t", "utf-16")}.get(way, (",", "utf-8"))
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator).writerows(rows)
+    if way == "data frame":
+        text = io.StringIO(text.getvalue().replace(",1,", ",1.0,"))
+    path.write_bytes(text.getvalue().encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("way", ["Excel", "Unicode text", "workbook", "data frame"])
+def test_labels_are_read_as_the_programs_save_them_in_which_people_label(way: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    write_sheet(path, [Drawn(population((Stream.DECOUPLED, 1.0), said="=Caf\xe9; no")[0], 7)])
+    path.write_text(path.read_text(encoding="utf-8").replace(",-,,", ",-,1,"), encoding="utf-8")
+    (item,) = read_labels(saved(path, way))
+    assert item.generation.answer == "=Caf\xe9; no"
+    assert set(item.labels.values()) == {1}
+    assert item.stratum_size == 7
 
 
 def test_a_page_takes_no_answer_for_markup_and_overwrites_nothing(tmp_path: Path) -> None:

@@ -278,6 +278,27 @@ def test_the_judges_own_reasoning_is_cut_off(wrap: str, tmp_path: Path) -> None:
     assert cut.reasons == {"unparsed": "the judge never left its reasoning: a larger max_tokens lets it"}
 
 
+@pytest.mark.parametrize(
+    ("answer", "cause", "reason"),
+    [
+        (
+            completion("", finish="content_filter"),
+            "unparsed",
+            "the server ended the reply with finish_reason 'content_",
+        ),
+        (completion(None, finish="content_filter"), "filtered", "no text, but finish_reason 'content_filter'"),
+        (Answer({"detail": "flagged by moderation"}, 403), "filtered", "status 403: flagged by moderation"),
+    ],
+)
+def test_what_the_servers_filter_leaves_out_is_unscored_and_told(
+    answer: Answer, cause: str, reason: str, tmp_path: Path
+) -> None:
+    with serving(lambda _: answer) as server:
+        tally = judge_file(judge_at(server), EXAMPLES, ANSWERS, tmp_path / "v.jsonl")
+    assert tally.failures == {cause: 180}
+    assert tally.reasons[cause].startswith(reason)
+
+
 def test_the_form_of_the_reply_is_asked_for(tmp_path: Path) -> None:
     with serving(right) as server:
         judge_file(judge_at(server), EXAMPLES[:3], ANSWERS[:3], tmp_path / "v.jsonl")

@@ -157,6 +157,17 @@ def test_an_adapter_of_an_odd_kind(folder: Path, adapter: Path, config: str, sai
         load(str(folder), adapter=adapter)
 
 
+def test_a_base_model_whose_name_can_be_no_path_is_another_name(folder: Path, adapter: Path) -> None:
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": "x" * 5000}))
+    assert load(str(folder), adapter=adapter).adapter == adapter
+
+
+def test_the_folder_above_an_adapter_is_told_where_it_is(folder: Path, adapter: Path) -> None:
+    with pytest.raises(UserError, match=rf"no adapter here .*; did you mean {adapter}\?"):
+        load(str(folder), adapter=adapter.parent)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
 def test_an_adapter_that_is_no_number_is_refused(folder: Path, adapter: Path, value: float) -> None:
     weights = load_file(adapter / "adapter_model.safetensors")

@@ -79,7 +79,7 @@ def test_files_beyond_the_limit_are_not_read_whole(tmp_path: Path, monkeypatch: 
         open_rgb(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("name", ["none.png", "."])
+@pytest.mark.parametrize("name", ["none.png", ".", "nul\0.png", "x" * 300])
 def test_no_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(ImageError, match="cannot be read"):
         open_rgb(tmp_path / name)

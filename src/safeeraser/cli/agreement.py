@@ -96,7 +96,9 @@ def draw(
 
 @app.command(cls=takes(of_judges))
 def figures(
-    labels: Annotated[Path, typer.Argument(metavar="LABELS", help="Answers that somebody labelled (.jsonl or .csv).")],
+    labels: Annotated[
+        Path, typer.Argument(metavar="LABELS", help="Answers that somebody labelled: .jsonl or a table.")
+    ],
     given: Overrides = None,
     run: Runs = None,
     data: DataFolder = None,

@@ -66,11 +66,15 @@ def run_options(*, seed: int | None = None, limit: int | None = None, output: Pa
 
 
 def stage_settings(section: str, given: list[str] | None, options: Mapping[str, Any]) -> RunSettings:
-    """Settings for one stage alone: KEY=VALUE of its section of the configuration, and a few keys of a run."""
+    """Settings for one stage alone: KEY=VALUE of its section of the configuration, and a few keys of a run.
+
+    The section may stand before the key, as it does for `run`.
+    """
     from safeeraser.runs import parse
     from safeeraser.runs.kit import names
 
-    return parse("", "options", [f"{section}.{each}" for each in given or []], names(), options)
+    keys = (each.removeprefix(f"{section}.") for each in given or [])
+    return parse("", "options", [f"{section}.{key}" for key in keys], names(), options)
 
 
 def chosen(examples: tuple[Example, ...], parts: list[Part] | None, limit: int | None, seed: int) -> list[Example]:

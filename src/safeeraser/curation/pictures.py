@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from safeeraser.benchmarks.reading.fields import any_text
+from safeeraser.benchmarks.reading.problems import BenchmarkError, Spot
+from safeeraser.benchmarks.reading.reading import Reading
+from safeeraser.benchmarks.reading.tables import TABLES, file_entries, json_entries
 from safeeraser.benchmarks.tools.decode import Decoded, Progress, decode_all
 from safeeraser.benchmarks.tools.perceptual_hash import PerceptualHash, alike
 from safeeraser.curation.findings import Gate
 from safeeraser.errors import UserError, unknown
 from safeeraser.pixels import FORMATS
-from safeeraser.text import hidden
+from safeeraser.text import hidden, quoted
 
 _SUFFIXES = (".jpg", *(f".{name.lower()}" for name in FORMATS))
 _COLUMNS = ("image", "category", "keyword")
@@ -44,9 +47,9 @@ class Picture:
 def read(source: Path, *, categories: bool) -> list[Listed]:
     """The pictures of a folder (`<category>/<picture>` or `<category>/<keyword>/<picture>`) or a list, by name.
 
-    A list is a CSV file with the columns image, category and keyword, or JSON lines with these keys; its paths start
-    at its own folder. Without `categories` (safe pictures) there is one folder level less, and no category column is
-    needed.
+    A list is a table (.csv, .tsv, .xlsx) with the columns image, category and keyword, or JSON with these keys; its
+    paths start at its own folder. Without `categories` (safe pictures) there is one folder level less, and no category
+    column is needed.
     Raises UserError with everything that is wrong, and where there are no pictures.
     """
     if not source.exists():
@@ -113,54 +116,31 @@ def _walk(root: Path, categories: bool) -> Iterator[Listed]:
 
 
 def _from_list(source: Path, categories: bool) -> Iterator[Listed]:
-    problems: list[str] = []
-    for number, row in _rows(source):
-        found = _listed(source, row, categories)
-        if isinstance(found, Listed):
-            yield found
-        else:
-            problems += [f"{source}:{number}: {problem}" for problem in found]
-    if problems:
-        raise UserError("\n".join(problems[:20]))
-
-
-def _rows(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        text = source.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{source}: not UTF-8 text") from error
-    if source.suffix == ".csv":
-        reader = csv.DictReader(text.splitlines())
-        for row in reader:
-            yield reader.line_num, {str(key): value for key, value in row.items()}
-    elif source.suffix == ".jsonl":
-        for number, line in enumerate(text.splitlines(), start=1):
-            yield number, _json_row(line, f"{source}:{number}")
+    real = source.resolve()
+    reading = Reading(real.parent, source.name)
+    if source.suffix.lower() in TABLES:
+        entries = file_entries(reading, real.name, _COLUMNS[:1])
+    elif source.suffix.lower() in (".json", ".jsonl"):
+        entries = json_entries(reading, real.name)
     else:
-        raise UserError(f"{source}: expected a folder, a .csv or a .jsonl file")
+        raise UserError(f"{source}: expected a folder, a table ({', '.join(TABLES)}), .json or .jsonl")
+    found = [_listed(source.parent, row, spot, categories) for _, row, spot in entries]
+    if wrong := reading.told():
+        raise BenchmarkError(wrong)
+    yield from found
 
 
-def _json_row(line: str, place: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise UserError(f"{place}: not JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise UserError(f"{place}: expected an object, found {type(row).__name__}")
-    return row
-
-
-def _listed(source: Path, row: dict[str, Any], categories: bool) -> Listed | list[str]:
-    """A row's picture, or everything that is wrong with it."""
-    problems = [unknown("column", key, _COLUMNS) for key in row if key not in _COLUMNS]
-    problems += [f"{key}: expected text" for key in _COLUMNS if not isinstance(row.get(key), str | None)]
-    if problems:
-        return problems
-    name, category, keyword = ((row.get(key) or "").strip() for key in _COLUMNS)
-    if not name or not (source.parent / name).is_file():
-        problems.append(f"image: no such file {name!r}" if name else "image: missing")
+def _listed(folder: Path, row: dict[str, Any], spot: Spot, categories: bool) -> Listed:
+    """A row's picture; what is wrong with it is reported."""
+    for key in row:
+        if key and key not in _COLUMNS:
+            spot.error("key", unknown("column", key, _COLUMNS))
+    name, category, keyword = ((any_text(row, key, spot) or "").strip() for key in _COLUMNS)
+    if not os.path.isfile(folder / name):  # noqa: PTH113 - no error for what can be no path
+        spot.at("image").error("path", f"no such file {quoted(name)}" if name else "missing")
     if categories and (not category or category in (".", "..") or len(PureWindowsPath(category).parts) != 1):
-        problems.append("category: missing" if not category else f"category: not fit for a folder's name: {category!r}")
+        said = f"not fit for a folder's name: {quoted(category)}" if category else "missing"
+        spot.at("category").error("category", said)
     if hidden(category + keyword):
-        problems.append("category or keyword: control characters")
-    return problems or Listed(source.parent / name, name, category, keyword or None)
+        spot.error("control", "category or keyword: control characters")
+    return Listed(folder / name, name, category, keyword or None)

@@ -85,7 +85,7 @@ class Prompts:
         if self._folder is None or not (self._folder / name).is_file():
             return shipped()[name]
         try:
-            return (self._folder / name).read_text(encoding="utf-8")
+            return (self._folder / name).read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise UserError(f"{self._folder / name}: not UTF-8 text") from error
 

@@ -25,11 +25,12 @@ from safeeraser import text
 from safeeraser.endpoint.budget import Budget
 from safeeraser.endpoint.cache import ReplyCache
 from safeeraser.endpoint.dialect import Dialect
+from safeeraser.endpoint.faults import Fault, read
 from safeeraser.endpoint.messages import GO_ON, Request, payload_hash
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
 from safeeraser.endpoint.replies import ServerError, parse
 from safeeraser.endpoint.settings import EndpointSettings
-from safeeraser.endpoint.transport import RefusedResponseError, asked_wait, client, reachable
+from safeeraser.endpoint.transport import RefusedResponseError, asked_wait, client, reachable, told
 from safeeraser.errors import UserError
 from safeeraser.pixels import ImageError
 from safeeraser.progress import ProgressBar
@@ -45,8 +46,8 @@ _SAME_ERRORS = 10  # from all requests so far, after which no more are sent
 
 _ONE_TEMPERATURE = "; generate with temperature=1, judge with temperature=null"
 
-# What every further request would meet as well: no key, a wrong one, no such model.
-_FINAL = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
+_FINAL = (401, 402, 404)  # no key or a wrong one, no money, no such model: every further request would meet it as well
+_PASSING = (408, 409, 425, 429)  # and whatever is 500 or more
 
 
 class Endpoint:
@@ -214,28 +215,35 @@ class _Sender:
         except (TimeoutError, openai.APITimeoutError):
             return Failure("api_error", f"no reply within {self._settings.timeout:g} s")
         except openai.APIConnectionError as error:
-            return Failure("api_error", f"no connection: {self._clean(error.__cause__ or error)}")
+            return Failure("api_error", f"no connection: {self._clean(told(error))}")
         except ServerError as error:
-            return self._permanent("an error in place of a completion", error)
+            return self._permanent("an error in place of a completion", error, error.fault)
         except (ValueError, RefusedResponseError) as error:  # a body that is not JSON, or not a completion
             return self._permanent("not a completion", error)
 
     def _failure(self, error: openai.APIStatusError) -> Failure:
-        status = f"status {error.status_code}"
-        said = error.message.removeprefix(f"Error code: {error.status_code}").removeprefix(" - ")
-        reason = f"{status}: {self._clean(said or error.response.reason_phrase)}"
+        status, found, wait = f"status {error.status_code}", read(error.response.text), asked_wait(error)
+        reason = f"{status}: {self._clean(found.words or error.response.reason_phrase)}"
+        if found.filtered:
+            return Failure("filtered", reason)
         if _passes(error):
             return Failure("api_error", reason)
-        if error.status_code == 400 and "temperature" in said:
+        if error.status_code == 400 and "temperature" in found.words:
             reason += _ONE_TEMPERATURE
-        if wait := asked_wait(error):
+        if error.status_code == 404:
+            reason += f" (at {error.request.url.path})"
+        if wait:
             reason += f" (it asks to wait {wait:.0f} s)"
-        self._server.failed(status, reason, final=isinstance(error, _FINAL) or _out_of_quota(error))
+        final = error.status_code in _FINAL or found.without_money or wait > _LONGEST_ASKED
+        self._server.failed(status, reason, final=final)
         return Failure("api_error", reason)
 
-    def _permanent(self, kind: str, error: Exception) -> Failure:
+    def _permanent(self, kind: str, error: Exception, found: Fault | None = None) -> Failure:
         reason = f"{kind}: {self._clean(error)}"
-        self._server.failed(kind, reason)
+        if found is not None and found.filtered:
+            return Failure("filtered", reason)
+        if found is None or not found.passing:
+            self._server.failed(kind, reason, final=found is not None and found.without_money)
         return Failure("api_error", reason)
 
     async def _attempt(self, request: Request, payload: dict[str, Any]) -> Outcome:
@@ -246,7 +254,7 @@ class _Sender:
                 try:
                     return await self._send(request, sent)
                 except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                    self._server.dialect.refused(error.status_code, error.message, sent)
+                    self._server.dialect.refused(error.status_code, read(error.response.text), sent)
                     if self._server.dialect.adapt(payload) == sent:
                         raise
 
@@ -273,14 +281,14 @@ class _Sender:
         finally:
             self._budget.settle(reserved, usage, billed=billed)
 
-    async def _create(self, body: dict[str, Any]) -> bytes:
+    async def _create(self, body: dict[str, Any]) -> str:
         """The body of the response to a conversation, or to a prompt that is sent as it stands."""
         api = self._client
         create = api.completions if "prompt" in body else api.chat.completions
         known = {name: value for name, value in body.items() if name not in GO_ON}
         more = {name: body[name] for name in GO_ON if name in body}  # which OpenAI's own servers do not have
         response = await create.with_raw_response.create(**known, extra_body=more)
-        content: bytes = response.http_response.content
+        content: str = response.http_response.text  # in the encoding that it names, else UTF-8
         return content
 
     def _wait(self, state: RetryCallState) -> float:
@@ -306,11 +314,9 @@ class _Sender:
 def _passes(error: BaseException) -> bool:
     """Whether an error passes by itself, in a time that can be waited for."""
     if isinstance(error, ServerError):
-        return error.passing
-    passing = (TimeoutError, openai.RateLimitError, openai.InternalServerError, openai.APIConnectionError)
-    return isinstance(error, passing) and not _out_of_quota(error) and asked_wait(error) <= _LONGEST_ASKED
-
-
-def _out_of_quota(error: BaseException) -> bool:
-    """OpenAI's word for an account without money, under the status for a server that is busy."""
-    return isinstance(error, openai.APIStatusError) and error.code == "insufficient_quota"
+        return error.fault.passing and not error.fault.without_money
+    if isinstance(error, openai.APIStatusError):
+        busy = error.status_code in _PASSING or error.status_code >= 500
+        found = read(error.response.text)
+        return busy and not (found.without_money or found.filtered) and asked_wait(error) <= _LONGEST_ASKED
+    return isinstance(error, TimeoutError | openai.APIConnectionError)

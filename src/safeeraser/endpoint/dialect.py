@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from safeeraser.endpoint.faults import Fault
+
 _UNKNOWN = r"unsupported|not supported|unknown|unrecognized|unexpected|not permitted|not allowed|extra"
 
 
@@ -27,10 +29,11 @@ class Dialect:
         """Note that a body was taken as it was."""
         self._takes_format |= "response_format" in sent
 
-    def refused(self, status: int, message: str, sent: dict[str, Any]) -> None:
+    def refused(self, status: int, found: Fault, sent: dict[str, Any]) -> None:
         """Learn from a refusal. A form of reply is left out whatever the reason, unless it was taken before."""
-        if status not in (400, 422):
+        if status not in (400, 422) or found.filtered:
             return
+        message = found.words
         unknown = re.search(_UNKNOWN, message, re.IGNORECASE) is not None
         if "max_tokens" in sent and ("max_completion_tokens" in message or (unknown and "max_tokens" in message)):
             self._completion_tokens = True

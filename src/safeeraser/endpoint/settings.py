@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -15,10 +16,12 @@ from safeeraser.settings import WAY, Settings, problem
 
 def _plain(url: str) -> str:
     """A user, a password or a query may be a secret, and the URL stands in files and messages."""
-    parts = urlsplit(url)
-    if parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and not parts.query:
-        return url
-    raise problem("must be http(s)://host[:port]/path, without user, password or query")
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        host = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # reading the port checks it
+        if host and url.isprintable() and not any(mark in url for mark in " @?#"):
+            return url
+    raise problem("must be http(s)://host[:port]/path, without user, password, query or blanks")
 
 
 Url = Annotated[str, AfterValidator(_plain)]

@@ -12,7 +12,7 @@ import httpx2
 import openai
 
 from safeeraser.endpoint.settings import EndpointSettings
-from safeeraser.errors import UserError
+from safeeraser.errors import UserError, explained
 
 LARGEST_REPLY = 8 * 2**20
 """Bytes of a reply: far more than any limit of tokens allows."""
@@ -27,13 +27,15 @@ def client(settings: EndpointSettings) -> openai.AsyncOpenAI:
 
     It wants a key; servers that need none ignore it.
     """
+    with explained(f"{settings.url}: no client for it (the environment names proxies and certificates)"):
+        http = openai.DefaultAsyncHttpxClient(event_hooks={"response": [_guard]})
     return openai.AsyncOpenAI(
         base_url=settings.url,
         api_key=settings.key or "none",
         timeout=settings.timeout,
         max_retries=0,
         default_headers={"Accept-Encoding": "identity"},
-        http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [_guard]}),
+        http_client=http,
     )
 
 
@@ -45,8 +47,7 @@ async def reachable(sender: openai.AsyncOpenAI, settings: EndpointSettings) -> N
     except TimeoutError:
         raise UserError(f"{settings.url}: no server answers there (nothing within {settings.timeout:g} s)") from None
     except openai.APIConnectionError as error:
-        reason = str(error.__cause__ or error) or type(error.__cause__ or error).__name__
-        raise UserError(f"{settings.url}: no server answers there ({reason})") from None
+        raise UserError(f"{settings.url}: no server answers there ({told(error)})") from None
     except RefusedResponseError as error:
         raise UserError(f"{settings.url}: {error}") from None
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
@@ -58,15 +59,28 @@ async def reachable(sender: openai.AsyncOpenAI, settings: EndpointSettings) -> N
         return
 
 
+def told(error: BaseException) -> str:
+    """What the cause of an error says, or the cause behind it; of a silent one its name."""
+    cause = deepest = error.__cause__ or error
+    while not str(deepest) and (deepest.__cause__ or deepest.__context__):
+        deepest = deepest.__cause__ or deepest.__context__ or deepest
+    return str(deepest) or type(cause).__name__
+
+
 def asked_wait(error: BaseException | None) -> float:
     """Seconds that a server asks to wait before the next attempt, as a number or a date; 0 where it does not."""
-    value = error.response.headers.get("retry-after", "") if isinstance(error, openai.APIStatusError) else ""
+    headers = error.response.headers if isinstance(error, openai.APIStatusError) else {}
     try:
-        seconds = float(value)
-    except ValueError:
-        date = email.utils.parsedate_tz(value)
-        seconds = email.utils.mktime_tz(date) - time.time() if date else 0.0
+        milliseconds = headers.get("retry-after-ms")
+        seconds = _seconds(headers.get("retry-after", "")) if milliseconds is None else float(milliseconds) / 1000
+    except (ValueError, OverflowError):
+        return 0.0
     return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
+
+
+def _seconds(value: str) -> float:
+    date = email.utils.parsedate_tz(value)
+    return email.utils.mktime_tz(date) - time.time() if date else float(value)
 
 
 async def _guard(response: httpx2.Response) -> None:
@@ -76,6 +90,8 @@ async def _guard(response: httpx2.Response) -> None:
         secured = (here.scheme, there.scheme, here.host) == ("http", "https", there.host)
         if not secured and (here.scheme, here.host, here.port) != (there.scheme, there.host, there.port):
             raise RefusedResponseError(f"it redirects to another server ({there.host}), which is not followed")
+        if response.request.method == "POST" and response.status_code not in (307, 308):
+            raise RefusedResponseError(f"it redirects to {there}, where what was sent would not arrive")
     if response.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
         raise RefusedResponseError("its reply is compressed, which was not asked for")
     response.stream = _Limited(response.stream)

@@ -16,12 +16,6 @@ from safeeraser.generation.run import answer_file, meta, name_unfinished
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.records import Example, Generation
 
-_FINISH = {
-    **dict.fromkeys(("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete"), "stop"),
-    **dict.fromkeys(("length", "max_tokens", "model_length"), "length"),
-}
-"""How servers say that an answer ended by itself, or at the limit."""
-
 _SEEDS = 2**31  # some servers take no larger seed
 _SHOWN = 5  # reasons for missing answers, the most frequent first
 
@@ -95,15 +89,14 @@ def _answer(request: Request, outcome: Outcome) -> Generation | str:
     match outcome:
         case Failure(reason=reason):
             return reason
-        case Reply(text=text, finish_reason=finish, reasoning=reasoning) if finish.lower() in _FINISH:
+        case Reply(text=text, reasoning=reasoning, end=str(end)):
             example, sample = request.key
             unfinished = reasoning is not None and not text.strip()
-            ended = "reasoning" if unfinished else _FINISH[finish.lower()]
             return Generation(
                 example_id=example,
                 sample=sample,
                 answer=text,
-                finish=ended,
+                finish="reasoning" if unfinished else end,
                 reasoning=reasoning,
                 prefill=request.prefill or None,
             )

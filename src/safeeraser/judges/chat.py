@@ -129,9 +129,11 @@ def _opinion(interview: Interview, axis: Axis, reply: Reply) -> Opinion | None:
 def _unread(reply: Reply) -> str:
     """What a reply said that cannot be read, short and made safe."""
     said = split(reply.text)
-    if not said.answer and (said.reasoning or reply.reasoning):
+    if reply.end is None:
+        return f"the server ended the reply with finish_reason {line(reply.finish_reason, _SHOWN)!r}"
+    if not said.answer and (said.reasoning or reply.reasoning is not None):
         return "the judge never left its reasoning: a larger max_tokens lets it"
-    cut = " (cut at the token limit)" if reply.finish_reason == "length" else ""
+    cut = " (cut at the token limit)" if reply.end == "length" else ""
     return f"'{line(said.answer, _SHOWN)}'{cut}"
 
 

@@ -203,7 +203,7 @@ def _own(folder: Path) -> dict[str, str]:
     if wrong or not found:
         raise UserError("\n".join(wrong) or f"{folder}: no prompt in it ({', '.join(_shipped())})")
     try:
-        return {each.name: each.read_text(encoding="utf-8") for each in found}
+        return {each.name: each.read_text(encoding="utf-8-sig") for each in found}
     except ValueError as error:
         raise UserError(f"{folder}: a prompt is not UTF-8 ({error})") from error
 

@@ -26,7 +26,7 @@ from transformers.utils import logging as hf_logging
 
 from safeeraser import provenance
 from safeeraser.errors import UserError, explained, unknown
-from safeeraser.files import is_pointer
+from safeeraser.files import check_fetched
 from safeeraser.models.merging import HUB_ID, check_adapter, check_changed, merged, probe
 from safeeraser.models.processes import processes
 from safeeraser.models.quantised import NF4, is_quantised, nf4
@@ -178,8 +178,7 @@ def source(name_or_path: str, revision: str | None = None) -> str:
         if not (path / "config.json").is_file():
             raise UserError(f"model {name_or_path}: no model in this folder (config.json is missing)")
         for file in sorted(path.iterdir()):
-            if file.is_file() and is_pointer(file):
-                raise UserError(f"{file}: a Git LFS pointer, not the file itself; `git lfs pull` gets it")
+            check_fetched(file)
         return name_or_path
     if path.exists() or not HUB_ID.fullmatch(name_or_path) or path.parent.is_dir():
         siblings = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
 from collections.abc import Iterable, Sequence
@@ -21,7 +22,7 @@ from transformers import PreTrainedModel
 
 from safeeraser import provenance
 from safeeraser.errors import UserError, explained, unknown
-from safeeraser.files import is_pointer, write_json
+from safeeraser.files import check_fetched, write_json
 from safeeraser.models.lora import PROJECTORS, quiet_peft
 from safeeraser.models.numbers import check_weights
 from safeeraser.text import quoted
@@ -72,7 +73,7 @@ def check_base(adapter: Path, model: Any, processor: Any, name: str) -> None:
             raise UserError(f"{adapter}: made for another base model than {name or 'this one'}: their logits differ")
         return
     base = json.loads((adapter / CONFIG_NAME).read_text(encoding="utf-8")).get("base_model_name_or_path") or name
-    folders = Path(base).is_dir() and Path(name).is_dir()
+    folders = os.path.isdir(base) and os.path.isdir(name)  # noqa: PTH112 - no error for what can be no path
     if (_weights_of(base) != _weights_of(name)) if folders else (base != name and _on_hub(base) and _on_hub(name)):
         raise UserError(
             f"{adapter}: made for {base}, not for {name}; if they are the same, say so in {CONFIG_NAME} "
@@ -86,7 +87,7 @@ def known_by(model: Any, processor: Any) -> list[float]:
 
 
 def _on_hub(name: str) -> bool:
-    return HUB_ID.fullmatch(name) is not None and not Path(name).exists()
+    return HUB_ID.fullmatch(name) is not None and not os.path.exists(name)  # noqa: PTH110 - likewise
 
 
 def _weights_of(folder: str) -> list[str]:
@@ -136,9 +137,10 @@ def check_adapter(adapter: Path) -> list[str]:
         )
     for file in (config, path):
         if not file.is_file():
-            raise UserError(f"{adapter}: no adapter here ({file.name} is missing)")
-        if is_pointer(file):
-            raise UserError(f"{file}: a Git LFS pointer, not the file itself; `git lfs pull` gets it")
+            below = next(iter(sorted(adapter.glob(f"*/{CONFIG_NAME}"))), None)
+            hint = f"; did you mean {below.parent}?" if below else ""
+            raise UserError(f"{adapter}: no adapter here ({file.name} is missing){hint}")
+        check_fetched(file)
     _check_config(config)
     with explained(path):
         weights = load_file(path)

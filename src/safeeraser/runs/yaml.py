@@ -76,7 +76,7 @@ def validated(
     try:
         settings = kind.model_validate(data, context=names)
     except ValidationError as error:
-        found += [f"{places.of(key)}: {message}" for key, message in problems(error)]
+        found += [f"{places.of(key)}: {message}" for key, message in problems(error, kind)]
     if found:
         raise ConfigError(found)
     return settings

@@ -161,10 +161,19 @@ def test_a_checkpoint_that_changes_nothing_is_refused(checkpoint: Checkpoint, im
     assert not (tmp_path / "imported").exists()
 
 
-@pytest.mark.parametrize("content", [[1, 2], {}, {"a": 1}, {"a": torch.nn.Linear(1, 1)}])
+@pytest.mark.parametrize("content", [[1, 2], {}, {"a": 1}, {1: torch.ones(1)}, {"a": torch.nn.Linear(1, 1)}])
 def test_a_file_of_something_else_is_refused(imported: Import, content: object) -> None:
     with pytest.raises(UserError, match=r"checkpoint\.pt"):
         imported(content)
+
+
+def test_a_file_that_is_no_checkpoint_is_called_what_it_is(tmp_path: Path) -> None:
+    """And never with the advice to run what it holds."""
+    for content, said in ((b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"), (b"<html>", "alone")):
+        (tmp_path / "a.pt").write_bytes(content)
+        with pytest.raises(UserError, match=said) as caught:
+            import_checkpoint(tmp_path / "a.pt", tiny_random.load(), tmp_path / "out", alpha=ALPHA)
+        assert "weights_only" not in str(caught.value)
 
 
 def test_an_adapter_that_changes_nothing_is_refused(model: str, adapter: Path) -> None:

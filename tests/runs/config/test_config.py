@@ -94,6 +94,29 @@ def test_bad_overrides(override: str, expected: str) -> None:
     assert problem.startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("max_new_tokens=4", ": unknown key 'max_new_tokens'; did you mean 'generate.max_new_tokens'? (there"),
+        (
+            "max-new-token=4",
+            ": unknown key 'max-new-token'; did you mean 'generate.max_new_tokens' or 'judge.max_tokens'?",
+        ),
+        ("batch_size=4", "did you mean 'unlearn.batch_size' or 'generate.batch_size' or 'judge.batch_size'?"),
+        ("generate.steps=4", ": generate: unknown key 'steps'; did you mean 'unlearn.steps' or 'samples'?"),
+        ("data.model=tiny", ": data: unknown key 'model'; did you mean 'model' or 'judge.model'?"),
+        ("judge.url=http://h", ": judge: unknown key 'url' (there are: name)"),
+        (
+            "judge={name: endpoint, url: 'http://h', model: m, trials: 3}",
+            ": unknown key 'trials'; did you mean 'sweep.t",
+        ),
+    ],
+)
+def test_a_key_of_another_section_is_told(override: str, expected: str) -> None:
+    (problem,) = problems("", override)
+    assert expected in problem
+
+
 def test_a_huge_value_is_not_printed_whole() -> None:
     layers = "\n".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]" for n in range(1, 12))
     text = f"x0: &x0 [lol]\n{layers}\nseed: *x11\n"

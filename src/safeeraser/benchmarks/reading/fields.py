@@ -100,6 +100,22 @@ def any_text(data: Mapping[str, Any], key: str, spot: Spot) -> str | None:
     return None if data.get(key) is None else typed(data[key], str, spot.at(key))
 
 
+def identifier(value: Any) -> str | None:
+    """What names a record: a text, or a whole number (of a data frame, 3.0); None for all else."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    named = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return named if named.strip() else None
+
+
+def record_id(data: Mapping[str, Any], key: str, spot: Spot) -> str | None:
+    """What names a record; None where nothing does, and that is reported."""
+    found = identifier(data.get(key))
+    if found is None:
+        spot.at(key).error("type", f"expected a number or text, found {_name(data.get(key))}")
+    return found
+
+
 def typed(value: Any, kind: type[Value], spot: Spot) -> Value | None:
     """The value if it is of a kind, else None, and that is reported."""
     if isinstance(value, kind):

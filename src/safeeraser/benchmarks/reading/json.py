@@ -5,11 +5,13 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.files import LFS_POINTER
+from safeeraser.text import quoted
 
 MAX_BYTES = 128 * 2**20
 """Of a text file; one of the paper's benchmark with three long answers a question is about half of this."""
@@ -30,19 +32,19 @@ ZIP = b"PK\x03\x04"
 _NOT_TEXT = {
     LFS_POINTER: "a Git LFS pointer, not the file itself; `git lfs pull` gets it",
     ZIP: "a zip archive or a workbook, under a wrong name",
-    b"\xd0\xcf\x11\xe0": "an office file of before 2007; save it as CSV or .xlsx",
+    b"\xd0\xcf\x11\xe0": "an office file of before 2007, or one with a password; save it as CSV or .xlsx",
     b"\x1f\x8b": "compressed by gzip; unpack it",
     b"PAR1": "a Parquet file, under a wrong name",
 }
 
 
-def decoded(content: bytes, spot: Spot) -> str | None:
+def decoded(content: bytes, spot: Spot, *, nul: bool = False) -> str | None:
     """A file's text: UTF-8, UTF-16, UTF-32, or what Windows programs in Western Europe write, with a warning.
 
-    None where it is none of these, and that is reported.
+    None where it is none of these, or holds NUL and may not, and that is reported.
     """
     text = None if _is_no_text(content, spot) else _decoded(content, spot)
-    if text is not None and "\0" in text:
+    if text is not None and "\0" in text and not nul:
         at = len(_LINE_END.findall(text, 0, text.index("\0"))) + 1
         spot.error("file", f"holds NUL characters (line {at}): damaged, or no text")
         return None
@@ -98,7 +100,7 @@ def read_value(content: bytes, spot: Spot) -> Any:
     """The one value of a JSON file; None where it cannot be read, and that is reported."""
     text = decoded(content, spot)
     try:
-        return None if text is None else json.loads(text)
+        return None if text is None else _loaded(text, spot)
     except _BROKEN as error:
         spot.error("json", _explain(error))
         return None
@@ -106,11 +108,27 @@ def read_value(content: bytes, spot: Spot) -> Any:
 
 def _list(text: str, spot: Spot) -> list[tuple[int, Any]]:
     try:
-        values = json.loads(text)
+        values = _loaded(text, spot)
     except _BROKEN as error:
         values = list(_whole(text))
         spot.error("json", f"{_explain(error)}; {len(values)} whole records before that")
+    else:
+        if not values:
+            spot.warn("json", "an empty list")
     return list(enumerate(values, start=1))
+
+
+def _loaded(text: str, spot: Spot) -> Any:
+    """The value of a text; what stands twice in one object is reported, for the last alone is read."""
+
+    def put_together(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+            spot.warn("key", f"{quoted(twice)} stands twice in one object; the last is read")
+        return found
+
+    return json.loads(text, object_pairs_hook=put_together)
 
 
 def _whole(text: str) -> Iterator[Any]:
@@ -134,7 +152,8 @@ def _lines(text: str, spot: Spot) -> list[tuple[int, Any]]:
     for number, line in enumerate(_LINE_END.split(text), start=1):
         if line.strip():
             try:
-                found.append((number, json.loads(_COMMA.sub("}", line))))
+                place = spot._replace(record=f"#{number}", number=number)
+                found.append((number, _loaded(_COMMA.sub("}", line), place)))
             except _BROKEN as error:
                 broken.append((number, _explain(error)))
     if found:

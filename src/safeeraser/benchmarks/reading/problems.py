@@ -15,7 +15,7 @@ Severity = Literal["error", "warning"]
 RULES = {
     "file": "a file of the benchmark is missing, cannot be read, is too large or leads outside the folder",
     "json": "not JSON, or not UTF-8",
-    "key": "a key nobody knows; a near miss of a missing key is read as that key",
+    "key": "a key nobody knows, or one that stands twice; a near miss of a missing key is read as that key",
     "type": "a value of the wrong type",
     "missing": "a question without its answer, an answer without its question, a record without a picture",
     "empty": "an empty text; an empty answer is a warning, and the pair is read without it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,11 @@ from safeeraser.benchmarks.reading.folder import Folder, PathError
 from safeeraser.benchmarks.reading.gallery import Gallery
 from safeeraser.benchmarks.reading.hub import PART, located
 from safeeraser.benchmarks.reading.json import MAX_BYTES, read_value
-from safeeraser.benchmarks.reading.problems import Collector, Problem, Spot
+from safeeraser.benchmarks.reading.problems import Collector, Problem, Spot, errors, warnings
 from safeeraser.records import Example, Split, Stream
 from safeeraser.text import quoted, whole_text
+
+logger = logging.getLogger(__name__)
 
 PROMPTS = "prompt.json"
 """A file with refusals to train towards, `{"idk": [...]}`, that any folder may have."""
@@ -184,6 +187,13 @@ class Reading:
     def problems(self) -> list[Problem]:
         """Everything wrong that was found so far."""
         return self.collector.problems()
+
+    def told(self) -> tuple[Problem, ...]:
+        """The errors; the warnings are logged. For files that no check is made of, such as lists and labels."""
+        problems = self.problems()
+        for each in warnings(problems):
+            logger.warning("%s", each)
+        return errors(problems)
 
 
 def smallest(parts: Iterable[str]) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from safeeraser.benchmarks.benchmark import Benchmark, finish
-from safeeraser.benchmarks.reading.fields import answer, any_text, optional_text, text
+from safeeraser.benchmarks.reading.fields import answer, any_text, optional_text, record_id, text
 from safeeraser.benchmarks.reading.problems import Spot, errors
 from safeeraser.benchmarks.reading.reading import PROMPTS, Reading
 from safeeraser.benchmarks.released.rows import ANSWER_KEY, Row, read_rows
@@ -60,12 +60,13 @@ def _read_split(reading: Reading, home: str, stem: str, split: Split) -> None:
 
 def _read_row(reading: Reading, row: Row, split: Split, base: str) -> None:
     """Take the examples of a record; what is missing or wrong in it is reported at its place, and left out."""
-    optional_text(row.data, "id", row.spot)
+    if row.data.get("id") not in (None, ""):
+        record_id(row.data, "id", row.spot)
     key = row.image_key
     if row.data.get(key) is None:
         row.spot.at(key).error("missing", "missing")
     image = _picture(reading, row, key)
-    safe = _picture(reading, row, "SDImage_path") if row.data.get("SDImage_path") else None
+    safe = _picture(reading, row, "SDImage_path") if row.data.get("SDImage_path") not in (None, "") else None
     shared: dict[str, Any] = {"category": _category(row), "subset": optional_text(row.data, "subset", row.spot)}
     keyword, safe_keyword = (optional_text(row.data, key, row.spot) for key in ("keyword", "safe_keyword"))
     _note_missing_parts(row)

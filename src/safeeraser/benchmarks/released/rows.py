@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from safeeraser.benchmarks.reading.fields import Keys, adopt, typed
+from safeeraser.benchmarks.reading.fields import Keys, adopt, identifier, typed
 from safeeraser.benchmarks.reading.json import read_records
 from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.text import quoted
@@ -59,8 +59,8 @@ class Row:
     @property
     def base(self) -> str | None:
         """What its examples are named after: its id, else its picture's path without the suffix."""
-        own, image = self.data.get("id"), self.data.get(self.image_key)
-        if isinstance(own, str) and own.strip():
+        own, image = identifier(self.data.get("id")), self.data.get(self.image_key)
+        if own is not None:
             return own
         path = PurePosixPath(image if isinstance(image, str) else "")
         return path.with_suffix("").as_posix() if path.name else None

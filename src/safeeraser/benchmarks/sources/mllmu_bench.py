@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from safeeraser.benchmarks.reading.fields import answer, optional_text, text, typed
+from safeeraser.benchmarks.reading.fields import answer, optional_text, record_id, text, typed
 from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.reading import Reading, smallest
 from safeeraser.benchmarks.reading.tables import Entry, parquet_entries
@@ -53,7 +53,9 @@ def _people(reading: Reading, part: str, split: Split, stream: Stream, only: set
     ids = set()
     for file in files:
         for entry in parquet_entries(reading, f"{part}/{file}", ("ID", "Generation_Task"), _OPTIONAL):
-            person = str(entry.data["ID"])
+            person = record_id(entry.data, "ID", entry.spot)
+            if person is None:
+                continue
             ids.add(person)
             if only is None or person in only:
                 _person(reading, f"{part}/{person}", split, stream, entry)

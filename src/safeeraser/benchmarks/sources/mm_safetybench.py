@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safeeraser.benchmarks.reading.fields import text
+from safeeraser.benchmarks.reading.fields import record_id, text
 from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.reading import Reading
 from safeeraser.benchmarks.reading.tables import json_members, parquet_entries
@@ -56,8 +56,9 @@ def _table(reading: Reading, scenario: str, kind: str, file: str) -> None:
     for _, data, spot in parquet_entries(reading, file, columns):
         image = None if kind == _TEXT_ONLY else reading.embedded(data["image"], spot.at("image"))
         if image is not None or kind == _TEXT_ONLY:
-            question = text(data, "question", spot)
-            _add(reading, scenario, str(data["id"]), kind, question, image, spot, "question", spot.at("image"))
+            key, question = record_id(data, "id", spot), text(data, "question", spot)
+            if key is not None:
+                _add(reading, scenario, key, kind, question, image, spot, "question", spot.at("image"))
 
 
 def _add(

@@ -17,7 +17,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from safeeraser.benchmarks.reading.fields import text, typed
+from safeeraser.benchmarks.reading.fields import record_id, text, typed
 from safeeraser.benchmarks.reading.problems import Spot
 from safeeraser.benchmarks.reading.reading import Reading
 from safeeraser.benchmarks.reading.tables import Entry, json_members, parquet_entries
@@ -49,15 +49,13 @@ def scan(path: Path) -> Reading:
 
 def _add(reading: Reading, entry: Entry, image: Path | None, image_at: Spot) -> None:
     _, data, spot = entry
-    pid = data.get("pid")
-    if not isinstance(pid, int | str):
-        spot.at("pid").error("type", f"expected a number or text, found {quoted(pid)}")
-    elif image is not None:
+    pid = record_id(data, "pid", spot)
+    if pid is not None and image is not None:
         reading.add(
             spot,
             split=Split.VALIDATION,
             stream=Stream.DECOUPLED,
-            record=str(pid),
+            record=pid,
             pair=Stream.DECOUPLED,
             image=image,
             question=text(data, "question", spot),

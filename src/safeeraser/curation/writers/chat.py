@@ -44,12 +44,14 @@ class ChatWriter:
 
 
 def _may_be_a_list(_: int, reply: Reply) -> bool:
-    return reply.finish_reason != "length" and reply.text.strip().endswith(("]", "```"))
+    return reply.end == "stop" and reply.text.strip().endswith(("]", "```"))
 
 
 def _written(task: Task, outcome: Outcome) -> Written:
     if isinstance(outcome, Failure):
         return Unwritten(f"{outcome.kind}: {outcome.reason}")
-    if outcome.finish_reason == "length":
+    if outcome.end == "length":
         return Unwritten("the reply was cut off at writer.max_tokens")
+    if outcome.end is None:
+        return Unwritten(f"the server ended the reply with finish_reason {outcome.finish_reason!r}")
     return parse(reasoning.split(outcome.text).answer, task.count)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from safeeraser.benchmarks.reading.reading import Reading
+from safeeraser.benchmarks.reading.tables import TABLES, json_entries
 from safeeraser.errors import UserError
 from safeeraser.judges.agreement.tables import read_table
 from safeeraser.judges.base import AXES
@@ -43,7 +43,8 @@ class Labelled:
 
 
 def read_labels(path: Path) -> list[Labelled]:
-    """Read labelled answers: one JSON object a line, or a table (.csv) in which labels have columns of their own.
+    """Read labelled answers: one JSON object a line, or a table (.csv, .tsv, .xlsx) in which labels have columns of
+    their own.
 
     Needed: `stream`, `question`, `reference` (the example's answer, may be ""), `said` (the model's answer) and
     `labels`, an object of axis to 0 or 1 (axes may be left out; a row of a table without any label is passed over).
@@ -51,34 +52,28 @@ def read_labels(path: Path) -> list[Labelled]:
     `stratum_size`; other keys, such as who labelled, are left alone.
     Raises LabelError with all bad lines.
     """
-    problems: list[str] = []
+    real = path.resolve()
+    reading = Reading(real.parent, path.name)
+    problems: list[tuple[int, str]] = []
     labelled = []
-    for number, read in _rows(path):
+    for number, row in _rows(reading, real.name, table=path.suffix.lower() in TABLES):
         try:
-            labelled.append(_parse(read(), f"line {number}"))
+            labelled.append(_parse(row, f"line {number}"))
         except (KeyError, TypeError, ValueError) as error:
-            missing = isinstance(error, KeyError)
-            problems.append(f"{path}:{number}: {'no field ' if missing else ''}{error}")
+            problems.append((number, f"{'no field ' if isinstance(error, KeyError) else ''}{error}"))
+    problems += [(each.number or 0, each.message) for each in reading.told()]
     if problems:
-        raise LabelError(problems)
+        places = [(f"{path}:{number}" if number else str(path), said) for number, said in sorted(problems)]
+        raise LabelError([f"{place}: {said}" for place, said in places])
     return labelled
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Callable[[], dict[str, Any]]]]:
-    """The number of each line, and what reads it."""
-    if path.suffix == ".csv":
-        yield from ((number, partial(dict, row)) for number, row in read_table(path) if row["labels"])
-        return
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        if line.strip():
-            yield number, partial(_object, line)
-
-
-def _object(line: str) -> dict[str, Any]:
-    data = json.loads(line)
-    if not isinstance(data, dict):
-        raise TypeError(f"expected an object, found {type(data).__name__}")
-    return data
+def _rows(reading: Reading, name: str, *, table: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each row or line with its number."""
+    if table:
+        yield from (row for row in read_table(reading, name) if row[1]["labels"])
+    else:
+        yield from ((number, data) for number, data, _ in json_entries(reading, name))
 
 
 def _parse(data: dict[str, Any], name: str) -> Labelled:
@@ -92,7 +87,7 @@ def _parse(data: dict[str, Any], name: str) -> Labelled:
         answer=_text(data, "reference"),
         **{field: data.get(field) or None for field in _OPTIONAL},
     )
-    sample = int(data.get("sample") or 0)
+    sample = int(float(data.get("sample") or 0))
     generation = Generation(example_id=example.id, sample=sample, answer=_text(data, "said"), finish="stop")
     return Labelled(
         example=example,
@@ -100,7 +95,7 @@ def _parse(data: dict[str, Any], name: str) -> Labelled:
         labels=dict(_labels(data["labels"], stream)),
         model=str(data.get("model") or ""),
         stratum=str(data.get("stratum") or ""),
-        stratum_size=int(data["stratum_size"]) if data.get("stratum_size") else None,
+        stratum_size=int(float(data["stratum_size"])) if data.get("stratum_size") else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Tables (.csv) of answers to label: what a spreadsheet shows of them is text, never a formula."""
+"""Tables of answers to label: what a spreadsheet shows of them is text, never a formula."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from safeeraser.errors import UserError
+from safeeraser.benchmarks.reading.reading import Reading
+from safeeraser.benchmarks.reading.tables import file_entries
 from safeeraser.files import write_text
 from safeeraser.records import Axis
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_LONGEST_CELL = 2**26
+_NEEDED = ("stream", "question", "reference", "said")
 _NOT_ASKED = "-"  # in the column of an axis that is not judged on the stream
 
 
@@ -29,27 +30,25 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], axes: Iterable[fr
     write_text(path, text.getvalue())
 
 
-def read_table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each row with the number of its last line; `labels` holds the axes that were filled in, as they were.
+def read_table(reading: Reading, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each row with its number in a spreadsheet; `labels` holds the axes that were filled in, as they were.
 
-    Raises UserError for a table without the columns of any axis.
+    What is wrong with the table, such as no columns of any axis, is reported in `reading`.
     """
-    csv.field_size_limit(_LONGEST_CELL)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if not set(reader.fieldnames or ()) & set(Axis):
-            raise UserError(f"{path}: no columns of labels ({', '.join(Axis)})")
-        for row in reader:
-            cells = {axis.value: (row.pop(axis.value, None) or "").strip() for axis in Axis}
-            labels = {axis: _label(cell) for axis, cell in cells.items() if cell not in ("", _NOT_ASKED)}
-            yield (
-                reader.line_num,
-                {name: (cell or "").removeprefix("'") for name, cell in row.items() if name} | {"labels": labels},
-            )
+    for number, row, spot in file_entries(reading, name, _NEEDED, nul=True):
+        if number == 1 and not row.keys() & set(Axis):
+            spot.error("missing", f"no columns of labels ({', '.join(Axis)})")
+        cells = {axis.value: (row.pop(axis.value, None) or "").strip() for axis in Axis}
+        labels = {axis: _label(cell) for axis, cell in cells.items() if cell not in ("", _NOT_ASKED)}
+        yield number + 1, {key: (cell or "").removeprefix("'") for key, cell in row.items() if key} | {"labels": labels}
 
 
-def _label(cell: str) -> int | str:
-    return int(cell) if cell in ("0", "1") else cell
+def _label(cell: str) -> float | str:
+    """A number as spreadsheets and data frames write it: 1, 1.0 or 1,0."""
+    try:
+        return float(cell.replace(",", "."))
+    except ValueError:
+        return cell
 
 
 def _as_text(value: Any) -> str:

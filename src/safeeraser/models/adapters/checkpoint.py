@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from peft import PeftModel
@@ -14,7 +15,7 @@ from transformers import PreTrainedModel
 
 from safeeraser import provenance
 from safeeraser.errors import UserError, explained
-from safeeraser.files import require_new, whole_folder
+from safeeraser.files import check_fetched, require_new, whole_folder
 from safeeraser.models.adapters.card import write_card
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import detach, projector_name, save, wrap
@@ -54,13 +55,19 @@ def import_checkpoint(path: Path, loaded: LoadedModel, output: Path, *, alpha: f
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    with explained(f"{path}: not a file of tensors"):
-        content = torch.load(path, map_location="cpu", weights_only=True)
+    check_fetched(path)
+    try:
+        with explained(f"{path}: not a file of tensors"):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except UserError as error:
+        if isinstance(error.__cause__, UnpicklingError):  # torch would have it read all the same
+            raise UserError(f"{path}: not a file of tensors alone; what else a file may hold is not read") from None
+        raise
     if not isinstance(content, dict) or not content:
         raise UserError(f"{path}: a dictionary of tensors is expected, this is {type(content).__name__}")
     for name, value in content.items():
-        if not isinstance(value, Tensor):
-            raise UserError(f"{path}: {name!r} is {type(value).__name__}, not a tensor")
+        if not (isinstance(name, str) and isinstance(value, Tensor)):
+            raise UserError(f"{path}: {name!r} is {type(value).__name__}, not a tensor with a name")
     return content
 
 
