@@ -8,8 +8,8 @@ seen before. Memory is what comes on top of Python and its packages: the weights
 and AdamW's state), and the rest, which is activations, logits and kept features. Losses must agree with the reference's
 at every step, or the comparison means nothing. TRL's are another mean (see `bench.train.sft`), marked by a star.
 
-How many times as fast as a recipe a line is in later steps is said by the clock on a GPU, and by processor time on a
-CPU, which other work disturbs less.
+How many times as fast as a recipe a line is in later steps, and its share of what matrix products reach, are said by
+the clock on a GPU, and by processor time on a CPU, which other work disturbs less.
 """
 
 from __future__ import annotations
@@ -140,8 +140,12 @@ def _times(task: Task, result: dict[str, Any], base: dict[str, Any] | None) -> s
     """How many times as fast as another recipe, with pictures seen before."""
     if base is None:
         return ""
-    clock = "seconds" if task.device == "cuda" else "cpu_seconds"
-    return f"{_rate(task, _later(task, result, clock)) / _rate(task, _later(task, base, clock)):.2f}"
+    return f"{_rate(task, _own(task, result)) / _rate(task, _own(task, base)):.2f}"
+
+
+def _own(task: Task, result: dict[str, Any]) -> list[float]:
+    """What later steps took, by the clock that other work disturbs least."""
+    return _later(task, result, "seconds" if task.device == "cuda" else "cpu_seconds")
 
 
 def _later(task: Task, result: dict[str, Any], clock: str) -> list[float]:
@@ -157,7 +161,7 @@ def _rate(task: Task, seconds: list[float]) -> float:
 
 def _share(task: Task, result: dict[str, Any], peak: float) -> str:
     """The operations of the step that was counted, at the speed of the steps with pictures seen before."""
-    return f"{result['operations'] / task.rows * _rate(task, _later(task, result, 'seconds')) / peak:.0%}"
+    return f"{result['operations'] / task.rows * _rate(task, _own(task, result)) / peak:.0%}"
 
 
 if __name__ == "__main__":
