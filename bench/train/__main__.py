@@ -3,13 +3,13 @@
 Beside the reference recipe stand peers at their defaults: `open-unlearning`, which is the reference in batches of eight
 and with gradient checkpointing, and `trl`, its SFTTrainer (`--peer trl`; for methods that only make answers likelier).
 The rows are those of `pack_pictures`, where questions about one picture follow each other, in every line; in the lines
-"packed" they share the picture's tokens as well. Each line is a fresh process. Losses must agree with the reference's
-at every step, or the comparison means nothing; TRL's are another mean (see `bench.train.sft`). Memory is what comes on
-top of Python and its packages: the weights, what is trained (with its gradients and AdamW's state), and the rest, which
-is activations, logits and kept features.
+"packed" they share the picture's tokens as well. Each line is a fresh process. "Later" are the steps that show pictures
+seen before. Memory is what comes on top of Python and its packages: the weights, what is trained (with its gradients
+and AdamW's state), and the rest, which is activations, logits and kept features. Losses must agree with the reference's
+at every step, or the comparison means nothing. TRL's are another mean (see `bench.train.sft`), marked by a star.
 
-How many times as fast as a recipe a line is, with pictures seen before, is said by the clock on a GPU and by processor
-time on a CPU, which other work disturbs less.
+How many times as fast as a recipe a line is in later steps, and its share of what matrix products reach, are said by
+the clock on a GPU, and by processor time on a CPU, which other work disturbs less.
 """
 
 from __future__ import annotations
@@ -35,16 +35,7 @@ from bench.train.worker import matmul_peak
 TOLERANCE = {"float32": 1e-3, "bfloat16": 1e-1}
 
 _PEER_BATCH = 8  # the default of both
-_COLUMNS = (
-    "method",
-    "recipe",
-    "rows/s",
-    "rows/s, pictures seen before",
-    "rows/CPU s, pictures seen before",
-    "peak memory, MiB",
-    "weights + trained + rest",
-    "largest loss difference",
-)
+_COLUMNS = ("rows/s", "later rows/s", "later rows/CPU s", "peak MiB", "weights + trained + rest", "losses apart")
 
 
 class Peer(StrEnum):
@@ -92,8 +83,10 @@ def main(
     tasks += [replace(ours, batch=size, checkpointing=True) for size in checkpointed if size]
     peak = matmul_peak(device, dtype) if counted else None
     bases = ["reference", *peer]
-    table = Table(*_COLUMNS, *(f"times {each}" for each in bases), *(["share of peak"] if peak else []))
+    if peak:
+        print(f"measured peak of {dtype} matrix products: {peak / 1e12:.3g} TFLOP/s")
     for name in method:
+        table = Table(name, *_COLUMNS, *(f"x {each}" for each in bases), *(["share of peak"] if peak else []), box=None)
         results = {
             task: _run(task)
             for task in (replace(each, method=name) for each in tasks)
@@ -103,10 +96,8 @@ def main(
         for task, result in results.items():
             times = [_times(task, result, compared.get(base)) for base in bases]
             share = [_share(task, result, peak)] if peak else []
-            table.add_row(name, _label(task), *_cells(task, result, compared["reference"]), *times, *share)
-    if peak:
-        print(f"measured peak of {dtype} matrix products: {peak / 1e12:.3g} TFLOP/s")
-    Console(width=200).print(table)
+            table.add_row(_label(task), *_cells(task, result, compared["reference"]), *times, *share)
+        Console(width=200).print(table)
 
 
 def _run(task: Task) -> dict[str, Any]:
@@ -141,16 +132,20 @@ def _apart(task: Task, result: dict[str, Any], reference: dict[str, Any]) -> str
         apart = max(abs(a - b) for a, b in zip(result["losses"], reference["losses"], strict=True))
     else:
         apart = abs(result["losses"][0] - result["token_mean"])
-    which = "" if result["token_mean"] is None else " (first step, mean over tokens)"
-    return f"{apart:.1e}{which}" + ("" if apart <= TOLERANCE[task.dtype] else " TOO FAR APART")
+    star = "" if result["token_mean"] is None else "*"
+    return f"{apart:.1e}{star}" + ("" if apart <= TOLERANCE[task.dtype] else " TOO FAR APART")
 
 
 def _times(task: Task, result: dict[str, Any], base: dict[str, Any] | None) -> str:
     """How many times as fast as another recipe, with pictures seen before."""
     if base is None:
         return ""
-    clock = "seconds" if task.device == "cuda" else "cpu_seconds"
-    return f"{_rate(task, _later(task, result, clock)) / _rate(task, _later(task, base, clock)):.2f}"
+    return f"{_rate(task, _own(task, result)) / _rate(task, _own(task, base)):.2f}"
+
+
+def _own(task: Task, result: dict[str, Any]) -> list[float]:
+    """What later steps took, by the clock that other work disturbs least."""
+    return _later(task, result, "seconds" if task.device == "cuda" else "cpu_seconds")
 
 
 def _later(task: Task, result: dict[str, Any], clock: str) -> list[float]:
@@ -166,7 +161,7 @@ def _rate(task: Task, seconds: list[float]) -> float:
 
 def _share(task: Task, result: dict[str, Any], peak: float) -> str:
     """The operations of the step that was counted, at the speed of the steps with pictures seen before."""
-    return f"{result['operations'] / task.rows * _rate(task, _later(task, result, 'seconds')) / peak:.0%}"
+    return f"{result['operations'] / task.rows * _rate(task, _own(task, result)) / peak:.0%}"
 
 
 if __name__ == "__main__":
