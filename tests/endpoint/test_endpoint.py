@@ -397,6 +397,13 @@ def test_the_server_says_how_long_to_wait(asked: str, caplog: pytest.LogCaptureF
     assert f"{server.url} asks to wait" in caplog.text
 
 
+def test_an_account_that_was_closed_is_no_filter() -> None:
+    stopped = pytest.raises(UserError, match="usage policies; nothing more is sent")
+    with serving(lambda _: failed(401, "closed for violating our usage policies")) as server, stopped:
+        complete(Endpoint(settings(server, concurrency=1)), ask("a", "b"))
+    assert len(server.bodies) == 1
+
+
 def test_a_wait_of_hours_is_not_waited_for() -> None:
     """Not even by the requests that are left, once some were answered."""
     asked = pytest.raises(UserError, match=r"it asks to wait 7200 s\); nothing more is sent")

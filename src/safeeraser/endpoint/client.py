@@ -217,18 +217,18 @@ class _Sender:
         except openai.APIConnectionError as error:
             return Failure("api_error", f"no connection: {self._clean(told(error))}")
         except ServerError as error:
-            return self._permanent("an error in place of a completion", error, error.fault)
+            return self._permanent("an error in place of a completion", error)
         except (ValueError, RefusedResponseError) as error:  # a body that is not JSON, or not a completion
             return self._permanent("not a completion", error)
 
     def _failure(self, error: openai.APIStatusError) -> Failure:
         status, found, wait = f"status {error.status_code}", read(error.response.text), asked_wait(error)
         reason = f"{status}: {self._clean(found.words or error.response.reason_phrase)}"
-        if found.filtered:
+        if found.filtered and error.status_code not in _FINAL:  # an account may be closed for what it has asked
             return Failure("filtered", reason)
         if _passes(error):
             return Failure("api_error", reason)
-        if error.status_code == 400 and "temperature" in found.words:
+        if error.status_code in (400, 422) and "temperature" in found.words:
             reason += _ONE_TEMPERATURE
         if error.status_code == 404:
             reason += f" (at {error.request.url.path})"
@@ -238,12 +238,13 @@ class _Sender:
         self._server.failed(status, reason, final=final)
         return Failure("api_error", reason)
 
-    def _permanent(self, kind: str, error: Exception, found: Fault | None = None) -> Failure:
+    def _permanent(self, kind: str, error: Exception) -> Failure:
         reason = f"{kind}: {self._clean(error)}"
-        if found is not None and found.filtered:
+        found = error.fault if isinstance(error, ServerError) else Fault()
+        if found.filtered:
             return Failure("filtered", reason)
-        if found is None or not found.passing:
-            self._server.failed(kind, reason, final=found is not None and found.without_money)
+        if not found.passing:
+            self._server.failed(kind, reason, final=found.without_money)
         return Failure("api_error", reason)
 
     async def _attempt(self, request: Request, payload: dict[str, Any]) -> Outcome:
