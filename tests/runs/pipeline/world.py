@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,9 +80,18 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def untimed(found: dict[str, bytes]) -> dict[str, bytes]:
-    """Contents without the files that say how long stages took."""
-    timed = ("costs.json", "report.md", "report.json", "report.html")
-    return {name: content for name, content in found.items() if Path(name).name not in timed}
+    """Contents without how long stages took: no file of it, no section of a report; pages are named only."""
+    return {name: _untimed(Path(name).name, content) for name, content in found.items()}
+
+
+def _untimed(name: str, content: bytes) -> bytes:
+    if name in ("costs.json", "report.html"):
+        return b""
+    if name.endswith(".md"):
+        return re.sub(rb"## What it took\n.*?(?=\n## |\Z)", b"", content, flags=re.DOTALL)
+    if name == "report.json":
+        return json.dumps({key: value for key, value in json.loads(content).items() if key != "costs"}).encode()
+    return content
 
 
 def no_model(_: Path | None) -> LoadedModel:
