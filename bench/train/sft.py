@@ -1,9 +1,9 @@
 """Training by the SFTTrainer of TRL at its defaults: the same conversations, LoRA, optimiser and schedule.
 
 At its defaults it checkpoints gradients, puts eight conversations through the model at once, whatever they are, and
-keeps no logits. It knows no rows: its loss is the mean over all answer tokens of a step, where ours is a sum
-over the sets of means over answers. So only the first step's loss can be compared, and not with ours but with that
-mean, worked out with the plain model. It means something for methods that only make answers likelier.
+keeps no logits. It knows no rows: its loss is the mean over all answer tokens of a step, ours a sum over the sets of
+means over answers. So only the first step's loss can be compared, and not with ours but with that mean, worked out with
+the plain model. It means something for methods that only make answers likelier.
 """
 
 from __future__ import annotations
