@@ -29,8 +29,8 @@ def words(place: World) -> list[object]:
 
 
 def whole(run: Path) -> dict[str, object]:
-    """What a run's folder holds, without how long its training took; taken away, so that the next begins anew."""
-    found: dict[str, object] = dict(files(run))
+    """What a run's folder holds, without how long its stages took; taken away, so that the next begins anew."""
+    found: dict[str, object] = dict(world.untimed(files(run)))
     for path in run.glob("models/*/manifest.json"):
         manifest = json.loads(path.read_text())
         found[str(path.relative_to(run))] = {name: value for name, value in manifest.items() if name not in _TIMES}

@@ -212,7 +212,7 @@ def test_the_lock_of_a_dead_owner_is_taken_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("other", [False, True], ids=["equal", "different"])
 def test_answers_that_stand_twice_are_mended(finished: World, tmp_path: Path, other: bool) -> None:
     run = shutil.copytree(finished.folder / "run", tmp_path / "run")
-    before = contents(run)
+    before = untimed(contents(run))
     answers, verdicts = run / "generations" / "po.jsonl", run / "verdicts" / "po.jsonl"
     lines = answers.read_text().splitlines(keepends=True)
     twice = [line.replace('"answer": "', '"answer": "not ') if other else line for line in lines[:3]]

@@ -78,9 +78,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def untimed(found: dict[str, bytes]) -> dict[str, bytes]:
-    """Contents without the files that say how long stages took."""
-    timed = ("costs.json", "report.md", "report.json", "report.html")
-    return {name: content for name, content in found.items() if Path(name).name not in timed}
+    """Contents, but nothing of the files that say how long stages took."""
+    timed = ("costs.json", "report.md", "report.json", "report.html", "attacks.md")
+    return {name: b"" if Path(name).name in timed else content for name, content in found.items()}
 
 
 def no_model(_: Path | None) -> LoadedModel:
