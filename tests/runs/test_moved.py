@@ -21,11 +21,16 @@ def project(finished: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         shutil.copytree(getattr(finished, name), folder / name)
     words = ["run", finished.config, "methods=[vanilla]", "data.path=data", "model=model", "output=runs/one"]
     monkeypatch.chdir(folder)
-    assert ended(*words)[0] == 0
-    assert ended(*words, "data.path=./data", "model=../project/model")[0] == 0  # spelt otherwise
+    succeed(*words)
+    succeed(*words, "data.path=./data", "model=../project/model")  # spelt otherwise
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     return folder
+
+
+def succeed(*words: object) -> None:
+    code, message = ended(*words)
+    assert code == 0, message
 
 
 def commands(run: Path) -> list[list[object]]:
@@ -40,47 +45,47 @@ def commands(run: Path) -> list[list[object]]:
 @pytest.mark.parametrize("number", range(4), ids=["score", "report", "logs", "agreement"])
 def test_a_run_is_read_from_anywhere(project: Path, tmp_path: Path, number: int) -> None:
     words = commands(project / "runs" / "one")[number]
-    assert ended(*words)[0] == 0
+    succeed(*words)
     shutil.rmtree("logs", ignore_errors=True)
     Path("labels.csv").unlink(missing_ok=True)
     project.rename(tmp_path / "moved")
     words = commands(tmp_path / "moved" / "runs" / "one")[number]
-    assert ended(*words)[0] == 0
+    succeed(*words)
     shutil.rmtree("logs", ignore_errors=True)
     Path("labels.csv").unlink(missing_ok=True)
     (tmp_path / "moved" / "data").rename(tmp_path / "put")
     code, message = ended(*words)
     assert (code, "looked for data, " in message, "--data" in message) == (2, True, True)
-    assert ended(*words, "--data", tmp_path / "put")[0] == 0
+    succeed(*words, "--data", tmp_path / "put")
 
 
 def test_an_evaluation_is_a_run(finished: World, tmp_path: Path) -> None:
     adapters = finished.folder / "run" / "models"
     words = ["evaluate", "--data", finished.data, "--model", finished.model, "--output", tmp_path / "ev", "--limit", 4]
     words += ["generate.max_new_tokens=4", "generate.batch_size=8", "--adapter", adapters / "po" / "adapter"]
-    assert ended(*words)[0] == 0
+    succeed(*words)
     added = [*words, "--adapter", adapters / "po+pd" / "adapter"]
-    assert ended(*added)[0] == 0
+    succeed(*added)
     made = contents(tmp_path / "ev")
     assert {"config.yaml", "manifest.json", "metrics.json", "report.md", "report.json", "plot.png"} <= made.keys()
     straight = finished.folder / "run" / "metrics.json"
     assert json.loads((tmp_path / "ev" / "metrics.json").read_text()) == json.loads(straight.read_text())
-    assert ended(*added)[0] == 0
+    succeed(*added)
     for other in (
         ["score", tmp_path / "ev"],
         ["report", tmp_path / "ev"],
         ["logs", tmp_path / "ev", "--to", "lm-eval"],
     ):
-        assert ended(*other)[0] == 0
+        succeed(*other)
     assert {name: content for name, content in contents(tmp_path / "ev").items() if name in made} == made
     assert ended(*words, "--limit", 3)[0] == 2
 
 
 def test_an_evaluation_of_one_part_measures_that_part_alone(finished: World, tmp_path: Path) -> None:
     words = ["evaluate", "--data", finished.data, "--model", finished.model, "--output", tmp_path / "ev"]
-    assert ended(*words, "--part", "generality", "--limit", 2, "generate.max_new_tokens=2")[0] == 0
+    succeed(*words, "--part", "generality", "--limit", 2, "generate.max_new_tokens=2")
     assert {each["part"] for each in json.loads((tmp_path / "ev" / "metrics.json").read_text())} == {"generality"}
-    assert ended("score", tmp_path / "ev", "--output", tmp_path / "scores.json")[0] == 0
+    succeed("score", tmp_path / "ev", "--output", tmp_path / "scores.json")
     scored = [each for each in json.loads((tmp_path / "scores.json").read_text()) if each["n"] or each["unscored"]]
     assert {each["part"] for each in scored} == {"generality"}
 
@@ -98,8 +103,8 @@ def test_of_several_processes_the_main_one_works(
         "report": [run],
     }[command]
     before = contents(tmp_path)
-    assert ended(command, *words)[0] == 0
+    succeed(command, *words)
     assert contents(tmp_path) == before
     monkeypatch.setenv("RANK", "0")
-    assert ended(command, *words)[0] == 0
+    succeed(command, *words)
     assert contents(tmp_path).keys() > before.keys()

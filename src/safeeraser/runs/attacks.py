@@ -308,12 +308,12 @@ def _figures(asked: AttackRun, skipped: Sequence[NotRun], originals: dict[str, E
                 read = attacked.read(model, originals, read_jsonl(place.readings, Reading))
                 readings.append(Outcome(each.attack.name, point, model, read))
                 continue
-            for name, table in _columns(each.attack, place, originals, asked.judge.name):
+            for name, table in columns(each.attack, place, originals, asked.judge.name):
                 tables[each.attack.name, name][model] = table
     return [*attacked.outcomes(tables, seed=asked.seed), *readings]
 
 
-def _columns(
+def columns(
     attack: Attack, place: Place, originals: dict[str, Example], judge: str
 ) -> Iterator[tuple[str, list[Column]]]:
     """The measures of one variant on one model, under the name of each figure that it gives."""

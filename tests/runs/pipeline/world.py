@@ -80,13 +80,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def untimed(found: dict[str, bytes]) -> dict[str, bytes]:
-    """Contents without how long stages took: no file of it, no section of a report; pages are named only."""
+    """Contents without how long stages took: no file of it, and no table in reports and pages."""
     return {name: _untimed(Path(name).name, content) for name, content in found.items()}
 
 
 def _untimed(name: str, content: bytes) -> bytes:
-    if name in ("costs.json", "report.html"):
+    if name == "costs.json":
         return b""
+    if name.endswith(".html"):
+        return re.sub(rb'"costs":\s*\{.*?"note":', b"", content, flags=re.DOTALL)
     if name.endswith(".md"):
         return re.sub(rb"## What it took\n.*?(?=\n## |\Z)", b"", content, flags=re.DOTALL)
     if name == "report.json":
