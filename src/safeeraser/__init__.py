@@ -21,3 +21,7 @@ def __getattr__(name: str) -> Any:
     from safeeraser import api  # noqa: PLC0415  torch takes seconds
 
     return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

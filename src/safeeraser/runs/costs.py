@@ -1,6 +1,7 @@
 """What a run took: a clock for each stage, a file that adds up all starts, and the stages with what is known of them.
 
-The file is `costs.json` in a run's folder or in that of attacks, `<file>.costs.json` beside likelihoods.
+The file is `costs.json` in a run's folder, in that of attacks and of a sweep's trial, `<file>.costs.json` beside
+likelihoods.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from safeeraser.runs.folder import RunFolder
 SECONDS = 10.0
 """Between two writes of a clock that runs: what a kill loses at most."""
 
-JUDGING, LIKELIHOOD, ATTACKS = "judging", "likelihood", "attacks"
+JUDGING, LIKELIHOOD, ATTACKS, TRIAL = "judging", "likelihood", "attacks", "trial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,17 @@ def attacked(folder: Path) -> list[Stage]:
     return [_stage(read(RunFolder(folder).costs), ATTACKS, f"{_lines(made):,} answers")] if made else []
 
 
+def tried(root: Path, methods: Sequence[str]) -> list[Stage]:
+    """What the trials of a sweep took, a method's together, and the answers before unlearning."""
+    before = root / VANILLA
+    asked = f"{_lines([*before.glob('generations.jsonl')]):,} answers"
+    made = {name: [each for each in (root / "trials" / name).iterdir() if each.is_dir()] for name in methods}
+    return [
+        Stage(answering(VANILLA), asked, _of_trials([before])),
+        *(Stage(f"trials of {name}", f"{len(each):,} trials", _of_trials(each)) for name, each in made.items()),
+    ]
+
+
 def training(method: str) -> str:
     """The name of a method's training."""
     return f"training {method}"
@@ -115,6 +127,13 @@ def _likelihoods(folder: Path) -> list[Stage]:
     costs = [read(beside(each)).get(LIKELIHOOD) for each in made]
     whole = sum((each for each in costs if each), Cost()) if all(costs) else None
     return [Stage(LIKELIHOOD, f"{_lines(made):,} texts", whole)] if made else []
+
+
+def _of_trials(folders: Sequence[Path]) -> Cost | None:
+    """Unknown where one of them has not noted it."""
+    noted = [read(RunFolder(each).costs).get(TRIAL) for each in folders]
+    known = [each for each in noted if each is not None]
+    return sum(known, Cost()) if len(known) == len(noted) else None
 
 
 def _stage(known: dict[str, Cost], name: str, done: str) -> Stage:

@@ -95,6 +95,7 @@ def write_sweep(
     tried: Sequence[Tried],
     trials: Sequence[Mapping[str, Any]],
     *,
+    took: Sequence[costs.Stage],
     about: str,
     provenance: Mapping[str, Any],
     commands: Sequence[str],
@@ -122,6 +123,7 @@ def write_sweep(
         commands=commands,
         notes=[about],
         trials=trials,
+        costs=took,
     )
     write_text(folder / PAGE, build(f"Sweep: {folder.resolve().name}", view))
     return folder / PAGE

@@ -10,7 +10,7 @@ import json
 import shutil
 import zlib
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,10 @@ from safeeraser.metrics.objective import parts
 from safeeraser.models.load import LoadedModel
 from safeeraser.provenance import json_hash
 from safeeraser.records import VANILLA, Example, Generation, read_jsonl
-from safeeraser.runs import RunSettings, as_yaml, first_difference, load, pipeline
+from safeeraser.runs import RunSettings, as_yaml, costs, first_difference, load, pipeline
 from safeeraser.runs.choice import chosen
 from safeeraser.runs.curves import Curve
+from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.pipeline import Say
 from safeeraser.runs.results import Judged, judge_answers
@@ -251,7 +252,8 @@ class Sweep:
                 bound = objectives.find(method, settings.preset).bind(**settings.options)
                 loaded = self._loaded(None)
                 refusals = self.benchmark.refusals
-                unlearn(loaded, self.benchmark.examples, refusals, bound, settings, place / "training", curve)
+                with self._clock(place):
+                    unlearn(loaded, self.benchmark.examples, refusals, bound, settings, place / "training", curve)
             return self._measured(place, place / "training" / "adapter")
 
     def _measured(self, place: Path, adapter: Path | None) -> dict[str, float]:
@@ -260,8 +262,9 @@ class Sweep:
         if file.exists():
             kept: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
             return kept
-        generate(self._loaded(adapter), self.asked, self.settings.generate, place / _ANSWERS)
-        found = shares(self.judged(place).columns(STRICT))
+        with self._clock(place):
+            generate(self._loaded(adapter), self.asked, self.settings.generate, place / _ANSWERS)
+            found = shares(self.judged(place).columns(STRICT))
         wanted = self.settings.sweep.objective
         before = self.before or found
         missing = (set(parts(before, before)) - set(parts(found, before))) & set(wanted)
@@ -271,6 +274,9 @@ class Sweep:
         figures = {**found, "objective": value}
         write_json(file, figures)
         return figures
+
+    def _clock(self, place: Path) -> AbstractContextManager[None]:
+        return costs.clock(RunFolder(place).costs, costs.TRIAL, self.judge.spent)
 
     def _loaded(self, adapter: Path | None) -> LoadedModel:
         """The one model in memory."""

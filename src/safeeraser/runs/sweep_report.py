@@ -15,8 +15,9 @@ from optuna.visualization import matplotlib as plots
 from safeeraser import text
 from safeeraser.files import write_text
 from safeeraser.records import VANILLA
-from safeeraser.runs import pages
+from safeeraser.runs import costs, pages
 from safeeraser.runs.pages import Tried
+from safeeraser.runs.report.costs import section
 from safeeraser.runs.report.plot import save
 from safeeraser.runs.sweep import CHOICE, ERROR, STATES, Best, Sweep, ended, short
 
@@ -42,15 +43,17 @@ def rows(sweep: Sweep, found: Iterable[Best]) -> list[list[str]]:
 def write(sweep: Sweep, found: Iterable[Best]) -> Path:
     """Write report.html, and report.md with Optuna's plots beside it; the page's path."""
     every = list(found)
+    took = costs.tried(sweep.root, [each.method for each in every])
     lines = ["# Sweep", "", _about(sweep), "", *_table(rows(sweep, every)), ""]
     for each in every:
         lines += [f"## {text.markdown(each.method)}", ""]
         lines += [f"![{name}](plots/{path.name})" for name, path in _draw(sweep, each.method).items()] + [""]
-    write_text(sweep.root / "report.md", "\n".join(lines))
+    write_text(sweep.root / "report.md", "\n".join(lines) + "\n\n".join([*section(took), ""]))
     return pages.write_sweep(
         sweep.root,
         [Tried(name=VANILLA, judged=sweep.judged(sweep.vanilla)), *(_tried(sweep, each) for each in every)],
         [trial for each in every for trial in _trials(sweep, each)],
+        took=took,
         about=_about(sweep),
         provenance=sweep.provenance(),
         commands=[shlex.join(["safeeraser", "run", str(sweep.root / CHOICE)])],

@@ -217,7 +217,7 @@ def _train(
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     check_weights(folder.folder, ((name, value) for name, value in adapted.named_parameters() if value.requires_grad))
     results = _results(trainer, settings, done, time.monotonic() - start)
-    settled = materialise(adapted, weights)
+    settled = materialise(adapted, weights) if weights else {}  # ZeRO-3 gathers them in the main process alone
     on_main(lambda: folder.finish(adapted, settled, loaded.name, results, lambda place: note_base(place, base)))
 
 

@@ -195,6 +195,12 @@ def test_the_command_prints_what_was_chosen_and_writes_a_page(done: World) -> No
     shown = [each for each in page["metrics"] if (each["model"], each["name"]) == ("po", "rr")]
     assert {each["value"] for each in shown if each["part"] == "generality"} == {best.figures["rr"]}
     assert f"| po | {100 * best.figures['rr']:.1f} |" in (root / "report.md").read_text()
+    assert "| trials of po | 3 trials | " in (root / "report.md").read_text()
+    assert [each[:2] for each in page["costs"]["rows"]] == [
+        ["answers of vanilla", "12 answers"],
+        ["trials of po", "3 trials"],
+        ["all", ""],
+    ]
     assert {each.name for each in (root / "plots").iterdir()} == {
         f"po-{name}.png" for name in ("curves", "history", "slice")
     }
