@@ -73,19 +73,24 @@ def test_two_at_once_ten_times(place: World) -> None:
 
 
 def killed(arguments: list[object], run: Path, kills: int) -> None:
-    """Kill at random moments of a start's whole life, loading and report included."""
-    begin = time.monotonic()
-    assert end(start(arguments)) == 0
-    life, rng, done = time.monotonic() - begin, random.Random(0), 0
-    straight = whole(run)
+    """Kill at random moments, so soon after each start that kills go through a whole life, loading and report too."""
+    life = _ended(arguments)
+    again = _ended(arguments)
+    straight, rng, done = whole(run), random.Random(0), 0
     while done < kills:
-        code = end(start(arguments), rng.uniform(0, life))
-        done += code is None
-        if code is not None:
-            assert code == 0
+        if end(start(arguments), rng.uniform(0, 2 * (again + life / kills))) is None:
+            done += 1
+        else:
             assert whole(run) == straight
     assert end(start(arguments)) == 0
     assert whole(run) == straight
+
+
+def _ended(arguments: list[object]) -> float:
+    """How many seconds a start takes to its end."""
+    begin = time.monotonic()
+    assert end(start(arguments)) == 0
+    return time.monotonic() - begin
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import csv
 import itertools
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,20 +37,17 @@ TAGS = {"h1", "h2", "h3", "p", "ul", "li", "strong", "em", "code", "pre", "img"}
     "th",
     "td",
 }
-CPU_SECONDS = 20.0  # for any command; they take a few
 
 AXES = len(Axis)  # the last columns of a table of labels
 
 
 def command(*arguments: object) -> Result:
-    """Run a command; what it prints must have no effect on a terminal, and it must not take for ever."""
-    begin = time.process_time()
+    """Run a command; what it prints must have no effect on a terminal."""
     result = CliRunner(env={"COLUMNS": "140"}).invoke(app, [str(each) for each in arguments], prog_name="safeeraser")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert effects(result.output) == set()
     assert len(result.output) < LONGEST_SHOWN
-    assert time.process_time() - begin < CPU_SECONDS
     return result
 
 

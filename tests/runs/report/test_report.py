@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 import io
 import json
-import time
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -185,7 +184,6 @@ def test_the_choice_of_answers_does_not_look_at_them() -> None:
 
 @pytest.mark.parametrize("answer", [NASTY, "", " ", "a" * 1_000_000, "`" * 500, "|" * 500, "\\", "\ud800", "`", "a`"])
 def test_nothing_a_model_says_does_harm(tmp_path: Path, answer: str) -> None:
-    start = time.process_time()
     examples = [example("d", Stream.DECOUPLED, tmp_path / "a](x) <b>.png")]
     answers = {model: [Generation(example_id="d", sample=0, answer=answer, finish="stop")] for model in MODELS}
     metrics = [*full("vanilla", 0.1), *full("po+pd", 0.2)]
@@ -199,7 +197,6 @@ def test_nothing_a_model_says_does_harm(tmp_path: Path, answer: str) -> None:
     assert "<a " not in page
     (row,) = [line for line in page.split("<tr>") if "<code>How?</code>" in line]
     assert row.count("<td") == 5
-    assert time.process_time() - start < 20
 
 
 @given(st.text(max_size=60))
