@@ -14,7 +14,8 @@ from safeeraser.benchmarks.tools import check
 from safeeraser.curation import answers as answering
 from safeeraser.curation.estimate import estimate
 from safeeraser.curation.writers.chat import ChatWriter
-from safeeraser.endpoint import Endpoint, EndpointSettings
+from safeeraser.endpoint.client import Endpoint
+from safeeraser.endpoint.settings import EndpointSettings
 from safeeraser.errors import UserError
 from safeeraser.judges import Judge, one_by_one
 from safeeraser.judges.rules import is_refusal

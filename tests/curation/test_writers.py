@@ -9,7 +9,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from safeeraser.curation.writers.base import Task, Unwritten, parse
 from safeeraser.curation.writers.chat import ChatWriter
 from safeeraser.curation.writers.templates import Templates
-from safeeraser.endpoint import Endpoint, EndpointSettings
+from safeeraser.endpoint.client import Endpoint
+from safeeraser.endpoint.settings import EndpointSettings
 from safeeraser.judges.local import LocalChat
 from tests import tiny_random
 from tests.curation.world import picture

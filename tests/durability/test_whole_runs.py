@@ -101,4 +101,10 @@ def test_a_run_killed_twenty_times(place: World) -> None:
 @pytest.mark.slow
 def test_the_demo_killed_twenty_times(tmp_path: Path) -> None:
     output = ["--limit", 4, "--output", tmp_path / "run", "data.scale=0.01", f"data.path={tmp_path / 'data'}"]
-    killed(["demo", *output, "unlearn.steps=4", "generate.max_new_tokens=8"], tmp_path / "run", 20)
+    fewer = [
+        "methods=[vanilla,po+pd]",
+        "unlearn.steps=4",
+        "methods_settings={}",
+        "attacks=[{name: prefill, sweep: [1]}]",
+    ]
+    killed(["demo", *output, *fewer, "attack_models=[po+pd]", "generate.max_new_tokens=8"], tmp_path / "run", 20)

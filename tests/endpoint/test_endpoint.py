@@ -17,7 +17,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from safeeraser.endpoint import Endpoint, EndpointSettings, Failure, Message, Outcome, Reply, Request, Usage
+from safeeraser.endpoint.client import Endpoint
+from safeeraser.endpoint.messages import Message, Request
+from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
+from safeeraser.endpoint.settings import EndpointSettings
 from safeeraser.errors import UserError
 from tests.endpoint.fake_server import DROPPED, Answer, Body, FakeServer, completion, failed, last_text, serving
 

@@ -15,8 +15,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from safeeraser.endpoint import Endpoint, EndpointSettings, Message, Reply
-from safeeraser.endpoint import Request as Call
+from safeeraser.endpoint.client import Endpoint
+from safeeraser.endpoint.messages import Message
+from safeeraser.endpoint.messages import Request as Call
+from safeeraser.endpoint.outcomes import Reply
+from safeeraser.endpoint.settings import EndpointSettings
 from safeeraser.generation.run import generate
 from safeeraser.generation.server import generate_from_server
 from safeeraser.generation.settings import GenerateSettings

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from safeeraser.endpoint import Endpoint, EndpointSettings
+from safeeraser.endpoint.client import Endpoint
+from safeeraser.endpoint.settings import EndpointSettings
 from safeeraser.errors import UserError
 from safeeraser.generation.server import MissingAnswersError, answer_from_server, generate_from_server
 from safeeraser.generation.settings import GenerateSettings, Request

@@ -11,7 +11,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaForCausalLM
 
-from safeeraser.endpoint import Failure, Message, Reply, Request
+from safeeraser.endpoint.messages import Message, Request
+from safeeraser.endpoint.outcomes import Failure, Reply
 from safeeraser.errors import UserError
 from safeeraser.generation.engine import Continuation, continuations
 from safeeraser.judges import local

@@ -184,7 +184,8 @@ def _of_options(
 def _served(url: str | None, model: str) -> list[Subject]:
     """The one model that a server has; many attacks cannot be run on it. None without a server."""
     from safeeraser.attacks.base import Target
-    from safeeraser.endpoint import Endpoint, EndpointSettings
+    from safeeraser.endpoint.client import Endpoint
+    from safeeraser.endpoint.settings import EndpointSettings
     from safeeraser.runs.attacks import Subject
 
     if url is None:

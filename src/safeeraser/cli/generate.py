@@ -59,7 +59,8 @@ def generate(
     if server is None:
         answer(Kit.of(settings).load(adapter), examples, wanted, output)
     elif state.is_main_process:
-        from safeeraser.endpoint import Endpoint, EndpointSettings
+        from safeeraser.endpoint.client import Endpoint
+        from safeeraser.endpoint.settings import EndpointSettings
         from safeeraser.generation.server import generate_from_server
 
         place = EndpointSettings(url=server, model=_served(model, adapter), concurrency=concurrency)

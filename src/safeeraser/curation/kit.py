@@ -12,7 +12,8 @@ from safeeraser.curation.settings import BuildSettings
 from safeeraser.curation.writers.base import Writer
 from safeeraser.curation.writers.chat import ChatWriter
 from safeeraser.curation.writers.templates import Templates
-from safeeraser.endpoint import Endpoint, EndpointSettings
+from safeeraser.endpoint.client import Endpoint
+from safeeraser.endpoint.settings import EndpointSettings
 from safeeraser.errors import UserError
 from safeeraser.judges import Judge
 from safeeraser.judges.chat import Chat

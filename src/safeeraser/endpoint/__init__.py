@@ -8,11 +8,7 @@ for outcome in endpoint.complete(requests, total=len(requests), label="ask"):
         case Reply(text=text): ...
         case Failure(reason=reason): ...
 ```
+
+`client` has Endpoint, `settings` EndpointSettings, `messages` what is asked, `outcomes` what comes back. Settings need
+no HTTP client, which takes a second to import.
 """
-
-from safeeraser.endpoint.client import Endpoint
-from safeeraser.endpoint.messages import Message, Request
-from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
-from safeeraser.endpoint.settings import EndpointSettings
-
-__all__ = ["Endpoint", "EndpointSettings", "Failure", "Message", "Outcome", "Reply", "Request", "Usage"]

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from safeeraser import pixels
-from safeeraser.endpoint import Endpoint, Failure, Message, Outcome, Reply
-from safeeraser.endpoint import Request as Call
+from safeeraser.endpoint.client import Endpoint
+from safeeraser.endpoint.messages import Message
+from safeeraser.endpoint.messages import Request as Call
+from safeeraser.endpoint.outcomes import Failure, Outcome, Reply
 from safeeraser.errors import UserError
 from safeeraser.files import owned
 from safeeraser.generation.run import answer_file, meta, name_unfinished

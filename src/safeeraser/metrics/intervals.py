@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
-from scipy.stats import t as student
+from scipy.special import betaincinv, stdtrit
 
 CONFIDENCE = 0.95
 _NOTHING = 1e-15  # a variance below this is rounding
@@ -84,11 +83,11 @@ def share(found: Spread, confidence: float = CONFIDENCE) -> tuple[Floats, Floats
     varies = variance > _NOTHING
     tail = (1 + confidence) / 2
     effective = np.divide(p * (1 - p) * n / (n - 1), variance, out=np.full_like(p, m), where=varies)
-    few = student.ppf(tail, np.maximum(effective, n) - 1) / student.ppf(tail, found.degrees)
+    few = stdtrit(np.maximum(effective, n) - 1, tail) / stdtrit(found.degrees, tail)
     effective = np.where(varies, effective * few**2, m)
     yes, no = p * effective, (1 - p) * effective
-    low = np.where(yes > 0, beta.ppf(1 - tail, np.maximum(yes, 1e-12), no + 1), 0.0)
-    high = np.where(no > 0, beta.ppf(tail, yes + 1, np.maximum(no, 1e-12)), 1.0)
+    low = np.where(yes > 0, betaincinv(np.maximum(yes, 1e-12), no + 1, 1 - tail), 0.0)
+    high = np.where(no > 0, betaincinv(yes + 1, np.maximum(no, 1e-12), tail), 1.0)
     return np.minimum(low, p), np.maximum(high, p)
 
 
@@ -96,7 +95,7 @@ def mean_interval(found: Spread, confidence: float = CONFIDENCE) -> tuple[Floats
     """Student's interval of a mean of any values; the whole line from a single cluster."""
     reach = np.full_like(found.mean, np.inf)
     if found.clusters > 1 + 1e-9:
-        reach = student.ppf((1 + confidence) / 2, found.degrees) * np.sqrt(found.variance)
+        reach = stdtrit(found.degrees, (1 + confidence) / 2) * np.sqrt(found.variance)
     return found.mean - reach, found.mean + reach
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import beta
-from scipy.stats import t as student
+from scipy.special import betaincinv, stdtr, stdtrit
 
 from safeeraser.metrics.intervals import CONFIDENCE, Interval, Spread, difference, spread
 from safeeraser.metrics.score import Column
@@ -237,7 +236,7 @@ def _p_over_seeds(both: Spread) -> float:
         return 1.0
     if both.variance == 0:
         return float(2.0 ** (1 - both.clusters))
-    return float(2 * student.sf(abs(both.mean) / both.variance**0.5, both.degrees))
+    return float(2 * stdtr(both.degrees, -abs(both.mean) / both.variance**0.5))
 
 
 def _detectable(both: Spread, level: float, *, binary: bool) -> float | None:
@@ -248,11 +247,11 @@ def _detectable(both: Spread, level: float, *, binary: bool) -> float | None:
     """
     if both.clusters <= 1:
         return None
-    reach = student.ppf(1 - level / 2, both.degrees) + student.ppf(POWER, both.degrees)
+    reach = stdtrit(both.degrees, 1 - level / 2) + stdtrit(both.degrees, POWER)
     least = float(reach * both.variance**0.5)
     needed = np.ceil(1 - np.log2(level))  # pictures that all go one way: 2 x (1/2)^needed is the level
     if binary or least == 0:
         if needed > both.clusters + 1e-9:
             return None
-        least = max(least, float(beta.ppf(POWER, needed, both.clusters - needed + 1)))
+        least = max(least, float(betaincinv(needed, both.clusters - needed + 1, POWER)))
     return least if least <= 1 else None

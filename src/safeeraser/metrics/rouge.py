@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from rouge_score.scoring import fmeasure
-from rouge_score.tokenizers import DefaultTokenizer
+
+if TYPE_CHECKING:
+    from rouge_score.tokenizers import DefaultTokenizer
 
 
 def rouge_l(reference: str, answer: str) -> float | None:
@@ -46,6 +49,8 @@ def _words(text: str, stemming: bool = False) -> list[str]:
 
 @cache
 def _tokenizer(stemming: bool) -> DefaultTokenizer:
+    from rouge_score.tokenizers import DefaultTokenizer  # noqa: PLC0415  nltk takes seconds
+
     return DefaultTokenizer(stemming)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from safeeraser import pixels, provenance
 from safeeraser.attacks.base import Arena, Attack, Readings, Variant
 from safeeraser.attacks.none import NO_ATTACK
-from safeeraser.endpoint import Endpoint
+from safeeraser.endpoint.client import Endpoint
 from safeeraser.files import remove_scratch
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.filling import fill

@@ -28,7 +28,7 @@ from safeeraser.attacks.settings import AttackSettings
 from safeeraser.attacks.table import ATTACKS
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import choose
-from safeeraser.endpoint import Endpoint
+from safeeraser.endpoint.client import Endpoint
 from safeeraser.errors import UserError, unknown
 from safeeraser.files import remove_scratch, write_json
 from safeeraser.generation.settings import GenerateSettings

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from safeeraser.errors import UserError, unknown
 from safeeraser.metrics.intervals import CONFIDENCE, estimate
 from safeeraser.records import Estimate
 from safeeraser.specificity.tasks import Task
 
-_Z = float(norm.ppf((1 + CONFIDENCE) / 2))
+_Z = float(ndtri((1 + CONFIDENCE) / 2))
 _STDERR = "_stderr"  # keys of lmms-eval are metric,filter and metric_stderr,filter
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from safeeraser import reasoning
 from safeeraser.curation.writers.base import Task, Unwritten, Written, parse
-from safeeraser.endpoint import Failure, Message, Outcome, Reply, Request
+from safeeraser.endpoint.messages import Message, Request
+from safeeraser.endpoint.outcomes import Failure, Outcome, Reply
 from safeeraser.judges.chat import Chat
 
 

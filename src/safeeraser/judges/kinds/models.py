@@ -42,7 +42,7 @@ class Served(Model, ServerUse):
 
     def make(self, refusals: Sequence[str]) -> Judge:  # noqa: ARG002  they say what they are
         """The judge on the server."""
-        from safeeraser.endpoint import Endpoint
+        from safeeraser.endpoint.client import Endpoint
         from safeeraser.judges.chat import judge_with
 
         keys = EndpointSettings.model_fields.keys() & self.model_fields_set
