@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def test_manifest_and_loss_log(train: Train) -> None:
     assert manifest["steps"] == 6
     assert manifest["rows_per_second"] > 0
     assert manifest["tokens_per_step"] > 4 * 3 * 10
-    assert manifest["versions"]["torch"] == torch.__version__
+    assert manifest["versions"]["torch"] == version("torch")
     entries = log(adapter)
     assert [entry["step"] for entry in entries] == [1, 2, 3, 4, 5, 6]
     for entry in entries:
