@@ -80,16 +80,15 @@ def test_killed_at_ten_random_moments(place: World) -> None:
     ended(start_together(asked, told_of_each_other(2)))  # imports are in memory after it
     taken(place, "first")
     begin, both = time.monotonic(), start_together(asked, told_of_each_other(2))
-    while not (place.folder / ".run.owner").exists():
-        time.sleep(0.1)
+    met(place, both)
     joined = time.monotonic() - begin
     ended(both)
     life, rng, waits = time.monotonic() - begin, random.Random(0), list[float]()
     straight = taken(place, "straight")
     while len(waits) < 10:
-        victim, other = rng.sample(start_together(asked, told_of_each_other(2)), 2)
-        while not (place.folder / ".run.owner").exists() and victim.is_alive():
-            time.sleep(0.1)  # until they have met it is for the launcher to end the others
+        both = start_together(asked, told_of_each_other(2))
+        met(place, both)  # until then it is for the launcher to end the others
+        victim, other = rng.sample(both, 2)
         victim.join(rng.uniform(0, life - joined))
         alive = victim.is_alive()
         victim.kill()
@@ -105,6 +104,15 @@ def test_killed_at_ten_random_moments(place: World) -> None:
     ended(start_together(asked, told_of_each_other(2)))
     compare(taken(place, "rerun"), straight)
     print(f"{len(waits)} kills in runs of {life:.0f} s; the other ended {max(waits):.1f} s later at most")
+
+
+def met(place: World, both: Sequence[Started]) -> None:
+    """Wait until the main process has taken the folder, which it does once it has heard from the other."""
+    owner = place.folder / ".run.owner"
+    while all(process.is_alive() for process in both):
+        if owner.exists() and f"process {both[0].pid} on" in owner.read_text():
+            return  # a killed run has left its own
+        time.sleep(0.1)
 
 
 def ended(started: Sequence[Started]) -> None:
