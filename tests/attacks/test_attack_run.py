@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import safeeraser
 from safeeraser import runs as config
+from safeeraser.attacks import prefill
 from safeeraser.attacks.table import ATTACKS
 from safeeraser.cli import app
 from safeeraser.errors import UserError
@@ -71,6 +72,23 @@ def test_what_cannot_be_run_is_listed_as_not_run_and_has_no_figures(attacked: Pa
     assert {each["model"] for each in found["not_run"]} == {"vanilla", "po", "po+pd"}
     assert not [each for each in found["outcomes"] if each["attack"] == "relearn-text"]
     assert "## Not run" in (attacked / "attacks.md").read_text()
+
+
+def test_a_point_that_no_question_is_fit_for_is_not_run_and_the_others_are(
+    finished: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = prefill.first_tokens
+    monkeypatch.setattr(
+        prefill,
+        "first_tokens",
+        lambda chat, example, count: None if count == 20 else tokens(chat, example, count),  # all answers are short
+    )
+    for _ in range(2):
+        result = CliRunner().invoke(app, command(finished, tmp_path / "attacks", "--attack", "prefill=1,20"))
+        assert result.exit_code == 0, result.output
+        found = content(tmp_path / "attacks")
+        assert {(each["attack"], *each["points"]) for each in found["not_run"]} == {("prefill", "20")}
+        assert {(each["attack"], each["variant"]) for each in found["outcomes"]} == {("none", "none"), ("prefill", "1")}
 
 
 def test_no_attack_gives_the_bytes_that_generation_gives(attacked: Path, finished: World, tmp_path: Path) -> None:

@@ -74,8 +74,8 @@ class Place:
         return read_jsonl(self.generations, Generation) if self.generations.exists() else []
 
     def finished(self) -> bool:
-        """Whether every question has its answer, or all is read."""
-        return self.readings.exists() or (self.asked.exists() and len(self.answers()) == len(self.examples()))
+        """Whether there are questions and each has its answer, or all is read."""
+        return self.readings.exists() or (self.asked.exists() and 0 < len(self.examples()) == len(self.answers()))
 
 
 @dataclass(slots=True)
@@ -93,19 +93,22 @@ class Work:
 
     def carry_out(
         self, attack: Attack, points: Sequence[str], places: Mapping[tuple[str, str], Place], keep: Path | None
-    ) -> None:
+    ) -> list[str]:
         """Write the answers to each variant, or what was read in the model; those that can wait are `answer_waiting`'s.
 
-        Raises UnfitError where the attack does not fit the model.
+        Returns the points that no question can be put to. Raises UnfitError where the attack does not fit the model.
         """
         if not attack.asks:
             self.answer_waiting()
-        arena = replace(self.arena, keep=keep if processes().is_main_process else None)
+        arena, without = replace(self.arena, keep=keep if processes().is_main_process else None), list[str]()
         with closing(attack.variants(arena, points)) as variants:
             for variant in variants:
                 place = places[attack.name, variant.name]
                 if isinstance(variant, Readings):
                     on_main(partial(_write, place.readings, variant.found))
+                    continue
+                if not variant.requests:
+                    without.append(variant.name)
                     continue
                 examples = [request.example for request in variant.requests]
                 on_main(partial(_write, place.asked, examples))  # when it is there, so are the pictures
@@ -115,6 +118,7 @@ class Work:
                     self._waiting.append((variant, place))
                 else:
                     self._answer([(variant, place)], variant.settings or self.arena.settings, anew=variant.looks)
+        return without
 
     def _serve(self, endpoint: Endpoint, variant: Variant, place: Place) -> None:
         settings = variant.settings or self.arena.settings

@@ -251,12 +251,15 @@ def _attack(
         if not todo:
             continue
         say(f"{name}: {each.attack.name} ({', '.join(todo)})")
+        reason = "none of these questions is fit for it, by its protocol"
         try:
             with clock():
                 work = work or _work(asked, subject, parts, questions)
-                work.carry_out(each.attack, todo, places, each.keep)
+                without = work.carry_out(each.attack, todo, places, each.keep)
         except UnfitError as error:
-            unfit.append(NotRun(each.attack.name, tuple(todo), name, str(error)))
+            without, reason = todo, str(error)
+        if without:
+            unfit.append(NotRun(each.attack.name, tuple(without), name, reason))
             say(f"not run: {unfit[-1]}")
     if work is not None:
         with clock():
