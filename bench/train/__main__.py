@@ -94,15 +94,22 @@ def main(
         }
         compared = {task.recipe: result for task, result in results.items() if task.recipe in bases}
         for task, result in results.items():
+            if result is None:
+                table.add_row(_label(task), "failed")
+                continue
             times = [_times(task, result, compared.get(base)) for base in bases]
             share = [_share(task, result, peak)] if peak else []
             table.add_row(_label(task), *_cells(task, result, compared["reference"]), *times, *share)
         Console(width=200).print(table)
 
 
-def _run(task: Task) -> dict[str, Any]:
+def _run(task: Task) -> dict[str, Any] | None:
+    """What a recipe took; None where it failed, as one that wants more memory than there is, which says so itself."""
     command = [sys.executable, "-m", "bench.train.worker", json.dumps(asdict(task))]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        print(f"{task.method}: {_label(task)}: failed", file=sys.stderr)
+        return None
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     rate = _rate(task, _later(task, found, "seconds"))
     print(f"{task.method}: {_label(task)}: {rate:.2f} rows/s", file=sys.stderr)
@@ -114,21 +121,23 @@ def _label(task: Task) -> str:
     return ", ".join([task.recipe, f"batch {task.batch}", *ways])
 
 
-def _cells(task: Task, result: dict[str, Any], reference: dict[str, Any]) -> list[str]:
+def _cells(task: Task, result: dict[str, Any], reference: dict[str, Any] | None) -> list[str]:
     rates = (result["seconds"], _later(task, result, "seconds"), _later(task, result, "cpu_seconds"))
-    memory = result["peak_bytes"] / reference["peak_bytes"]
+    memory = f" ({result['peak_bytes'] / reference['peak_bytes']:.0%})" if reference else ""
     parts = [result["weights_bytes"], result["trained_bytes"]]
     return [
         *(f"{_rate(task, seconds):.2f}" for seconds in rates),
-        f"{result['peak_bytes'] / 2**20:.0f} ({memory:.0%})",
+        f"{result['peak_bytes'] / 2**20:.0f}{memory}",
         " + ".join(f"{size / 2**20:.0f}" for size in (*parts, result["peak_bytes"] - sum(parts))),
         _apart(task, result, reference),
     ]
 
 
-def _apart(task: Task, result: dict[str, Any], reference: dict[str, Any]) -> str:
+def _apart(task: Task, result: dict[str, Any], reference: dict[str, Any] | None) -> str:
     """From the reference's losses, or where a recipe's loss is a mean over tokens, of the first step from that mean."""
     if result["token_mean"] is None:
+        if reference is None:
+            return ""
         apart = max(abs(a - b) for a, b in zip(result["losses"], reference["losses"], strict=True))
     else:
         apart = abs(result["losses"][0] - result["token_mean"])

@@ -8,8 +8,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from safeeraser import runs
 from safeeraser.errors import UserError
 from safeeraser.runs import RunSettings
+from safeeraser.runs.distributions import distributions, with_parameters
 from safeeraser.runs.kit import names
-from safeeraser.runs.sweep import distributions, with_parameters
 from safeeraser.unlearning.settings import UnlearnSettings
 
 SPACE = """
