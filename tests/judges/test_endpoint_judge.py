@@ -28,8 +28,9 @@ from tests.endpoint.fake_server import DROPPED, Answer, Body, FakeServer, comple
 from tests.judges.asked import SAID, answers, examples, right, task, truth, verdict
 
 KEY = "sk-a-secret-that-must-not-leak"
-EXAMPLES = examples(60)
+EXAMPLES = examples(12)  # each kind of answer in each stream
 ANSWERS = answers(EXAMPLES)
+MANY = examples(60)
 
 
 @pytest.fixture(autouse=True)
@@ -56,21 +57,21 @@ def misbehaving(body: Body) -> Answer:
 
 def test_what_fails_is_unscored_and_the_next_run_repairs_it(tmp_path: Path) -> None:
     repaired, faultless = tmp_path / "repaired.jsonl", tmp_path / "faultless.jsonl"
-    cache = tmp_path / "cache.jsonl"
+    cache, said_to_many = tmp_path / "cache.jsonl", answers(MANY)
     with serving(misbehaving) as server:
-        first = judge_file(judge_at(server, timeout=0.8, cache=cache), EXAMPLES, ANSWERS, repaired)
+        first = judge_file(judge_at(server, timeout=0.8, cache=cache), MANY, said_to_many, repaired)
         verdicts = read_jsonl(repaired, Verdict)
         scored = [each for each in verdicts if each.value is not None]
-        said = {answer.example_id: answer.answer for answer in ANSWERS}
+        said = {answer.example_id: answer.answer for answer in said_to_many}
         assert all(each.value == truth(each.axis, said[each.example_id]) for each in scored)
         assert first.failures["api_error"] + first.failures["unparsed"] == len(verdicts) - len(scored) > 10
         assert all(each.failure in ("api_error", "unparsed") for each in verdicts if each.value is None)
         assert sum(first.unscored.values()) == len(verdicts) - len(scored)
         before = len(server.bodies)
         server.answer = right
-        second = judge_file(judge_at(server, cache=cache), EXAMPLES, ANSWERS, repaired)
+        second = judge_file(judge_at(server, cache=cache), MANY, said_to_many, repaired)
         assert len(server.bodies) - before == len(verdicts) - len(scored)  # the others' replies are kept
-        straight = judge_file(judge_at(server), EXAMPLES, ANSWERS, faultless)
+        straight = judge_file(judge_at(server), MANY, said_to_many, faultless)
     assert 0 < second.judged_now < 60
     assert second.failures == {}
     assert (second.scored, second.held) == (straight.scored, straight.held)
@@ -119,16 +120,16 @@ def test_what_is_the_same_for_all_answers_stands_first(tmp_path: Path) -> None:
         prompts[message["content"][:100], task(body)[0]].append(message["content"])
     assert {axis for _, axis in prompts} == set(Axis) - {Axis.PARTIAL}
     for same in prompts.values():
-        assert len(same) >= 20
+        assert len(same) >= 4
         assert len({prompt[: int(0.55 * max(map(len, same)))] for prompt in same}) == 1
 
 
 def test_too_many_failures_are_an_error_after_all_is_written(tmp_path: Path) -> None:
     with serving(lambda body: failed(500) if task(body)[0] is Axis.REFUSAL else right(body)) as server:
         tally = judge_file(judge_at(server), EXAMPLES, ANSWERS, tmp_path / "v.jsonl")
-    assert tally.failed == pytest.approx(60 / 180)  # 20 answers of each stream on 3 axes
+    assert tally.failed == pytest.approx(12 / 36)  # four answers of each stream on 3 axes
     check_failures({"v.jsonl": tally}, 0.34)
-    with pytest.raises(FailureLimitError, match=r"v\.jsonl: 60 verdicts unscored \(33\.3%: 60 api_error\)") as caught:
+    with pytest.raises(FailureLimitError, match=r"v\.jsonl: 12 verdicts unscored \(33\.3%: 12 api_error\)") as caught:
         check_failures({"v.jsonl": tally}, 0.33)
     assert caught.value.exit_code == 3
 
@@ -142,14 +143,14 @@ def test_stopped_in_the_middle_nothing_is_lost(tmp_path: Path) -> None:
 
         def stopping(asked: Sequence[Asked]) -> Iterator[list[Verdict]]:
             for number, verdicts in enumerate(made.judge(asked)):
-                if number == 25:
+                if number == 5:
                     raise KeyboardInterrupt
                 yield verdicts
 
         with pytest.raises(KeyboardInterrupt):
             judge_file(dataclasses.replace(made, opinions=stopping), EXAMPLES, ANSWERS, output)
-        assert len({each.example_id for each in read_jsonl(output, Verdict)}) == 25
-        assert judge_file(made, EXAMPLES, ANSWERS, output).judged_now == 35
+        assert len({each.example_id for each in read_jsonl(output, Verdict)}) == 5
+        assert judge_file(made, EXAMPLES, ANSWERS, output).judged_now == 7
     assert output.read_bytes() == whole.read_bytes()
 
 
@@ -166,7 +167,7 @@ def test_a_changed_answer_is_judged_anew(tmp_path: Path) -> None:
     verdicts = read_jsonl(output, Verdict)
     assert [each.answer_hash for each in verdicts if each.judge == "other@1"] == [None]
     assert {each.answer_hash for each in verdicts[1:4]} == {answer_hash("It is a cat.")}
-    assert len(verdicts) == 181
+    assert len(verdicts) == 37
 
 
 SAID_BEFORE = "something else"
@@ -192,11 +193,11 @@ def test_a_missing_picture_is_a_failure_and_never_a_pass(tmp_path: Path) -> None
 
 def test_the_cost_limit_leaves_the_rest_unscored(tmp_path: Path) -> None:
     with serving(right) as server:
-        prices = {"input_price": 1.0, "output_price": 1.0, "max_cost": 0.0025, "concurrency": 1}
+        prices = {"input_price": 1.0, "output_price": 1.0, "max_cost": 0.0012, "concurrency": 1}
         tally = judge_file(judge_at(server, **prices), EXAMPLES, ANSWERS, tmp_path / "v.jsonl")
     assert set(tally.failures) == {"cost_limit"}
-    assert 0 < sum(tally.scored.values()) < 180
-    assert len(server.bodies) * 15e-6 <= 0.0025
+    assert 0 < sum(tally.scored.values()) < 36
+    assert len(server.bodies) * 15e-6 <= 0.0012
 
 
 def test_the_version_is_of_the_model_and_of_how_it_is_asked() -> None:
@@ -258,7 +259,7 @@ def test_a_reply_to_another_axis_is_asked_for_again(tmp_path: Path) -> None:
     cache, output = tmp_path / "c.jsonl", tmp_path / "v.jsonl"
     with serving(lambda _: completion('{"reason": "x", "score": 1}')) as server:
         broken = judge_file(judge_at(server, cache=cache), EXAMPLES, ANSWERS, output)
-        assert broken.failures == {"unparsed": 140}
+        assert broken.failures == {"unparsed": 28}
         assert "score" in broken.reasons["unparsed"]
         server.answer = right
         assert judge_file(judge_at(server, cache=cache), EXAMPLES, ANSWERS, output).failures == {}
@@ -295,7 +296,7 @@ def test_what_the_servers_filter_leaves_out_is_unscored_and_told(
 ) -> None:
     with serving(lambda _: answer) as server:
         tally = judge_file(judge_at(server), EXAMPLES, ANSWERS, tmp_path / "v.jsonl")
-    assert tally.failures == {cause: 180}
+    assert tally.failures == {cause: 36}
     assert tally.reasons[cause].startswith(reason)
 
 
