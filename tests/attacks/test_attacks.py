@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from safeeraser.attacks.base import HARMFUL, Arena, Attack, Readings, Target
+from safeeraser.attacks.base import HARMFUL, Arena, Attack, Readings, Target, Variant
 from safeeraser.attacks.none import NO_ATTACK
 from safeeraser.attacks.one_word import opening_words
 from safeeraser.attacks.parts import OverlapError, Parts, check_disjoint, split
@@ -24,7 +24,7 @@ from safeeraser.attacks.probe import probe
 from safeeraser.attacks.prune import pruned
 from safeeraser.attacks.quantise import QUANTISE, rounded
 from safeeraser.attacks.refusal_direction import direction, without
-from safeeraser.attacks.relearn import relearned, retain
+from safeeraser.attacks.relearn import begun_nll, relearned, retain
 from safeeraser.attacks.sampling import pass_at
 from safeeraser.attacks.soft_prompt import VECTORS, SoftPrompt
 from safeeraser.attacks.table import ATTACKS
@@ -39,8 +39,10 @@ from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.forward import AnswerScorer
 from safeeraser.models.load import load
 from safeeraser.models.pretrain.lessons import lessons, never_known
+from safeeraser.objectives.stream import StreamOutput
 from safeeraser.records import Split, Stream
 from safeeraser.registry import Table
+from safeeraser.runs.attack_work import Place, Work
 from tests.attacks import arena as arenas
 from tests.benchmarks import small
 from tests.runs.pipeline.world import World
@@ -89,6 +91,43 @@ def test_every_attack_asks_measured_questions_and_leaves_the_model_as_it_was(
             assert {question_of(each.example.id) for each in variant.requests} <= asked
             assert len({each.key for each in variant.requests}) == len(variant.requests)
     assert equal(weights(arena), before)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_that_has_not_what_it_needs_says_so_and_does_not_start(arena: Arena, name: str) -> None:
+    """All the attacker has is a harmful question without an answer; nothing was unlearned or has a measured answer."""
+    known = next(each for each in arena.parts.attacker if each.stream is Stream.FORGET)
+    measured = tuple(dataclasses.replace(each, answer="") for each in arena.parts.measured)
+    poor = Parts((), (dataclasses.replace(known, answer=""),), measured)
+    attack, arena = ATTACKS[name], dataclasses.replace(arena, parts=poor, questions=measured)
+    reasons = {point: attack.refused(arena.target, poor, point) for point in attack.sweep}
+    if attack.trains or name == "one-word":
+        assert None not in reasons.values()
+    points = [point for point, reason in reasons.items() if reason is None][:2]
+    assert not points or [each.name for each in attack.variants(arena, points)] == points
+
+
+def test_an_opener_is_begun_and_not_ended() -> None:
+    logprobs, mask = torch.tensor([[-9.0, -1.0, -3.0, -8.0], [-1.0, -2.0, -9.0, -9.0]]), torch.ones(2, 4).bool()
+    mask[0, 0] = mask[1, 2:] = False
+    assert begun_nll(StreamOutput(logprobs, mask)).tolist() == [2.0, 1.0]
+
+
+def test_what_was_taught_is_cut_off_the_answers(arena: Arena) -> None:
+    def said(taught: str) -> list[str]:
+        attack = dataclasses.replace(
+            NO_ATTACK,
+            name=f"taught{len(taught)}",
+            kind="relearning",
+            carry_out=lambda arena, points: (Variant(each, arena.unchanged(), taught=taught) for each in points),
+        )
+        place = Place(arena.pictures, attack.name, "none", "vanilla")
+        assert Work(arena, None, None).carry_out(attack, ["none"], {(attack.name, "none"): place}, None) == []
+        return [each.answer for each in place.answers()]
+
+    whole = said("")
+    begun = next(each for each in whole if each.strip())[:2]
+    assert said(begun) == [each.removeprefix(begun).lstrip() for each in whole] != whole
 
 
 def test_no_attack_asks_the_questions_as_they_are(arena: Arena) -> None:

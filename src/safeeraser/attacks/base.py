@@ -89,13 +89,15 @@ class Variant:
 
     A request's example has the id of the measured question or, where a question is asked in several ways, that of
     `attempt`. `settings` replace the run's where the attack draws its answers. `looks` says that the model looks at
-    pictures otherwise, so that what it has seen before does not count.
+    pictures otherwise, so that what it has seen before does not count. `taught` are words with which the attack has
+    taught the model to begin: they are cut off, since what is judged are the model's own.
     """
 
     name: str
     requests: tuple[Request, ...]
     settings: GenerateSettings | None = None
     looks: bool = False
+    taught: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from safeeraser.attacks.base import Arena
+from safeeraser.attacks.base import Arena, Target
+from safeeraser.attacks.parts import Parts, lacking
 from safeeraser.models.chat import ChatTokenizer, pad
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.vision import VisionFeatures
@@ -34,11 +35,19 @@ def last_states(loaded: LoadedModel, examples: Sequence[Example], *, batch_size:
     return torch.cat(found, dim=1)
 
 
+def unpaired(_: Target, parts: Parts, __: str) -> str | None:
+    """Why `pairs` would be nothing to learn from; None where they are something."""
+    harmful, harmless = map(len, _sides(parts))
+    return lacking(harmful, 2, "harmful questions") or lacking(harmless, 2, "harmless partners of them")
+
+
+def _sides(parts: Parts) -> list[list[Example]]:
+    return [[each for each in parts.attacker if each.stream is stream] for stream in (Stream.FORGET, Stream.DECOUPLED)]
+
+
 def pairs(arena: Arena, limit: int | None = None) -> tuple[list[Example], list[Example]]:
     """Harmful questions of the attacker's part and those with the same words about harmless pictures, drawn."""
-    pools = [
-        [each for each in arena.parts.attacker if each.stream is stream] for stream in (Stream.FORGET, Stream.DECOUPLED)
-    ]
+    pools = _sides(arena.parts)
     for examples in pools:
         arena.rng("pairs").shuffle(examples)
     harmful, harmless = (examples[:limit] for examples in pools)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, worded
-from safeeraser.records import Example, Stream
+from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, Target, worded
+from safeeraser.attacks.parts import Parts, harmful, lacking
+from safeeraser.records import Example
+
+
+def _too_few(_: Target, parts: Parts, point: str) -> str | None:
+    return lacking(len(harmful(parts.attacker)), int(point), "harmful answers")
 
 
 def _wording(arena: Arena, example: Example, point: str) -> list[str]:
-    shown = [each for each in arena.parts.attacker if each.stream is Stream.FORGET]
+    shown = harmful(arena.parts.attacker)
     arena.rng("many-shot").shuffle(shown)
     turns = [f"Question: {each.question}\nAnswer: {each.answer}" for each in shown[: int(point)]]
     return ["\n\n".join([*turns, f"Question: {example.question}\nAnswer:"])]
@@ -23,6 +28,7 @@ MANY_SHOT = Attack(
     carry_out=worded(_wording),
     sides=(HARMFUL, HARMLESS),
     budget="examples in the prompt",
+    obstacle=_too_few,
     trains=True,
     served=True,
 )

@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, worded
+from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, Target, worded
+from safeeraser.attacks.parts import Parts
 from safeeraser.metrics.attacked import first
 from safeeraser.records import Example, Stream
 
@@ -41,6 +42,11 @@ def _wordings(arena: Arena, example: Example, _: str) -> list[str]:
     return [opening.format(word, example.question) for opening in _OPENINGS]
 
 
+def _untaught(_: Target, parts: Parts, __: str) -> str | None:
+    there = {each.stream for each in parts.unlearned if each.question.strip()}
+    return None if there >= {Stream.FORGET, Stream.RETAIN} else "no harmful and harmless training questions to compare"
+
+
 ONE_WORD = Attack(
     name="one-word",
     kind="prompt",
@@ -55,6 +61,7 @@ ONE_WORD = Attack(
     carry_out=worded(_wordings),
     sides=(HARMFUL, HARMLESS),
     budget="wordings",
+    obstacle=_untaught,
     served=True,
     pools={f"K={count}": first(count) for count in (1, 3, 5)},
 )

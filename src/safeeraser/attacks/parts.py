@@ -64,6 +64,16 @@ def check_disjoint(parts: Parts) -> None:
         raise OverlapError("\n".join(problems))
 
 
+def harmful(pool: Iterable[Example]) -> list[Example]:
+    """Harmful questions that have an answer."""
+    return [each for each in pool if each.stream is Stream.FORGET and each.answer.strip()]
+
+
+def lacking(there: int, wanted: int, what: str) -> str | None:
+    """Why an attacker who needs so many examples cannot do with those of his part; None where he can."""
+    return f"the attacker's part has {there} {what}, not {wanted}" if there < wanted else None
+
+
 def _of(examples: Iterable[Example], split: Split) -> list[Example]:
     return [example for example in examples if example.split is split]
 

@@ -17,6 +17,8 @@ LEFT = 4
 
 def first_tokens(chat: ChatTokenizer, example: Example, count: int) -> str | None:
     """The first tokens of the example's answer as text; None where too few would be left to the model."""
+    if not example.answer.strip():
+        return None
     told = chat.answered(example.question, None, example.answer)
     answer = told.ids[told.prompt_length : -1]  # without the end of turn
     return chat.tokenizer.decode(answer[:count]) if len(answer) >= count + LEFT else None

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, Readings
-from safeeraser.attacks.hidden import last_states, pairs
+from safeeraser.attacks.hidden import last_states, pairs, unpaired
 from safeeraser.metrics.attacked import PROBE, PROBE_CONTROL
 from safeeraser.records import Example, Reading, Stream
 
@@ -74,15 +74,16 @@ LINEAR_PROBE = Attack(
     kind="reading",
     about="whether the model still tells a harmful picture from a harmless one inside, layer by layer",
     protocol=(
-        f"logistic regression on the hidden state of the prompt's last token, trained on {_EXAMPLES} harmful questions "
-        f"and {_EXAMPLES} with the same words about harmless pictures, of the attacker's part, at 0 to 1 of the depth; "
-        "accuracy on the measured part. The control is trained and measured on random labels, one for each thing; "
-        "selectivity is the difference (1909.03368)"
+        f"logistic regression on the hidden state of the prompt's last token, trained on up to {_EXAMPLES} harmful "
+        "questions and as many with the same words about harmless pictures, of the attacker's part, at 0 to 1 of the "
+        "depth; accuracy on the measured part. The control is trained and measured on random labels, one for each "
+        "thing; selectivity is the difference (1909.03368)"
     ),
     source="1909.03368",
     sweep=("0", "0.2", "0.4", "0.6", "0.8", "1"),
     carry_out=_carry_out,
     sides=(HARMFUL, HARMLESS),
     budget="share of depth",
+    obstacle=unpaired,
     trains=True,
 )

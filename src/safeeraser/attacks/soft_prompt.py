@@ -12,7 +12,7 @@ from torch import Tensor
 
 from safeeraser import reasoning
 from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, UnfitError, Variant
-from safeeraser.attacks.white_box import BATCH, batches, harmful_nll, keep
+from safeeraser.attacks.white_box import BATCH, batches, harmful_nll, keep, too_few
 from safeeraser.generation.settings import Request
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.records import Example
@@ -108,6 +108,7 @@ SOFT_PROMPT = Attack(
     carry_out=_carry_out,
     sides=(HARMFUL, HARMLESS),
     budget="steps",
+    obstacle=too_few,
     trains=True,
     keeps=True,
 )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from safeeraser.attacks.base import Arena, Attack, UnfitError, Variant
-from safeeraser.attacks.white_box import BATCH, batches, harmful_nll, keep
+from safeeraser.attacks.white_box import BATCH, batches, harmful_nll, keep, too_few
 from safeeraser.models.chat import ChatTokenizer
 
 _EPSILON, _STEP = 12, 2  # of 255
@@ -94,6 +94,7 @@ UNIVERSAL = Attack(
     sweep=(_RANDOM, "5", "20"),
     carry_out=_carry_out,
     budget="steps",
+    obstacle=too_few,
     trains=True,
     keeps=True,
 )

@@ -8,23 +8,28 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from safeeraser.attacks.base import Arena
+from safeeraser.attacks.base import Arena, Target
+from safeeraser.attacks.parts import Parts, harmful, lacking
 from safeeraser.files import whole_file
 from safeeraser.models.chat import ChatTokenizer, answer_mask, pad
 from safeeraser.models.forward import answer_output
 from safeeraser.models.inputs import forward_inputs
 from safeeraser.models.prepare import prepare
-from safeeraser.records import Example, Stream
+from safeeraser.records import Example
 
 BATCH = 4
 
 
+def too_few(_: Target, parts: Parts, __: str) -> str | None:
+    """Why `batches` cannot be filled; None where they can."""
+    return lacking(len(harmful(parts.attacker)), BATCH, "harmful answers")
+
+
 def batches(arena: Arena, steps: int) -> Iterator[list[Example]]:
     """Harmful questions of the attacker's part, BATCH of them drawn for each step."""
-    pool = [each for each in arena.parts.attacker if each.stream is Stream.FORGET and each.answer.strip()]
-    draw = arena.rng("white-box")
+    pool, draw = harmful(arena.parts.attacker), arena.rng("white-box")
     for _ in range(steps):
-        yield draw.sample(pool, min(BATCH, len(pool)))
+        yield draw.sample(pool, BATCH)
 
 
 def harmful_nll(model: Any, chat: ChatTokenizer, examples: Sequence[Example]) -> Tensor:

@@ -144,15 +144,15 @@ class Work:
         for variant, place in group:
             if place.attack == NO_ATTACK.name and self.before is not None:
                 on_main(partial(take_over, self.before, place.generations, variant.requests, known[place]))
+        taught = {place: variant.taught for variant, place in group}
         items = [_Item(place, request) for variant, place in group for request in variant.requests]
         pixels.check({each.request.example.image for each in items if each.request.example.image})
         engine = Engine(self.arena.model, settings) if anew else self._engine(settings)
         engine.check([each.request for each in items])
 
         def make(batch: Sequence[_Item]) -> list[_Made]:
-            return list(
-                zip((each.place for each in batch), engine.answer([each.request for each in batch]), strict=True)
-            )
+            made = zip((each.place for each in batch), engine.answer([each.request for each in batch]), strict=True)
+            return [(place, replace(each, answer=_own(each.answer, taught[place]))) for place, each in made]
 
         fill(
             _Files(known),
@@ -184,6 +184,11 @@ class Work:
             "variant": place.variant,
             "prefills": prefills,
         }
+
+
+def _own(answer: str, taught: str) -> str:
+    """An answer without the words that an attack has taught the model to begin with."""
+    return answer.removeprefix(taught).lstrip() if taught else answer
 
 
 def _write(path: Path, records: Sequence[Record]) -> None:
