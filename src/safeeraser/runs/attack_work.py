@@ -104,11 +104,11 @@ class Work:
         with closing(attack.variants(arena, points)) as variants:
             for variant in variants:
                 place = places[attack.name, variant.name]
+                if not (variant.found if isinstance(variant, Readings) else variant.requests):
+                    without.append(variant.name)
+                    continue
                 if isinstance(variant, Readings):
                     on_main(partial(_write, place.readings, variant.found))
-                    continue
-                if not variant.requests:
-                    without.append(variant.name)
                     continue
                 examples = [request.example for request in variant.requests]
                 on_main(partial(_write, place.asked, examples))  # when it is there, so are the pictures
