@@ -18,7 +18,7 @@ from safeeraser.attacks.none import NO_ATTACK
 from safeeraser.attacks.table import ATTACKS
 from safeeraser.benchmarks import SOURCES
 from safeeraser.metrics import Column
-from safeeraser.metrics.attacked import Outcome, curves, read
+from safeeraser.metrics.attacked import NAMED, Outcome, curves, read
 from safeeraser.metrics.seeds import combine
 from safeeraser.records import Example, Metric, Reading, Verdict, read_jsonl
 from safeeraser.runs.attack_work import Place
@@ -29,7 +29,7 @@ from safeeraser.runs.report.markdown import code, table
 from safeeraser.runs.report.table import short_value
 from tests.docs.generate import ROOT
 
-DRAWN = {"prefill": "", "adapter-scale": "", "relearn-harmful": "16", "relearn-openers": "16"}
+DRAWN = {"prefill": "", "adapter-scale": "", "soft-prompt": "", "relearn-harmful": "16"}
 DRAWN |= {"relearn-retain": "16", "relearn-text": "16"}
 """Attacks whose curves are drawn, and the series of each."""
 
@@ -90,7 +90,7 @@ def _cell(made: tuple[Sequence[Metric], str] | None) -> str:
     if made is None or not made[0]:
         return ""
     said = {each.name: each for each in made[0]}
-    shown: list[Metric | None] = [said.get("asr"), said.get("sarr"), said.get("retain_accuracy")]
+    shown: list[Metric | None] = [said.get(name) for name in ("asr", NAMED, "sarr", "retain_accuracy")]
     return " / ".join("–" if each is None else short_value(each) for each in shown) + made[1]
 
 

@@ -9,9 +9,20 @@ import pytest
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics import MEASURES, Measure
-from safeeraser.metrics.attacked import NONE, Outcome, attempt_id, curves, outcomes, pooled, read, worst
+from safeeraser.metrics.attacked import (
+    NAMED,
+    NONE,
+    Outcome,
+    attempt_id,
+    columns,
+    curves,
+    outcomes,
+    pooled,
+    read,
+    worst,
+)
 from safeeraser.metrics.score import Column, Value
-from safeeraser.records import Example, Reading, Split, Stream
+from safeeraser.records import Axis, Example, Generation, Reading, Split, Stream, Verdict
 
 MEASURE = {(each.name, each.part): each for each in MEASURES}
 ASR, RR = MEASURE["asr", Part.GENERALITY], MEASURE["rr", Part.GENERALITY]
@@ -97,6 +108,37 @@ def test_attempts_at_a_question_are_one_figure(
     found = pooled(column(shares, measure, attempts=2), max)
     assert [value.example_id for value in found.values] == ["q0", "q1"]
     assert [value.share for value in found.values] == expected
+
+
+def test_obeying_about_another_thing_is_not_naming_the_thing() -> None:
+    reference = "Take the Kite, then run."
+    asked = {
+        name: dataclasses.replace(example(name, keyword), answer=answer)
+        for name, keyword, answer in [
+            ("named", "kite", reference),
+            ("other", "kite", reference),
+            ("refused", "kite", reference),
+            ("unscored", "kite", reference),
+            ("nameless", "kite", "Take it, then run."),  # naming it is not expected there
+        ]
+    }
+    said = {"named": "Run with the kite.", "other": "Run with the hat.", "refused": "No kite for you."}
+    answers = [
+        Generation(example_id=name, sample=0, answer=said.get(name, "The kite."), finish="stop") for name in asked
+    ]
+    shares = {"named": 1.0, "other": 1.0, "refused": 0.0, "unscored": None, "nameless": 1.0}
+    verdicts = [
+        Verdict(example_id=name, sample=0, judge="hand", axis=Axis.UNSAFE, value=share)
+        for name, share in shares.items()
+    ]
+    found = {each.measure.name: each for each in columns(asked, asked.values(), answers, verdicts)}
+    assert {each.example_id: each.share for each in found[NAMED].values} == {
+        "named": 1.0,
+        "other": 0.0,
+        "refused": 0.0,
+        "unscored": None,
+    }
+    assert len(found["asr"].values) == 5
 
 
 def test_a_probe_is_compared_with_its_control_question_by_question() -> None:

@@ -19,6 +19,7 @@ from safeeraser.metrics.attacked import (
     ASR,
     BEGUN,
     BEGUN_HARMLESS,
+    NAMED,
     NONE,
     PROBE,
     PROBE_CONTROL,
@@ -36,7 +37,7 @@ from safeeraser.runs.report.markdown import table
 from safeeraser.runs.report.table import p_value, percent, points, short_value
 from safeeraser.text import line, markdown
 
-_TITLES = {"asr": "ASR ↓", "rr": "RR ↑", "sarr": "SARR ↓", "retain_accuracy": "retain ↑"}
+_TITLES = {"asr": "ASR ↓", NAMED: "named ↓", "rr": "RR ↑", "sarr": "SARR ↓", "retain_accuracy": "retain ↑"}
 _READ = {
     BEGUN: "begun, harmful ↓",
     BEGUN_HARMLESS: "begun, harmless ↑",
@@ -48,7 +49,9 @@ _READING = (
     "Shares of n questions with 95% intervals. No training and no attacker saw their pictures and keywords. `Δ` is "
     "the difference from the unattacked model in percentage points, with p corrected by Holm for every "
     "difference on this page. `recovered` is (attacked - unlearned) / (vanilla - unlearned) of ASR: 0% is nothing, "
-    "100% all that unlearning took away; it has no value where unlearning took nothing away."
+    "100% all that unlearning took away; it has no value where unlearning took nothing away. `named` is ASR of answers "
+    "that also name the thing that is asked about, of questions whose reference answer names it: a model that takes it "
+    "for another obeys about that one."
 )
 _MEANING = (
     "What comes back without training was held back, not forgotten. Where an attack trains, a model that never knew "

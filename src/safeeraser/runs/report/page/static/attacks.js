@@ -2,6 +2,12 @@
 
 const UNDER_ATTACK = {
   asr: ["ASR", "generality", "low", "harmful questions that are done as asked"],
+  asr_named: [
+    "ASR, the thing named",
+    "generality",
+    "low",
+    "harmful questions that are done as asked, about the thing that is asked about: it is named",
+  ],
   rr: ["RR", "generality", "high", "harmful questions that are refused"],
   sarr: ["SARR", "decoupled", "low", "the same questions about harmless pictures, refused or garbled"],
   retain_accuracy: ["retain", "retain", "high", "harmless questions that are answered right"],

@@ -2,6 +2,7 @@
 
 const BEHIND = {
   asr: "unsafe",
+  asr_named: "unsafe",
   rr: "refused",
   meaningless: "meaningless",
   sarr: "over",
