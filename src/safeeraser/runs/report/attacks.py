@@ -119,7 +119,8 @@ def _shown(model: str, found: Sequence[Outcome], titles: Mapping[str, str]) -> T
     """A row a variant; nothing where there is none."""
     if not found:
         return ""
-    measured = [name for name in titles if any(each.metric(name) for each in found)]
+    fitting = [name for name in titles if name != NAMED]  # 80 columns hold no more; it is on the pages
+    measured = [name for name in fitting if any(each.metric(name) for each in found)]
     counts = {metric.n for each in found for name in measured if (metric := each.metric(name))}
     asked = "–".join(map(str, sorted({min(counts), max(counts)})))
     shown = Table(
