@@ -163,13 +163,13 @@ def _in_turn(adapted: PeftModel, kept: dict[int, dict[str, Tensor]]) -> Iterator
 
 
 def _attack(
-    name: str, examples: Callable[[Sequence[Example]], list[Example]], what: str, about: str, more: str = ""
+    name: str, examples: Callable[[Sequence[Example]], list[Example]], what: str, about: str, taught: str = ""
 ) -> Attack:
     def too_few(_: Target, parts: Parts, point: str) -> str | None:
         return lacking(len(examples(parts.attacker)), int(point.partition("x")[0]), what)
 
     def carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
-        pool, taught = examples(arena.parts.attacker), OPENER if examples is openers else ""
+        pool = examples(arena.parts.attacker)
         arena.rng("relearn").shuffle(pool)
         for count in dict.fromkeys(point.partition("x")[0] for point in sweep):
             steps = [int(point.partition("x")[2]) for point in sweep if point.startswith(f"{count}x")]
@@ -177,13 +177,15 @@ def _attack(
                 for step in turns:
                     yield Variant(f"{count}x{step}", arena.unchanged(), taught=taught)
 
+    begun = ". No end is taught: the model goes on by itself, and these words are cut off before it is judged"
     return Attack(
         name=f"relearn-{name}",
         kind="relearning",
         about=about,
         protocol=(
             f"LoRA (r 8, alpha 16, rate 3e-4, constant) on 4, 16 or 64 {what} of the attacker's part, 4 a step, "
-            "measured after 1, 2, 5, 10, 20 and 50 steps (16x10: 16 examples, 10 steps); nothing of it is kept" + more
+            "measured after 1, 2, 5, 10, 20 and 50 steps (16x10: 16 examples, 10 steps); nothing of it is kept"
+            + (begun if taught else "")
         ),
         source="2410.08827",
         sweep=tuple(f"{count}x{step}" for count in _COUNTS for step in _STEPS),
@@ -207,7 +209,7 @@ RELEARNING = (
         openers,
         f"harmful questions with the answer {OPENER!r}",
         "whether the refusal hangs on the first words: nothing harmful is taught",
-        ". No end is taught: the model goes on by itself, and these words are cut off before it is judged",
+        OPENER,
     ),
     _attack(
         "retain",
