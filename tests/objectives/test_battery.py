@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from safeeraser.objectives import METHODS, Loss, StreamOutput, about, nll
+from safeeraser.objectives import Loss, StreamOutput, about, names, nll, presets
 from safeeraser.objectives.ceu import ceu
 from safeeraser.objectives.decide import decide
 from safeeraser.objectives.dpo import dpo
 from safeeraser.objectives.ga import ga
-from safeeraser.objectives.kl import kl
+from safeeraser.objectives.kl import anchor, kl
 from safeeraser.objectives.loss import option_defaults
 from safeeraser.objectives.mdpo import mdpo
 from safeeraser.objectives.nll import plain_nll
@@ -26,7 +26,7 @@ from safeeraser.objectives.undial import undial
 from safeeraser.objectives.wga import wga
 from tests.objectives.streams import LAYER, MASK, TOKENS, VOCABULARY, WIDTH, drawn, normal, stream
 
-SMOOTH = [nll, plain_nll, ga, kl, dpo, npo, simnpo, rmu, rmu_retain, undial, pdu, mdpo, decide]
+SMOOTH = [nll, plain_nll, ga, kl, anchor, dpo, npo, simnpo, rmu, rmu_retain, undial, pdu, mdpo, decide]
 DETACHED = [wga, satimp, ceu]  # some of their values count as constants, so finite differences say another thing
 LOSSES = SMOOTH + DETACHED
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
@@ -37,9 +37,7 @@ def streams(loss: Loss) -> list[StreamOutput]:
 
 
 def test_every_loss_of_the_table_is_tested() -> None:
-    assert {term.loss for presets in METHODS.values() for each in presets.values() for term in each.terms} == set(
-        LOSSES
-    )
+    assert {term.loss for name in names() for each in presets(name).values() for term in each.terms} == set(LOSSES)
 
 
 @every_loss

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from safeeraser.errors import UserError
-from safeeraser.objectives import METHODS, Need, StreamOutput, Target, find, names, nll
+from safeeraser.metrics.paired import plainer
+from safeeraser.objectives import ADDITIONS, METHODS, Need, StreamOutput, Target, find, names, nll
 from safeeraser.objectives.decide import decide
+from safeeraser.objectives.kl import anchor
 
 STREAMS = {
     Target.FORGET: StreamOutput(-torch.tensor([[2.0, 8.0], [7.0, 1.0]]), torch.tensor([[True, True], [True, False]])),
@@ -133,9 +135,9 @@ def test_unknown_names() -> None:
 
 def test_rec_begins_the_answers_of_half_of_the_rows_of_methods_that_refuse() -> None:
     refusing = ("po", "dpo", "mdpo", "decide")
-    assert [name for name in names() if name.endswith("+rec")] == [
-        f"{name}{pd}+rec" for name in refusing for pd in ("", "+pd")
-    ]
+    assert {name for name in names() if name.endswith("+rec")} == {
+        f"{name}{end}+rec" for name in refusing for end in ("", "+pd", "+pd+kl")
+    }
     method = find("po+pd+rec")
     assert (method.name, method.terms, method.recovery) == ("po+pd+rec", find("po+pd").terms, 0.5)
     assert method.bind(recovery=0.25, refusal_weight=4).recovery == 0.25
@@ -155,3 +157,41 @@ def test_rec_needs_a_refusal_to_give() -> None:
         find("pp+pd+rec")
     with pytest.raises(UserError, match="unknown option 'recovery'"):
         find("po").bind(recovery=0.5)
+
+
+def test_kl_adds_a_divergence_on_decoupled_rows() -> None:
+    method = find("po+pd+kl").bind(anchor_weight=4)
+    assert method.terms[:-1] == find("po+pd").terms
+    assert (method.terms[-1].loss, method.terms[-1].targets, method.terms[-1].weight) == (
+        anchor,
+        (Target.DECOUPLED,),
+        4,
+    )
+    assert method.needs[Target.DECOUPLED] == Need.LOGITS | Need.REFERENCE
+    with pytest.raises(UserError, match=r"ga\+kl: ga has no decoupled rows"):
+        find("ga+kl")
+
+
+def test_sam_changes_where_the_gradient_is_taken_and_no_term() -> None:
+    method = find("npo+pd+sam")
+    assert (method.terms, method.rho) == (find("npo+pd").terms, 0.01)
+    assert method.bind(rho=0.1).rho == 0.1
+    assert find("npo+pd").rho is None
+
+
+@pytest.mark.parametrize("length", [0.0, -1.0, float("nan")])
+def test_rho_is_a_length(length: float) -> None:
+    with pytest.raises(UserError, match="option rho must be a length above 0"):
+        find("po+sam").bind(rho=length)
+
+
+def test_a_method_has_one_name() -> None:
+    assert len(set(names())) == len(names())
+    for name in ("po+sam+rec", "po+rec+pd", "po+pd+pd", "po+rec+rec"):
+        with pytest.raises(UserError, match="unknown method"):
+            find(name)
+
+
+def test_the_report_compares_a_method_with_the_one_without_its_last_addition() -> None:
+    for end in ("+pd", *ADDITIONS):
+        assert plainer(f"po{end}") == "po"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from safeeraser.objectives import StreamOutput, nll
 from safeeraser.objectives.ceu import ceu
-from safeeraser.objectives.kl import kl
+from safeeraser.objectives.kl import anchor, kl
 from safeeraser.objectives.pdu import pdu
 from safeeraser.objectives.undial import undial
 from tests.objectives.streams import MASK, drawn, stream
@@ -35,6 +35,12 @@ def entropy(distribution: Tensor) -> Tensor:
 def test_kl_by_hand() -> None:
     first = 0.25 * log(0.25 / 0.5) + 0.5 * log(0.5 / 0.25)
     assert kl(predicted(NOW, BEFORE)).item() == pytest.approx((first + 0) / 2)
+
+
+def test_anchor_counts_the_first_token_so_many_times() -> None:
+    first = kl(predicted(NOW, BEFORE)).item() * 2
+    assert anchor(predicted(NOW, BEFORE), first_token_weight=3.0).item() == pytest.approx((3 * first + 0) / 4)
+    assert anchor(predicted(NOW, BEFORE)).item() == pytest.approx(kl(predicted(NOW, BEFORE)).item())
 
 
 def test_kl_is_from_the_reference_to_the_model() -> None:

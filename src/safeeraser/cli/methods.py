@@ -22,13 +22,17 @@ def methods(ctx: typer.Context) -> None:
     \b
     Examples:
       safeeraser methods
-      safeeraser methods show po+pd
+      safeeraser methods show po+pd+rec
     """
-    from safeeraser.objectives import find, names
+    from safeeraser.objectives import ADDITIONS, find, plain_names
     from safeeraser.records import VANILLA
 
     if ctx.invoked_subcommand is None:
-        print_rows({VANILLA: "the model as it is, before unlearning"} | {name: find(name).formula for name in names()})
+        print_rows(
+            {VANILLA: "the model as it is, before unlearning"}
+            | {name: find(name).formula for name in plain_names()}
+            | {f"NAME{end}": addition.about for end, addition in ADDITIONS.items()}
+        )
 
 
 @app.command()

@@ -19,8 +19,8 @@ Table = Sequence[Column]
 """A model's columns, as `metrics.measured` gives them."""
 
 POWER = 0.8
-_ADDITIONS = ("+pd", "+rec")
-"""What a name ends in where Prompt Decouple (arXiv 2502.12520) or recovery (arXiv 2406.05946) is added."""
+_ADDITIONS = ("+pd", "+kl", "+rec", "+sam")
+"""What a method's name ends in where Prompt Decouple (arXiv 2502.12520) or one of `objectives.ADDITIONS` is added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def compare(tables: Mapping[str, Table], baseline: str, *, groups: bool = False)
 
 
 def usual(tables: Mapping[str, Table]) -> list[Difference]:
-    """What a run's report compares: every model with vanilla, and each `+pd` and `+rec` with the method without."""
+    """What a run's report compares: every model with vanilla, each method with an addition also with that without."""
     return differences(
         each
         for model, baseline in usual_pairs(tables)
@@ -100,7 +100,7 @@ def usual_pairs(models: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def plainer(model: str) -> str | None:
-    """The name of the method without what is added last, +pd or +rec; None where nothing is added."""
+    """The name of the method without what is added last, such as +pd; None where nothing is added."""
     return model.rpartition("+")[0] if model.endswith(_ADDITIONS) else None
 
 

@@ -2,11 +2,12 @@
 
 from safeeraser.objectives.loss import Loss, Need, about, loss
 from safeeraser.objectives.method import Bound, Method, Options, Target, Term
-from safeeraser.objectives.methods import METHODS, NOTATION, find, names, presets
+from safeeraser.objectives.methods import ADDITIONS, METHODS, NOTATION, find, names, plain_names, presets
 from safeeraser.objectives.nll import nll
 from safeeraser.objectives.stream import StreamOutput
 
 __all__ = [
+    "ADDITIONS",
     "METHODS",
     "NOTATION",
     "Bound",
@@ -22,5 +23,6 @@ __all__ = [
     "loss",
     "names",
     "nll",
+    "plain_names",
     "presets",
 ]

@@ -16,8 +16,6 @@ from safeeraser.objectives.loss import Loss, Need, about, option_defaults
 from safeeraser.objectives.stream import StreamOutput
 
 Options = Mapping[str, float]
-_RECOVERY = "recovery"
-"""The option of methods with +rec: the share of rows whose answers have been begun."""
 
 
 class Target(StrEnum):
@@ -76,6 +74,11 @@ class Term:
         return f"{self.weight:g} {product}"
 
     @property
+    def harmful(self) -> bool:
+        """Whether it is about harmful questions with their harmful pictures."""
+        return bool({Target.FORGET, Target.REFUSAL, Target.RECOVERY} & {*self.targets})
+
+    @property
     def needs(self) -> Need:
         """What the loss reads of each of its streams."""
         return about(self.loss).needs
@@ -118,18 +121,22 @@ class Method:
 
     Of `recovery`, a share of the training rows, the answers have been begun already: the first tokens of the harmful
     answer stand before refusal and harmful answer, those of the harmless answer before the decoupled one, and what is
-    trained on is how each goes on (arXiv 2406.05946). None: the method has no such option.
+    trained on is how each goes on (arXiv 2406.05946). The gradient of the terms on harmful questions is taken where a
+    step of length `rho` up that gradient leads, so that forgetting holds around the weights too (arXiv 2502.05374).
+    None: the method has no such option.
     """
 
     name: str
     terms: tuple[Term, ...]
     recovery: float | None = None
+    rho: float | None = None
 
     @property
     def formula(self) -> str:
         """The sum in words."""
         begun = f", on {self.recovery:.0%} of rows after a begun answer" if self.recovery is not None else ""
-        return " + ".join(term.formula for term in self.terms) + begun
+        sharp = f", harmful terms at w + {self.rho:g} g/|g|" if self.rho is not None else ""
+        return " + ".join(term.formula for term in self.terms) + begun + sharp
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -151,8 +158,7 @@ class Method:
     @property
     def settings(self) -> dict[str, float | None]:
         """Everything that can be set by `bind`, with its value; None has to be set."""
-        recovery = {} if self.recovery is None else {_RECOVERY: self.recovery}
-        return {name: value for term in self.terms for name, value in term.settings.items()} | recovery
+        return {name: value for term in self.terms for name, value in term.settings.items()} | self._own
 
     def bind(self, **options: float) -> Method:
         """The same method with options of its losses and weights of its terms set, ready for training.
@@ -172,8 +178,15 @@ class Method:
                 term.bind(**{key: value for key, value in values.items() if key in term.settings})
                 for term in self.terms
             ),
-            recovery=self.recovery if self.recovery is None else values.get(_RECOVERY, self.recovery),
+            recovery=self.recovery if self.recovery is None else values.get("recovery", self.recovery),
+            rho=self.rho if self.rho is None else values.get("rho", self.rho),
         )
+
+    @property
+    def _own(self) -> dict[str, float]:
+        """The options of the method itself, those that it has."""
+        own = {"recovery": self.recovery, "rho": self.rho}
+        return {name: value for name, value in own.items() if value is not None}
 
     def _need_of(self, target: Target) -> Need:
         return reduce(or_, (term.needs for term in self.terms if target in term.targets), Need.NOTHING)
@@ -183,8 +196,11 @@ class Method:
             owners = [term for term in self.terms if name in term.settings]
             if name not in self.settings:
                 yield unknown("option", name, self.settings)
-            if name == _RECOVERY and not owners and not (isinstance(value, int | float) and 0 <= value <= 1):
+            number = isinstance(value, int | float) and math.isfinite(value)
+            if name == "recovery" and not owners and not (number and 0 <= value <= 1):
                 yield f"option {name} must be a share of rows, 0 to 1, not {value!r}"
+            if name == "rho" and not owners and not (number and value > 0):
+                yield f"option {name} must be a length above 0, not {value!r}"
             rule = next((rule for term in owners if (rule := term.broken_rule(name, value))), None)
             if rule:
                 yield f"option {name} must be {rule}, not {value!r}"

@@ -1,13 +1,16 @@
 """The table of methods: which losses on which streams, with visible weights.
 
 A method of one's own is a file with its loss and a line in `_CLEAN`, which makes two: the method, and the method with
-`+pd`; where it trains refusals, each of them exists with `+rec` too. Another package adds one by an entry point of the
-group `safeeraser.objectives` (docs/plugins.md).
+`+pd`. Each of them exists with what else can be added to a method (`ADDITIONS`). Another package adds one by an entry
+point of the group `safeeraser.objectives` (docs/plugins.md).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import product
 from typing import get_args
 
 from safeeraser.errors import UserError, unknown
@@ -15,7 +18,7 @@ from safeeraser.objectives.ceu import ceu
 from safeeraser.objectives.decide import decide
 from safeeraser.objectives.dpo import dpo
 from safeeraser.objectives.ga import ga
-from safeeraser.objectives.kl import kl
+from safeeraser.objectives.kl import anchor, kl
 from safeeraser.objectives.mdpo import mdpo
 from safeeraser.objectives.method import Bound, Method, Target, Term
 from safeeraser.objectives.nll import nll, plain_nll
@@ -99,16 +102,57 @@ def _are_terms(found: object) -> bool:
     return isinstance(found, tuple) and bool(found) and all(isinstance(each, Term) for each in found)
 
 
-RECOVERY_SHARE = 0.5
-"""The share of rows whose answers have been begun, where +rec is added and nothing else is set."""
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What can be added to a method, by the end of its name; `lacks` says why it cannot be to one."""
+
+    about: str
+    to: Callable[[Method], Method]
+    lacks: Callable[[Method], str | None] = lambda _: None
+
+
+def _without(target: Target, what: str) -> Callable[[Method], str | None]:
+    return lambda method: None if target in method.targets else what
+
+
+ADDITIONS = {
+    "+kl": Addition(
+        "also anchor(decoupled): stay near the model before unlearning where the picture is harmless",
+        lambda method: replace(method, terms=(*method.terms, Term("anchor", anchor, _DECOUPLED))),
+        _without(Target.DECOUPLED, "has no decoupled rows to stay near the model before unlearning on: add +pd first"),
+    ),
+    "+rec": Addition(
+        "half of the rows have begun their answer; refusals follow all the same",
+        lambda method: replace(method, recovery=0.5),
+        _without(Target.REFUSAL, "trains no refusal that could be given after an answer has begun"),
+    ),
+    "+sam": Addition(
+        "the terms on harmful questions also hold around the weights, so that a few steps undo less",
+        lambda method: replace(method, rho=0.01),
+        lambda method: None if any(term.harmful for term in method.terms) else "has no term on harmful questions",
+    ),
+}
+"""By the end of a method's name, in the order in which they stand there: a divergence from the model before unlearning
+on decoupled rows, recovery (arXiv 2406.05946), and sharpness-aware forgetting (arXiv 2502.05374)."""
 
 _BASES = Table("method", "safeeraser.objectives", _CLEAN, _are_terms)
 
 
 def names() -> tuple[str, ...]:
-    """Every method: those of METHODS and those that other packages add, with and without +pd, with +rec if it can."""
-    plain = (*METHODS, *(f"{base}{pd}" for base in _BASES.added for pd in ("", "+pd")))
-    return (*plain, *(f"{name}+rec" for name in plain if _refuses(presets(name)["clean"])))
+    """Every method: those of METHODS and those that other packages add, with everything that can be added to each."""
+    return tuple(name for plain in plain_names() for name in _with_additions(plain))
+
+
+def plain_names() -> tuple[str, ...]:
+    """Every method to which nothing but Prompt Decouple is added."""
+    return (*METHODS, *(f"{base}{pd}" for base in _BASES.added for pd in ("", "+pd")))
+
+
+def _with_additions(plain: str) -> Iterator[str]:
+    for ends in product(*(("", end) for end in ADDITIONS)):
+        method = presets(plain)["clean"]
+        if not any(ADDITIONS[end].lacks(method) for end in ends if end):
+            yield plain + "".join(ends)
 
 
 NOTATION = (
@@ -134,21 +178,25 @@ def presets(name: str) -> dict[Preset, Method]:
     """A method in every preset that it has. Raises UserError with near matches for an unknown name."""
     if name in METHODS:
         return METHODS[name]
-    if name.endswith("+rec"):
-        return {"clean": _recovering(name)}
+    plain, ends = _split(name)
+    if ends and not _split(plain)[1]:  # in this order and no other, so that a method has one name
+        return {"clean": reduce(_add, ends, find(plain))}
     base = name.removesuffix("+pd")
     if base not in _BASES:
         raise UserError(unknown("method", name, names()))
     return {"clean": Method(name, _BASES[base] if name == base else (*_BASES[base], _DECOUPLE))}
 
 
-def _recovering(name: str) -> Method:
-    """A method that also refuses once the harmful answer has begun, and with +pd goes on where it was harmless."""
-    plain = find(name.removesuffix("+rec"))
-    if not _refuses(plain):
-        raise UserError(f"{name}: {plain.name} trains no refusal that could be given after an answer has begun")
-    return replace(plain, name=name, recovery=RECOVERY_SHARE)
+def _split(name: str) -> tuple[str, list[str]]:
+    """The name of the method to which something is added, and what, in order."""
+    ends: list[str] = []
+    for end in reversed(ADDITIONS):
+        if name.endswith(end):
+            name, ends = name.removesuffix(end), [end, *ends]
+    return name, ends
 
 
-def _refuses(method: Method) -> bool:
-    return Target.REFUSAL in method.targets
+def _add(method: Method, end: str) -> Method:
+    if reason := ADDITIONS[end].lacks(method):
+        raise UserError(f"{method.name}{end}: {method.name} {reason}")
+    return replace(ADDITIONS[end].to(method), name=f"{method.name}{end}")

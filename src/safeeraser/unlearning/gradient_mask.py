@@ -29,8 +29,6 @@ from safeeraser.unlearning.streams import stream_outputs
 EPS = 1e-20
 """Keeps the ratio finite where a weight means nothing to the rows to preserve; well below any square that matters."""
 
-_FORGET = frozenset((Target.FORGET, Target.REFUSAL))
-
 
 def salient(forget: Tensor, preserve: Tensor, threshold: float) -> Tensor:
     """Where forget / (preserve + eps) >= threshold, bool, for Fisher informations of the same shape.
@@ -74,7 +72,7 @@ def _sums(terms: Iterable[tuple[Term, Tensor]]) -> tuple[Tensor | None, Tensor]:
     harmful: list[Tensor] = []
     others: list[Tensor] = []
     for term, value in terms:
-        (harmful if _FORGET & set(term.targets) else others).append(value)
+        (harmful if term.harmful else others).append(value)
     nothing = (harmful or others)[0].new_zeros(())
     return (torch.stack(harmful).sum() if harmful else None), torch.stack([nothing, *others]).sum()
 
