@@ -32,7 +32,7 @@ PRESETS = [
     pytest.param(name, preset, marks=[] if (name, preset) in QUICK else pytest.mark.slow)
     for name, presets in METHODS.items()
     for preset in presets
-]
+] + [("po+pd+sam", "clean")]
 
 
 @pytest.fixture(scope="module")

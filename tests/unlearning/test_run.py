@@ -233,3 +233,5 @@ def test_out_of_memory_says_what_to_try(train: Train, monkeypatch: pytest.Monkey
     monkeypatch.setattr(UnlearnTrainer, "training_step", fail)
     with pytest.raises(UserError, match="batch_size 4: batch_size=2 accumulation=6 makes the same steps, and gradient"):
         train(SETTINGS.changed(batch_size=4, accumulation=3))
+    with pytest.raises(UserError, match="batch_size 4: gradient_checkpointing=true"):
+        train(SETTINGS.changed(batch_size=4), method="po+sam")

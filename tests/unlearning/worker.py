@@ -32,6 +32,10 @@ RUNS = {
             "pack_pictures": True,
         },
     ),
+    "sam": (  # at times a process's retain row has no picture, and leaves the projector out
+        "po+sam",
+        {"lora_dropout": 0.0, "projector": "full", "batch_size": 2, "learning_rate": 1e-3, "options": {"rho": 0.5}},
+    ),
     "rmu": ("rmu", {"lora_dropout": 0.0, "options": {"layer": 0}, "pack_pictures": True}),
     "pdu": (
         "pdu+pd",

@@ -121,6 +121,8 @@ def check(
     method = _bound(method, settings)
     if settings.stop_forget_nll is not None and Target.FORGET not in method.targets:
         raise UserError(f"{method.name} has no term on the harmful answers: stop_forget_nll has nothing to watch")
+    if method.rho is not None and weights_are_sharded():
+        raise UserError(f"{method.name} needs whole weights in every process: use DDP, or a method without +sam")
     settings.share(processes().num_processes)
     check_trackers(settings.report_to)
     pixels.check(each.image for each in examples if each.image)
@@ -213,7 +215,7 @@ def _train(
         except RuntimeError as error:  # torch.OutOfMemoryError is one
             if not should_reduce_batch_size(error):
                 raise
-            raise UserError(_out_of_memory(settings)) from error
+            raise UserError(_out_of_memory(method, settings)) from error
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     check_weights(folder.folder, ((name, value) for name, value in adapted.named_parameters() if value.requires_grad))
     results = _results(trainer, settings, done, time.monotonic() - start)
@@ -241,9 +243,10 @@ def _tell_what_is_kept(step: int, folder: Output) -> None:
         logger.warning("stopped after step %d; %s", step, f"kept is step {kept}" if kept else "no checkpoint yet")
 
 
-def _out_of_memory(settings: UnlearnSettings) -> str:
+def _out_of_memory(method: Method, settings: UnlearnSettings) -> str:
     half, twice = settings.batch_size // 2, settings.accumulation * 2
-    smaller = "" if settings.batch_size % 2 else f"batch_size={half} accumulation={twice} makes the same steps, and "
+    same = not settings.batch_size % 2 and method.rho is None  # +sam goes uphill for each forward pass anew
+    smaller = f"batch_size={half} accumulation={twice} makes the same steps, and " if same else ""
     return (
         f"out of memory with batch_size {settings.batch_size}: {smaller}gradient_checkpointing=true takes less memory "
         "and more time; name a new folder for other settings"
@@ -331,6 +334,7 @@ def _inputs(
         "method": method.name,
         "terms": terms,
         **({"recovery": method.recovery} if method.recovery else {}),
+        **({"rho": method.rho} if method.rho is not None else {}),
         "settings": settings.results(),
         **loaded.identity,
         "data": provenance.json_hash([data, list(refusals)]),

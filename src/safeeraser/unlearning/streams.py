@@ -138,7 +138,7 @@ def reference_outputs(
     model.eval()
     try:
         with torch.no_grad(), extract_model_from_parallel(model).disable_adapter():
-            seen = batch if weights_are_sharded() else _only(batch, targets)
+            seen = batch if weights_are_sharded() else only(batch, targets)
             outputs = stream_outputs(model, seen, vision, needs, layers)
             return {target: outputs[target] for target in targets}
     finally:
@@ -168,11 +168,12 @@ def _layer_outputs(model: nn.Module, layers: Collection[int]) -> Iterator[dict[i
             hook.remove()
 
 
-def _only(batch: dict[str, Any], targets: list[Target]) -> dict[str, Any]:
+def only(batch: dict[str, Any], targets: Collection[Target]) -> dict[str, Any]:
     """The rows of some of a batch's targets, as wide as before."""
     rows = len(batch["input_ids"]) // len(batch["targets"])
     starts = [rows * place for place, target in enumerate(batch["targets"]) if target in targets]
     kept = [start + row for start in starts for row in range(rows)]
-    tensors = {name: batch[name][kept] for name in ("input_ids", "attention_mask", "answer_mask")}
+    names = ("input_ids", "attention_mask", "answer_mask", "rivals")
+    tensors = {name: batch[name][kept] for name in names if name in batch}
     lists: dict[str, Any] = {name: [batch[name][row] for row in kept] for name in ("images", "chats") if name in batch}
-    return {**tensors, **lists, "targets": targets}
+    return {**tensors, **lists, "targets": [target for target in batch["targets"] if target in targets]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +17,21 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from safeeraser.errors import UserError, explained
 from safeeraser.models.vision import VisionFeatures
-from safeeraser.objectives import Method, Need, StreamOutput, Target
+from safeeraser.objectives import Method, Need, StreamOutput, Target, Term
 from safeeraser.objectives.nll import plain_nll
 from safeeraser.unlearning.callbacks import FORGET_NLL
 from safeeraser.unlearning.dual import DualAscent
 from safeeraser.unlearning.gradient_mask import GradientMask
-from safeeraser.unlearning.streams import reference_outputs, stream_outputs
+from safeeraser.unlearning.sharpness import Sharpness
+from safeeraser.unlearning.streams import only, reference_outputs, stream_outputs
+from safeeraser.unlearning.surrogate import with_gradients
 from safeeraser.unlearning.watch import Watching
+
+Batch = dict[str, Any]
+Streams = dict[Target, StreamOutput]
+Values = dict[str, Tensor]
+Weights = Mapping[str, float]
+"""By the name of the term, the factor of its value in the loss."""
 
 
 class UnlearnTrainer(Trainer):
@@ -41,6 +50,8 @@ class UnlearnTrainer(Trainer):
         watching: Watching | None = None,
         **options: Any,
     ) -> None:
+        if method.rho is not None:  # every parameter is given a gradient, be it zero
+            options["args"].ddp_find_unused_parameters = False
         super().__init__(**options)
         self.loss_is_scaled_for_ga = False  # one mean over the rows of a micro-batch, which are equally many
         self._sums: dict[str, float] = {}
@@ -52,6 +63,10 @@ class UnlearnTrainer(Trainer):
         self._dtype: torch.dtype = options["model"].get_input_embeddings().weight.dtype
         if any(Need.REFERENCE in need for need in method.needs.values()) and not isinstance(self.model, PeftModel):
             raise UserError(f"{method.name} compares with the model before unlearning: train an adapter, not the model")
+        self._sharpness = None
+        if method.rho is not None:
+            trained = [parameter for parameter in options["model"].parameters() if parameter.requires_grad]
+            self._sharpness = Sharpness(method.rho, trained)
         self.add_callback(DualAscent.of(method))
 
     def compute_loss(
@@ -62,26 +77,66 @@ class UnlearnTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,  # noqa: ARG002  counts tokens; the mean is over rows
     ) -> Any:
         """The method's weighted sum over its terms, each a mean over rows."""
-        streams = self._streams(model, inputs)
-        values = {term.name: term(streams) for term in self._method.terms}
+        references = self._references(model, inputs)
         weights = {term.name: term.weight for term in self._method.terms}
-        if model.training:  # an evaluation has the weights of the start, so that it can be compared with the others
-            weights |= self._dual.weights
-            self._note(values, streams)
-            self.tokens += int(inputs["attention_mask"].sum())
-        weighted = [(term, weights[term.name] * values[term.name]) for term in self._method.terms]
-        if self._mask is not None and model.training:
-            loss = self._mask.loss(weighted)
+        if not model.training:  # with the weights of the start, so that it can be compared with the others
+            loss = self._loss(self._values(model, inputs, references, self._method.terms), weights)
         else:
-            loss = torch.stack([value for _, value in weighted]).sum()
+            weights |= self._dual.weights
+            take = self._whole if self._sharpness is None else self._sharp
+            loss, values = take(model, inputs, references, weights)
+            self._note(values)
+            self.tokens += int(inputs["attention_mask"].sum())
         return (loss, {}) if return_outputs else loss
 
-    def _streams(self, model: nn.Module, batch: dict[str, Any]) -> dict[Target, StreamOutput]:
-        device, needs, layers = batch["input_ids"].device, self._method.needs, self._method.layers
-        with torch.autocast(device.type, self._dtype, enabled=self._dtype is not torch.float32):
-            references = reference_outputs(model, batch, self._vision, needs, layers)
-            streams = stream_outputs(model, batch, self._vision, needs, layers)
-        return {target: replace(stream, reference=references.get(target)) for target, stream in streams.items()}
+    def _whole(self, model: nn.Module, batch: Batch, references: Streams, weights: Weights) -> tuple[Tensor, Values]:
+        """The loss, and each term's value, from one forward of all rows."""
+        values = self._values(model, batch, references, self._method.terms)
+        if self._mask is None:
+            return self._loss(values, weights), values
+        return self._mask.loss([(term, weights[term.name] * values[term.name]) for term in self._method.terms]), values
+
+    def _sharp(self, model: nn.Module, batch: Batch, references: Streams, weights: Weights) -> tuple[Tensor, Values]:
+        """The same with the gradient of the terms on harmful questions taken a step uphill, from their rows alone.
+
+        The values are those where the weights are.
+        """
+        assert self._sharpness is not None
+        values: Values = {}
+
+        def part(harmful: bool) -> Tensor:
+            terms = [term for term in self._method.terms if term.harmful is harmful]
+            found = self._values(model, batch, references, terms) if terms else {}
+            values.update({name: value.detach() for name, value in found.items() if name not in values})
+            return self._loss(found, weights)
+
+        harmful, gradients = self._sharpness(lambda: part(True))
+        gradients = gradients if self._mask is None else self._mask.masked(gradients)
+        return part(False) + with_gradients(harmful, gradients), values
+
+    def _loss(self, values: Values, weights: Weights) -> Tensor:
+        """The weighted sum of what there is of the terms."""
+        weighted = [weights[term.name] * values[term.name] for term in self._method.terms if term.name in values]
+        return torch.stack(weighted).sum() if weighted else torch.zeros((), device=self.args.device)
+
+    def _values(self, model: nn.Module, batch: Batch, references: Streams, terms: Sequence[Term]) -> Values:
+        """The mean over rows of each of these terms, from their rows; and of the harmful answers' NLL."""
+        targets = {target for term in terms for target in term.targets}
+        rows = batch if targets == {*batch["targets"]} else only(batch, targets)
+        with self._autocast(batch):
+            streams = stream_outputs(model, rows, self._vision, self._method.needs, self._method.layers)
+        streams = {target: replace(stream, reference=references.get(target)) for target, stream in streams.items()}
+        values = {term.name: term(streams) for term in terms}
+        if Target.FORGET in streams:
+            values.setdefault(FORGET_NLL, plain_nll(streams[Target.FORGET]).mean().detach())
+        return values
+
+    def _references(self, model: nn.Module, batch: Batch) -> Streams:
+        with self._autocast(batch):
+            return reference_outputs(model, batch, self._vision, self._method.needs, self._method.layers)
+
+    def _autocast(self, batch: Batch) -> torch.autocast:
+        return torch.autocast(batch["input_ids"].device.type, self._dtype, enabled=self._dtype is not torch.float32)
 
     def evaluation_loop(self, *args: Any, **options: Any) -> EvalLoopOutput:
         """The loss, and what is watched beside it. No random number is drawn that training would miss."""
@@ -115,12 +170,10 @@ class UnlearnTrainer(Trainer):
                 "without an adapter; a smaller learning_rate or dtype=float32 may help"
             )
 
-    def _note(self, values: dict[str, Tensor], streams: dict[Target, StreamOutput]) -> None:
-        """Add up the micro-batches of a step: each term, the weights that change, and the harmful answers' NLL."""
+    def _note(self, values: Values) -> None:
+        """Add up the micro-batches of a step: each term, the harmful answers' NLL, and the weights that change."""
         numbers = {name: value.item() for name, value in values.items()}
         numbers |= {f"{name}_weight": weight for name, weight in self._dual.weights.items()}
-        if Target.FORGET in streams:
-            numbers[FORGET_NLL] = plain_nll(streams[Target.FORGET]).mean().item()
         for name, number in numbers.items():
             self._sums[name] = self._sums.get(name, 0.0) + number
         self._dual.note(values)
