@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from safeeraser.objectives import METHODS, NOTATION, Method, about
+from safeeraser.objectives import ADDITIONS, METHODS, NOTATION, Method, about
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
 
@@ -30,8 +30,10 @@ def methods() -> str:
 
 
 def losses() -> str:
-    """Every loss of the table, and what its formula means."""
-    terms = [term for found in METHODS.values() for method in found.values() for term in method.terms]
+    """Every loss of the table and of what can be added to its methods, and what its formula means."""
+    methods = [method for found in METHODS.values() for method in found.values()]
+    added = [each.to(method) for method in methods for each in ADDITIONS.values() if not each.lacks(method)]
+    terms = [term for method in (*methods, *added) for term in method.terms]
     told = {term.loss.__name__: about(term.loss) for term in terms}
     rows = [[f"`{name}`", f"`{each.formula}`", each.source] for name, each in told.items()]
     return f"{table(['loss', 'formula', 'source'], rows)}\n\n{NOTATION}."

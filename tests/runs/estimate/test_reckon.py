@@ -53,6 +53,14 @@ def test_processes_share_the_rows_and_the_time(outline: Outline, work: Work) -> 
     assert two[1].seconds == pytest.approx(one[1].seconds / 2, rel=0.1)
 
 
+def test_going_uphill_takes_rows_twice_and_copies_of_the_adapter(outline: Outline, work: Work) -> None:
+    (plain,) = work.trainings
+    sharp = replace(work, trainings=(replace(plain, uphill=1),))
+    one, other = (reckon.stages(outline, each, reckon.Machine(GPU))[0] for each in (work, sharp))
+    assert other.seconds == pytest.approx(1.5 * one.seconds, rel=0.1)  # one of two turns
+    assert other.memory.adapter > one.memory.adapter
+
+
 def test_sharded_weights_are_not_all_on_a_device(outline: Outline, work: Work) -> None:
     whole, spread = (reckon.stages(outline, work, reckon.Machine(GPU, 4, sharded)) for sharded in (False, True))
     assert spread[0].memory.adapter < whole[0].memory.adapter

@@ -16,6 +16,7 @@ from safeeraser.unlearning.settings import UnlearnSettings
 _FEATURES = 4 * 2**30  # bytes of pictures' features that a process keeps (models.vision)
 _ADAM = 2 * 4  # bytes of AdamW's two means of a number
 _FLOAT32 = 4
+_UPHILL = 3 * _FLOAT32  # of +sam: what was there before, the step uphill, and the gradient found there
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,14 @@ def _train(outline: Outline, work: Work, training: Training, machine: Machine) -
     usual = training.usual(size)
     flops = outline.step(usual, made()).flops
     flops += outline.forward(replace(usual, rows=training.references * size)).flops if training.references else 0
+    flops += outline.step(replace(usual, rows=training.uphill * size), made()).flops if training.uphill else 0
     seconds = training.steps * accumulation * flops / (machine.device.flops * machine.device.share)
     pictures = training.steps * accumulation * usual.pictures
     seen, kept = _sight(outline, work, min(pictures, training.pictures), pictures, machine)
     trained = outline.trained(adapter)
     memory = Memory(
         weights=_weights(outline, machine),
-        adapter=_adapter_bytes(outline, trained, accumulation, machine),
+        adapter=_adapter_bytes(outline, trained, accumulation, machine) + (_UPHILL * trained if training.uphill else 0),
         activations=outline.step(largest, made(distributions)).peak + outline.dequantised,
         pictures=kept,
         runtime=machine.device.runtime,

@@ -44,8 +44,8 @@ class RowSize:
 class Training:
     """A training with a sample of its rows: whole steps, the longest among them.
 
-    `turns` of a row go through the model, and `references` of them through the model before unlearning too; `pictures`
-    are those that differ.
+    `turns` of a row go through the model, `references` of them through the model before unlearning too, and `uphill`
+    of them forwards and backwards twice, with +sam; `pictures` are those that differ.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Training:
     turns: int
     references: int
     pictures: int
+    uphill: int = 0
 
     def usual(self, size: int) -> Batch:
         """What a forward pass of `size` rows has in the mean."""
@@ -136,6 +137,9 @@ def training(benchmark: Benchmark, method: Method, settings: UnlearnSettings, ch
         turns=len(method.targets),
         references=sum(Need.REFERENCE in need for need in method.needs.values()),
         pictures=min(len(pictures), len(rows) * len(method.targets)),
+        uphill=0
+        if method.rho is None
+        else len({each for term in method.terms if term.harmful for each in term.targets}),
     )
 
 
