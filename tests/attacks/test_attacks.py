@@ -23,7 +23,6 @@ from safeeraser.attacks.prefill import LEFT, PREFILL
 from safeeraser.attacks.probe import probe
 from safeeraser.attacks.prune import pruned
 from safeeraser.attacks.quantise import QUANTISE, rounded
-from safeeraser.attacks.refusal_direction import direction, without
 from safeeraser.attacks.relearn import begun_nll, relearned, retain
 from safeeraser.attacks.sampling import pass_at
 from safeeraser.attacks.soft_prompt import VECTORS, SoftPrompt
@@ -37,6 +36,7 @@ from safeeraser.errors import UserError
 from safeeraser.metrics.attacked import question_of
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.forward import AnswerScorer
+from safeeraser.models.hidden import direction, without
 from safeeraser.models.load import load
 from safeeraser.models.pretrain.lessons import lessons, never_known
 from safeeraser.objectives.stream import StreamOutput

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, Readings
-from safeeraser.attacks.hidden import last_states, pairs, unpaired
+from safeeraser.attacks.pairs import pairs, unpaired
 from safeeraser.metrics.attacked import PROBE, PROBE_CONTROL
+from safeeraser.models.hidden import last_states
 from safeeraser.records import Example, Reading, Stream
 
 _EXAMPLES = 64

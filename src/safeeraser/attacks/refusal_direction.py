@@ -4,49 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from functools import partial
-from typing import Any
-
-from torch import Tensor, nn
 
 from safeeraser.attacks.base import Arena, Attack, Variant
-from safeeraser.attacks.hidden import last_states, pairs, unpaired
+from safeeraser.attacks.pairs import pairs, unpaired
 from safeeraser.attacks.weights import mapped
+from safeeraser.models.hidden import direction, last_states, without, writers
 
 _EXAMPLES = 64
 
 
-def direction(refused: Tensor, answered: Tensor) -> Tensor:
-    """The unit vector [width] from the mean of hidden states [examples, width] of answered prompts to refused ones."""
-    difference = refused.mean(dim=0) - answered.mean(dim=0)
-    unit: Tensor = difference / difference.norm().clamp_min(1e-12)
-    return unit
-
-
-def without(weight: Tensor, away: Tensor) -> Tensor:
-    """The weight [width, in] that writes nothing along the direction [width]."""
-    along = away.to(weight.device)
-    made: Tensor = weight.float() - along[:, None] * (along @ weight.float())[None]
-    return made.to(weight.dtype)
-
-
-def writers(model: Any) -> dict[str, Tensor]:
-    """The weights that write into the residual stream: the last linear layer of each attention and each MLP."""
-    found = {}
-    for place, layer in enumerate(model.get_decoder().layers):
-        for part in ("self_attn", "mlp"):
-            *_, (name, last) = [
-                (name, each) for name, each in getattr(layer, part).named_modules() if isinstance(each, nn.Linear)
-            ]
-            found[f"{place}.{part}.{name}"] = last.weight.data
-    return found
-
-
 def _carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
+    weights = {name: each.weight.data for name, each in writers(arena.model.model).items()}
     refused, answered = (last_states(arena.model, each) for each in pairs(arena, _EXAMPLES))
     for point in sweep:
         layer = round(float(point) * (len(refused) - 1))
         away = direction(refused[layer], answered[layer])
-        with mapped(writers(arena.model.model), partial(without, away=away)):
+        with mapped(weights, partial(without, away=away)):
             yield Variant(point, arena.unchanged())
 
 

@@ -12,6 +12,7 @@ import typer
 
 from safeeraser import __version__, launched
 from safeeraser.cli import (
+    ablate,
     agreement,
     attack,
     attacks,
@@ -69,6 +70,7 @@ app.command(cls=takes(keys.of_evaluation))(evaluate.evaluate)
 app.command()(chat.chat)
 app.command(cls=takes(keys.of_evaluation))(attack.attack)
 app.command()(specificity.specificity)
+app.command()(ablate.ablate)
 app.command()(merge.merge)
 app.command()(import_checkpoint.import_checkpoint)
 app.command()(pretrain.pretrain)

@@ -27,7 +27,7 @@ from safeeraser.models.lora import PROJECTORS, quiet_peft
 from safeeraser.models.numbers import check_weights
 from safeeraser.text import quoted
 
-_BASE = "base.json"
+BASE = "base.json"
 _COMPARED = 256  # logits of the base model that are noted with an adapter
 _NEAR = 0.2
 """Of their spread, by which the logits of one model in another precision may differ; another model's differ by 1."""
@@ -55,7 +55,7 @@ def merged(model: PreTrainedModel, processor: Any, adapter: Path, name: str = ""
 
 def note_base(adapter: Path, logits: Sequence[float]) -> None:
     """Write into an adapter's folder by what its base model is known again (`known_by`)."""
-    write_json(adapter / _BASE, {"logits": list(logits)})
+    write_json(adapter / BASE, {"logits": list(logits)})
 
 
 def check_base(adapter: Path, model: Any, processor: Any, name: str) -> None:
@@ -64,7 +64,7 @@ def check_base(adapter: Path, model: Any, processor: Any, name: str) -> None:
     Ours note some logits of their base model. Of others the configuration names it, which tells where both names are
     folders here, or both are of the hub.
     """
-    noted = adapter / _BASE
+    noted = adapter / BASE
     if noted.is_file():
         with explained(noted):
             then = torch.tensor(json.loads(noted.read_text(encoding="utf-8"))["logits"])

@@ -20,7 +20,7 @@ from safeeraser.metrics import WANTED, Wanted, measured, objective, shares
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.prepare import prepare
-from safeeraser.records import Example, Stream
+from safeeraser.records import Example, Generation, Stream, Verdict
 from safeeraser.unlearning.settings import UnlearnSettings
 
 _Made = TypeVar("_Made")
@@ -55,10 +55,9 @@ class Curve:
         """The curve that a training's settings ask for; None where they ask for none."""
         if unlearn.eval_steps is None or not unlearn.eval_questions:
             return None
-        pool = rehearsal(benchmark.examples)
-        chosen = [each for part in _ASKED for each in choose(pool, part, unlearn.eval_questions, unlearn.seed)]
+        chosen = sample(benchmark, unlearn.eval_questions, unlearn.seed)
         greedy = GenerateSettings(batch_size=generate.batch_size, max_new_tokens=generate.max_new_tokens)
-        return cls(examples=tuple(chosen), refusals=benchmark.refusals, judge=judge, settings=greedy, **options)
+        return cls(examples=chosen, refusals=benchmark.refusals, judge=judge, settings=greedy, **options)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -79,11 +78,8 @@ class Curve:
         """
         if self._engine is None:
             self._engine = Engine(loaded, self.settings)
-        engine, by_id = self._engine, {each.id: each for each in self.examples}
-        answers = self._fitting(engine.answer)(engine.sort(self.settings.requests(self.examples)))
-        opinions = self.judge.judge([(by_id[each.example_id], each) for each in answers])
-        columns = measured(self.examples, answers, [verdict for opinion in opinions for verdict in opinion])
-        found = dict(shares(columns))
+        engine = self._engine
+        found = dict(shares(measured(self.examples, *ask(engine, self.settings, self.judge, self.examples))))
         value = objective(found, found if before is None else before, self.wanted)
         if value is None:
             raise UserError(f"{self.judge.name} scored no answer that the objective of the curve is made of")
@@ -98,7 +94,7 @@ class Curve:
         if not asked or not self.refusals:
             return {}
         refusing = sorted({_begins(chat, asked[0], refusal) for refusal in self.refusals})
-        read = self._fitting(lambda batch: list(engine.first(batch)))
+        read = _fitting(lambda batch: list(engine.first(batch)), self.settings)
         found: dict[str, list[float]] = defaultdict(list)
         for example, logprobs in zip(asked, read([Request(each, 0) for each in asked]), strict=True):
             answering = logprobs[_begins(chat, example, example.answer)]
@@ -106,8 +102,25 @@ class Curve:
             found[f"margin_{side}"].append((logprobs[refusing].max() - answering).item())
         return {name: fmean(values) for name, values in found.items()}
 
-    def _fitting(self, work: Callable[[Sequence[Request]], list[_Made]]) -> Fitting[Request, _Made]:
-        return Fitting(work, self.settings.batch_size, lambda each: each.example.id)
+
+def sample(benchmark: Benchmark, limit: int, seed: int) -> tuple[Example, ...]:
+    """Up to `limit` questions of each side of the selection part, in the place of validation."""
+    pool = rehearsal(benchmark.examples)
+    return tuple(each for part in _ASKED for each in choose(pool, part, limit, seed))
+
+
+def ask(
+    engine: Engine, settings: GenerateSettings, judge: Judge, examples: Sequence[Example]
+) -> tuple[list[Generation], list[Verdict]]:
+    """The model's answers to examples, and the verdicts on them."""
+    by_id = {each.id: each for each in examples}
+    answers = _fitting(engine.answer, settings)(engine.sort(settings.requests(examples)))
+    opinions = judge.judge([(by_id[each.example_id], each) for each in answers])
+    return answers, [verdict for opinion in opinions for verdict in opinion]
+
+
+def _fitting(work: Callable[[Sequence[Request]], list[_Made]], settings: GenerateSettings) -> Fitting[Request, _Made]:
+    return Fitting(work, settings.batch_size, lambda each: each.example.id)
 
 
 def _begins(chat: ChatTokenizer, example: Example, answer: str) -> int:
