@@ -46,7 +46,7 @@ def write(data: Path, runs: Sequence[Path]) -> None:
     found: Tables = defaultdict(lambda: defaultdict(list))
     for root in runs:
         for model in models:
-            for key, made in _answered(root / FOLDER, model, originals):
+            for key, made in answered(root / FOLDER, model, originals):
                 found[key][model].append(made)
     combined = {
         key: {model: _combined(model, tables, len(runs)) for model, tables in by_model.items()}
@@ -66,7 +66,7 @@ def write(data: Path, runs: Sequence[Path]) -> None:
     draw_curves(points, {name: ATTACKS[name].budget for name in DRAWN}, ROOT / "docs" / "images" / "durability.png")
 
 
-def _answered(root: Path, model: str, originals: Originals) -> Iterator[tuple[tuple[str, str], list[Column]]]:
+def answered(root: Path, model: str, originals: Originals) -> Iterator[tuple[tuple[str, str], list[Column]]]:
     """What was asked of a model and is answered and judged in full."""
     for attack in (NO_ATTACK, *ATTACKS.values()):
         for variant in attack.sweep:

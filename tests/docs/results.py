@@ -1,25 +1,32 @@
-"""The table of docs/results.md, one row a model, from a finished run: `python -m tests.docs.results RUN`."""
+"""The tables of docs/results.md, from finished runs: `python -m tests.docs.results RUN...`.
+
+Runs with one name and data fill the block of that name: one run, or several that differ in seed and methods.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from safeeraser.benchmarks import read
 from safeeraser.benchmarks.selection import Part
 from safeeraser.files import write_text
-from safeeraser.metrics import MEASURES
+from safeeraser.metrics import MEASURES, STRICT, Column, combine
+from safeeraser.metrics.attacked import NAMED
+from safeeraser.metrics.paired import differences, pair_up
 from safeeraser.records import VANILLA, Metric
 from safeeraser.runs.folder import RunFolder
-from safeeraser.runs.report import REPORT
+from safeeraser.runs.pages import ATTACKS
 from safeeraser.runs.report.markdown import code, table
-from safeeraser.runs.report.table import ALL, value
+from safeeraser.runs.report.table import ALL, short_value, value
+from safeeraser.runs.results import FinishedRun, Reader
+from tests.docs.durability import answered
 from tests.docs.generate import ROOT
 
 PAGE = ROOT / "docs" / "results.md"
-BEGIN, END = "<!-- table: made by `python -m tests.docs.results RUN` -->", "<!-- table: end -->"
 COLUMNS = {
     "ASR, training pictures": (Part.EFFICACY, "asr"),
     "ASR": (Part.GENERALITY, "asr"),
@@ -30,65 +37,163 @@ COLUMNS = {
     "right answers": (Part.RETAIN, "retain_accuracy"),
 }
 """Heading -> what stands below it."""
+HARD = {
+    "ASR": (Part.GENERALITY, "asr"),
+    "RR": (Part.GENERALITY, "rr"),
+    "SARR": (Part.DECOUPLED, "sarr"),
+    "answers kept": (Part.DECOUPLED, "kept"),
+    "right answers": (Part.RETAIN, "retain_accuracy"),
+}
+"""The same of the hard pictures."""
+AGAINST = "po+pd"
+"""What the others are compared with, on every seed that both have."""
 _ARROWS = {"low": "↓", "high": "↑"}
 
-
-def page(root: Path) -> str:
-    """docs/results.md with the table of the run in `root`. Raises FileNotFoundError where that is not finished."""
-    folder = RunFolder(root)
-    report = json.loads((root / REPORT).read_text(encoding="utf-8"))
-    metrics = [Metric(**item) for item in report["metrics"]]
-    steps = {model: _steps(folder, model) for model in report["models"]}
-    return with_block(f"{methods_table(metrics, steps)}\n\n{_origin(report['provenance'], metrics)}")
+Tables = dict[str, dict[int, list[Column]]]
+"""Model -> seed -> the columns of that run."""
 
 
-def block() -> str:
-    """What stands between the markers of the page."""
-    _, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    return rest.partition(END)[0].strip()
+def page(roots: Sequence[Path]) -> str:
+    """docs/results.md with the tables of these runs. Raises ResultsError where one is not finished."""
+    runs = Reader().read(roots)
+    tables = by_model(runs)
+    steps = {model: _steps(runs, model, list(seeds)) for model, seeds in tables.items()}
+    parts = [methods_table(_metrics(tables), steps), _origin(runs)]
+    if also := [root / "also" / "icons_hard" for root in roots if (root / "also/icons_hard/metrics.json").exists()]:
+        hard = by_model(Reader().read(also))
+        seeds = {model: _seeds(list(found)) for model, found in hard.items()}
+        parts += ["On the pictures of `icons_hard`:", methods_table(_metrics(hard), seeds, HARD, "seeds")]
+        parts += [f"Against `{AGAINST}`, on the seeds that both have:", _against(tables, hard)]
+    if any((root / ATTACKS / "manifest.json").exists() for root in roots):
+        parts += ["Under attack, ASR and below it the same of answers that name the thing too:", _attacked(runs)]
+    return with_block(runs[0].settings.name, "\n\n".join(parts))
 
 
-def with_block(text: str) -> str:
-    """The page with other text between its markers."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, found, after = rest.partition(END)
-    assert found, f"{PAGE} has no block to fill"
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+def by_model(runs: Sequence[FinishedRun]) -> Tables:
+    """The columns of every model under every seed, the model before unlearning first."""
+    found: Tables = {VANILLA: {}}
+    for run in runs:
+        for model in run.settings.methods:
+            found.setdefault(model, {})[run.settings.seed] = run.judged(model).columns(STRICT)
+    return {model: seeds for model, seeds in found.items() if seeds}
 
 
-def methods_table(metrics: Sequence[Metric], steps: Mapping[str, str]) -> str:
-    """One row for each model of `steps` (model -> how long it was trained), one column for each of `COLUMNS`."""
+def block(name: str) -> str:
+    """What stands between the markers of this name on the page."""
+    _, _, rest = PAGE.read_text(encoding="utf-8").partition(begin(name))
+    return rest.partition(end(name))[0].strip()
+
+
+def with_block(name: str, text: str) -> str:
+    """The page with other text between the markers of this name."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin(name))
+    _, found, after = rest.partition(end(name))
+    assert found, f"{PAGE} has no block {name} to fill"
+    return f"{before}{begin(name)}\n{text}\n{end(name)}{after}"
+
+
+def begin(name: str) -> str:
+    """What stands before a block."""
+    return f"<!-- {name}: made by `python -m tests.docs.results RUN...` -->"
+
+
+def end(name: str) -> str:
+    """What stands behind a block."""
+    return f"<!-- {name}: end -->"
+
+
+def methods_table(
+    metrics: Sequence[Metric],
+    models: Mapping[str, str],
+    columns: Mapping[str, tuple[Part, str]] = COLUMNS,
+    told: str = "steps",
+) -> str:
+    """One row for each model, with what is `told` of it, and one column for each of `columns`."""
     found = {(item.model, item.part, item.name): item for item in metrics if item.group == ALL}
-    headings = [f"{heading} {_ARROWS[_better(*place)]}" for heading, place in COLUMNS.items()]
+    headings = [f"{heading} {_ARROWS[_better(*place)]}" for heading, place in columns.items()]
     body = [
-        [code(model), trained, *(value(found.get((model, *place))) for place in COLUMNS.values())]
-        for model, trained in steps.items()
+        [code(model), about, *(value(found.get((model, *place))) for place in columns.values())]
+        for model, about in models.items()
     ]
-    return table(["method", "steps", *headings], body)
+    return table(["method", told, *headings], body)
+
+
+def _metrics(tables: Tables) -> list[Metric]:
+    return [each.metric for model, seeds in tables.items() for each in combine(model, list(seeds.values()))]
 
 
 def _better(part: Part, name: str) -> str:
     return next(each.better for each in MEASURES if (each.part, each.name) == (part, name))
 
 
-def _steps(folder: RunFolder, model: str) -> str:
-    """How many steps a model was trained for, "ended" where a rule ended it early."""
+def _seeds(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, sorted(seeds)))
+
+
+def _steps(runs: Sequence[FinishedRun], model: str, seeds: Sequence[int]) -> str:
+    """How many steps a model was trained for, "ended" where a rule ended it early, and how many seeds if several."""
+    several = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     if model == VANILLA:
-        return "0"
+        return f"0{several}"
+    folder = next(run.folder for run in runs if model in run.settings.methods)
     manifest = json.loads((folder.model(model) / "manifest.json").read_text(encoding="utf-8"))
-    return f"{manifest['steps']}{', ended' if manifest['stopped_early'] else ''}"
+    return f"{manifest['steps']}{', ended' if manifest['stopped_early'] else ''}{several}"
 
 
-def _origin(provenance: Mapping[str, Any], metrics: Sequence[Metric]) -> str:
+def _against(*parts: Tables) -> str:
+    """The paired differences from `AGAINST`, of the benchmark itself and of the hard pictures."""
+    rows = []
+    for name, tables in zip(("icons", "icons_hard"), parts, strict=True):
+        base = tables.get(AGAINST, {})
+        for model, seeds in tables.items():
+            both = [seed for seed in seeds if seed in base]
+            if model in (AGAINST, VANILLA) or len(both) < 2:
+                continue
+            pairs = pair_up(model, AGAINST, [base[seed] for seed in both], [seeds[seed] for seed in both])
+            found = {(Part(each.part), each.name): each for each in differences(pairs)}
+            shown = (found[place] for place in HARD.values())
+            rows.append([code(model), name, str(len(both)), *(_difference(each) for each in shown)])
+    return table(["method", "pictures", "seeds", *HARD], rows)
+
+
+def _difference(found: Any) -> str:
+    """Percentage points with their interval, and p, corrected for all differences of the pair."""
+    low, high, p = found.low, found.high, found.adjusted
+    interval = "" if low is None else f" [{100 * low:+.1f} to {100 * high:+.1f}]"
+    return f"{100 * found.value:+.1f}{interval}{'' if p is None else f', p {p:.3f}'}"
+
+
+def _attacked(runs: Sequence[FinishedRun]) -> str:
+    """One row for each model, one column for each attack that any of them was put through."""
+    originals = {each.id: each for each in read(runs[0].data, runs[0].settings.data.benchmark).examples}
+    found: dict[tuple[str, str], dict[str, list[list[Column]]]] = {}
+    for run, model in ((run, model) for run in runs for model in run.settings.methods):
+        for key, made in answered(run.folder.root / ATTACKS, model, originals):
+            found.setdefault(key, {}).setdefault(model, []).append(made)
+    models = [model for model in by_model(runs) if any(model in by for by in found.values())]
+    rows = [[code(model), *(_cell(model, by.get(model, [])) for by in found.values())] for model in models]
+    return table(["method", *(" ".join(dict.fromkeys(key)) for key in found)], rows)
+
+
+def _cell(model: str, tables: Sequence[list[Column]]) -> str:
+    said = {each.metric.name: each.metric for each in combine(model, tables)} if tables else {}
+    shown: Iterator[Metric] = (said[name] for name in ("asr", NAMED) if name in said)
+    return "<br>".join(f"{short_value(each)} n={each.n}" for each in shown)
+
+
+def _origin(runs: Sequence[FinishedRun]) -> str:
     """What the figures depend on, in a sentence."""
-    shown = [item for item in metrics if item.group == ALL and (item.part, item.name) in COLUMNS.values()]
-    asked = sorted({item.n + item.unscored for item in shown})
-    versions = ", ".join(f"{name} {provenance['versions'][name]}" for name in ("safeeraser", "torch", "transformers"))
+    first: dict[str, Any] = RunFolder(runs[0].folder.root).provenance()
+    limits = runs[0].settings.limits.model_dump()
+    asked = ", ".join(f"{part} {count}" for part, count in limits.items())
+    chosen = runs[0].settings.chosen
+    choice = f"settings chosen on the selection part at {chosen.time}; " if chosen else ""
+    versions = ", ".join(f"{name} {first['versions'][name]}" for name in ("torch", "transformers"))
     return (
-        f"n = {' or '.join(map(str, asked))} a figure, seed {provenance['settings']['seed']}; settings "
-        f"{provenance['settings_hash']}, weights {provenance['model_weights']}, data {provenance['data']}; {versions}."
+        f"Questions a seed: {asked}; seed {_seeds(list({run.settings.seed for run in runs}))}; {choice}"
+        f"weights {first['model_weights']}, data {first['data']}; {versions}."
     )
 
 
 if __name__ == "__main__":
-    write_text(PAGE, page(Path(sys.argv[1])))
+    write_text(PAGE, page([Path(each) for each in sys.argv[1:]]))
