@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from safeeraser.benchmarks import read
@@ -16,12 +17,12 @@ from safeeraser.benchmarks.selection import Part
 from safeeraser.files import write_text
 from safeeraser.metrics import MEASURES, STRICT, Column, combine
 from safeeraser.metrics.attacked import NAMED
-from safeeraser.metrics.paired import differences, pair_up
+from safeeraser.metrics.paired import Compared, contrast, pair_up, pairs
 from safeeraser.records import VANILLA, Metric
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.pages import ATTACKS
 from safeeraser.runs.report.markdown import code, table
-from safeeraser.runs.report.table import ALL, short_value, value
+from safeeraser.runs.report.table import ALL, p_value, short_value, value
 from safeeraser.runs.results import FinishedRun, Reader
 from tests.docs.durability import answered
 from tests.docs.generate import ROOT
@@ -63,7 +64,10 @@ def page(roots: Sequence[Path]) -> str:
         hard = by_model(Reader().read(also))
         seeds = {model: _seeds(list(found)) for model, found in hard.items()}
         parts += ["On the pictures of `icons_hard`:", methods_table(_metrics(hard), seeds, HARD, "seeds")]
-        parts += [f"Against `{AGAINST}`, on the seeds that both have:", _against(tables, hard)]
+        parts += [
+            f"Against `{AGAINST}`, on the seeds that both have:",
+            against({"icons": tables, "icons_hard": hard}),
+        ]
     if any((root / ATTACKS / "manifest.json").exists() for root in roots):
         parts += ["Under attack, ASR and below it the same of answers that name the thing too:", _attacked(runs)]
     return with_block(runs[0].settings.name, "\n\n".join(parts))
@@ -140,36 +144,45 @@ def _steps(runs: Sequence[FinishedRun], model: str, seeds: Sequence[int]) -> str
     return f"{manifest['steps']}{', ended' if manifest['stopped_early'] else ''}{several}"
 
 
-def _against(*parts: Tables) -> str:
-    """The paired differences from `AGAINST`, of the benchmark itself and of the hard pictures."""
+def against(parts: Mapping[str, Tables]) -> str:
+    """The paired differences from `AGAINST` on each benchmark, of models that share two seeds with it or more."""
     rows = []
-    for name, tables in zip(("icons", "icons_hard"), parts, strict=True):
+    for name, tables in parts.items():
         base = tables.get(AGAINST, {})
         for model, seeds in tables.items():
             both = [seed for seed in seeds if seed in base]
             if model in (AGAINST, VANILLA) or len(both) < 2:
                 continue
-            pairs = pair_up(model, AGAINST, [base[seed] for seed in both], [seeds[seed] for seed in both])
-            found = {(Part(each.part), each.name): each for each in differences(pairs)}
-            shown = (found[place] for place in HARD.values())
-            rows.append([code(model), name, str(len(both)), *(_difference(each) for each in shown)])
+            found = pair_up(model, AGAINST, [base[seed] for seed in both], [seeds[seed] for seed in both])
+            columns = {each.after[0].key[:2]: each for each in found}
+            shown = (columns[measure, part] for part, measure in HARD.values())
+            rows.append([code(model), name, str(len(both)), *map(_difference, shown)])
     return table(["method", "pictures", "seeds", *HARD], rows)
 
 
-def _difference(found: Any) -> str:
-    """Percentage points with their interval, and p, corrected for all differences of the pair."""
-    low, high, p = found.low, found.high, found.adjusted
-    interval = "" if low is None else f" [{100 * low:+.1f} to {100 * high:+.1f}]"
-    return f"{100 * found.value:+.1f}{interval}{'' if p is None else f', p {p:.3f}'}"
+def _difference(compared: Compared) -> str:
+    """Percentage points, with interval and p over seeds, and over questions alone; corrected for a row's measures."""
+    runs = [pairs(*columns)[0] for columns in zip(compared.before, compared.after, strict=True)]
+    cells = []
+    for told, given in (("seeds", runs), ("questions", [[pair for run in runs for pair in run]])):
+        found = contrast(
+            given, model=compared.model, baseline=AGAINST, column=compared.after[0].key, together=len(HARD)
+        )
+        if found.low is not None and found.high is not None and found.adjusted is not None:
+            bounds = f"{100 * found.low:+.1f} to {100 * found.high:+.1f}"
+            cells.append(f"{told} {bounds}, {p_value(found.adjusted)}")
+    mean = 100 * fmean(pair.model - pair.baseline for run in runs for pair in run)
+    return "<br>".join([f"{mean:+.1f}", *cells])
 
 
 def _attacked(runs: Sequence[FinishedRun]) -> str:
     """One row for each model, one column for each attack that any of them was put through."""
     originals = {each.id: each for each in read(runs[0].data, runs[0].settings.data.benchmark).examples}
     found: dict[tuple[str, str], dict[str, list[list[Column]]]] = {}
-    for run, model in ((run, model) for run in runs for model in run.settings.methods):
-        for key, made in answered(run.folder.root / ATTACKS, model, originals):
-            found.setdefault(key, {}).setdefault(model, []).append(made)
+    for each in runs:
+        for model in each.settings.methods:
+            for key, made in answered(each.folder.root / ATTACKS, model, originals):
+                found.setdefault(key, {}).setdefault(model, []).append(made)
     models = [model for model in by_model(runs) if any(model in by for by in found.values())]
     rows = [[code(model), *(_cell(model, by.get(model, [])) for by in found.values())] for model in models]
     return table(["method", *(" ".join(dict.fromkeys(key)) for key in found)], rows)

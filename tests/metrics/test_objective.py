@@ -35,6 +35,9 @@ def test_what_was_nought_before_has_nothing_to_lose() -> None:
 
 def test_only_what_is_wanted_counts() -> None:
     assert objective({"rr": 0.9, "sarr": 0.5}, BEFORE, ("rr",)) == 0.9
+    forgotten = {"asr": 0.25, "rr": 0.0, "sarr": 0.0}
+    assert objective(forgotten, BEFORE) == 0.0
+    assert objective(forgotten, BEFORE, ("asr", "sarr")) == 0.75
 
 
 def test_shares_are_means_of_what_was_scored() -> None:

@@ -143,5 +143,5 @@ def test_a_curve_asks_the_selection_part_and_never_validation(examples: list[Exa
 def test_figures_and_margins_of_a_curve(examples: list[Example]) -> None:
     """A model of random weights answers nothing well, so that its figures say what the judge does."""
     found = curve(examples).measure(tiny_random.load(), {"rr": 0.0, "sarr": 0.0, "kept": 0.5, "retain": 0.5})
-    assert set(found) == {"rr", "sarr", "kept", "retain", "margin_harmful", "margin_safe", "objective"}
+    assert set(found) == {"asr", "rr", "sarr", "kept", "retain", "margin_harmful", "margin_safe", "objective"}
     assert found["objective"] == min(found["rr"], 1 - found["sarr"], found["kept"] / 0.5, found["retain"] / 0.5)

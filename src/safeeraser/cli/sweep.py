@@ -63,5 +63,8 @@ def sweep(
     print_table([row[:-2] for row in rows])
     for method, *_, drawn, ended in rows[2:]:
         stdout.print(f"{method}: {drawn} ({ended})", markup=False, soft_wrap=True)
+    for each in best:
+        if not each.figures["objective"]:
+            say(f"warning: {each.method}: the objective was 0 in every trial, which chose between none; docs/tuning.md")
     say(f"chosen on the selection part; every answer: {page}; as Markdown with plots: {found.root / 'report.md'}")
     say(f"validation: safeeraser run {choice}")

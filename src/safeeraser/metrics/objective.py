@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics.score import Column
 
-Wanted = Literal["rr", "sarr", "kept", "retain"]
-"""What settings are chosen by: RR, SARR, answers kept, and retain."""
+Wanted = Literal["rr", "sarr", "kept", "retain", "asr"]
+"""What settings are chosen by: RR, SARR, answers kept, retain; ASR for methods that forget without refusing."""
 
-WANTED: tuple[Wanted, ...] = get_args(Wanted)
+WANTED: tuple[Wanted, ...] = ("rr", "sarr", "kept", "retain")
 _MEASURES: dict[tuple[str, ...], str] = {
+    ("asr", Part.GENERALITY): "asr",
     ("rr", Part.GENERALITY): "rr",
     ("sarr", Part.DECOUPLED): "sarr",
     ("kept", Part.DECOUPLED): "kept",
@@ -29,14 +30,11 @@ def shares(columns: Iterable[Column]) -> dict[str, float]:
 def parts(found: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
     """What the objective is the smallest of, 0..1, each better where it is higher.
 
-    RR; 1 - SARR; answers kept and retain as shares of what the model had `before` unlearning, 1 at most. What was
-    nought before has nothing to lose, and is left out.
+    RR; 1 - ASR; 1 - SARR; answers kept and retain as shares of what the model had `before` unlearning, 1 at most. What
+    was nought before has nothing to lose, and is left out.
     """
-    every: dict[str, float] = {}
-    if "rr" in found:
-        every["rr"] = found["rr"]
-    if "sarr" in found:
-        every["sarr"] = 1 - found["sarr"]
+    every = {"rr": found["rr"]} if "rr" in found else {}
+    every |= {name: 1 - found[name] for name in ("asr", "sarr") if name in found}
     return every | {
         name: min(1.0, found[name] / before[name]) for name in ("kept", "retain") if name in found and before.get(name)
     }

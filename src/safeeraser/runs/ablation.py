@@ -23,7 +23,7 @@ from safeeraser.errors import UserError
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges import Judge
-from safeeraser.metrics.objective import parts
+from safeeraser.metrics.objective import WANTED, parts
 from safeeraser.models.adapters import write_ablated
 from safeeraser.models.hidden import direction, last_states, orthogonal, without, writers
 from safeeraser.models.load import LoadedModel
@@ -62,8 +62,8 @@ class Trial:
     @property
     def rank(self) -> tuple[float, float]:
         """What the best has most of: the objective, and where that is equal, the mean of what it is the smallest of."""
-        every = parts(self.found, _WHOLE)
-        return self.found["objective"], sum(every.values()) / len(every)
+        every = [value for name, value in parts(self.found, _WHOLE).items() if name in WANTED]
+        return self.found["objective"], sum(every) / len(every)
 
 
 @dataclass(frozen=True, slots=True)

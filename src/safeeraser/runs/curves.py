@@ -71,7 +71,7 @@ class Curve:
         }
 
     def measure(self, loaded: LoadedModel, before: Mapping[str, float] | None) -> dict[str, float]:
-        """RR, SARR, answers kept and retain (0..1), decision margins (nats), and the objective (0..1).
+        """ASR, RR, SARR, answers kept and retain (0..1), decision margins (nats), and the objective (0..1).
 
         `before` is what this gave before unlearning; None says that now is before. Raises UserError where nothing that
         the objective is made of could be scored.

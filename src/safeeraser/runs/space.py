@@ -77,7 +77,7 @@ class SweepSettings(Settings):
     methods_space: dict[_Method, Space] = Field(default={})
     """What is different for one method: keys of space."""
     objective: Several[Wanted] = WANTED
-    """The figures of which the smallest is to be as high as it can: rr, sarr, kept, retain."""
+    """The figures of which the smallest is to be as high as it can: rr, sarr, kept, retain, asr."""
     prune: bool = True
     """Break off a trial whose curve is below the median of earlier ones."""
     measurements: int = Field(default=5, ge=1)

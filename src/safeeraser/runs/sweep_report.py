@@ -21,7 +21,8 @@ from safeeraser.runs.report.costs import section
 from safeeraser.runs.report.plot import save
 from safeeraser.runs.sweep import CHOICE, ERROR, STATES, Best, Sweep, ended, short
 
-FIGURES = {"rr": "RR", "sarr": "SARR", "kept": "answers kept", "retain": "retain", "objective": "objective"}
+FIGURES = {"asr": "ASR", "rr": "RR", "sarr": "SARR", "kept": "answers kept", "retain": "retain"}
+FIGURES |= {"objective": "objective"}
 _PLOTS: dict[str, Callable[[optuna.Study], Any]] = {
     "history": plots.plot_optimization_history,
     "slice": plots.plot_slice,

@@ -11,7 +11,9 @@ import pytest
 from safeeraser import runs as config
 from safeeraser.objectives import METHODS
 from safeeraser.records import VANILLA, Metric
+from safeeraser.runs import choice
 from safeeraser.runs.kit import Kit, names
+from safeeraser.runs.results import Reader
 from tests.docs import results
 from tests.docs.generate import PACKAGE, ROOT
 from tests.interruption import interrupted_at
@@ -83,17 +85,47 @@ def test_every_method_goes_from_training_to_report_and_is_trained_once(finished:
 @pytest.mark.slow
 def test_its_table_has_a_row_for_each_model(finished: World) -> None:
     root = finished.folder / "run"
-    page = results.page(root)
-    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    page = results.page([root])
+    _, _, block = page.partition(results.begin("methods"))
+    rows = [line.split(" | ") for line in block.splitlines() if line.startswith("| `")][: len(MODELS)]
     assert [row[0] for row in rows] == [f"| `{name}`" for name in MODELS]
     shown = dict.fromkeys(MODELS, "2") | dict.fromkeys(ENDED, "1, ended") | {VANILLA: "0", STOPPED: "3"}
     assert [row[1] for row in rows] == list(shown.values())
     assert all("%" in cell or "not scored" in cell for row in rows for cell in row[2:])
     manifest = json.loads((root / "manifest.json").read_text())
-    assert (
-        f"n = 2 a figure, seed 233; settings {manifest['settings_hash']}, weights {manifest['model_weights']}" in page
-    )
-    assert page.startswith(results.PAGE.read_text(encoding="utf-8").partition(results.BEGIN)[0])
+    assert "generality 2, decoupled 2, retain 2; seed 233; " in page
+    assert f"weights {manifest['model_weights']}" in page
+    assert page.startswith(results.PAGE.read_text(encoding="utf-8").partition(results.begin("methods"))[0])
+
+
+def test_the_choice_that_comes_with_the_project_is_one_that_a_run_takes() -> None:
+    """Whoever changes what a training depends on has to choose anew."""
+    settings = config.load(ROOT / "configs" / "chosen.yaml", names=names())
+    assert settings.chosen is not None
+    assert {*settings.methods} == {VANILLA, *settings.chosen.hashes}
+    choice.check(settings, settings.chosen.data)
+
+
+def test_several_seeds_are_put_together_and_compared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    made = world.make(tmp_path_factory.mktemp("seeds"))
+    asked = ("name=sweep", "methods=[vanilla,po,po+pd]", "limits={efficacy: 2, generality: 3, decoupled: 3, retain: 2}")
+    roots = [made.folder / f"seed-{seed}" for seed in (1, 2)]
+    for seed, root in enumerate(roots, start=1):
+        made.run(*asked, f"seed={seed}", f"output={root}")
+    tables = results.by_model(Reader().read(roots))
+    assert {model: list(seeds) for model, seeds in tables.items()} == {
+        name: [1, 2] for name in ("vanilla", "po", "po+pd")
+    }
+    page = results.page(roots)
+    rows = [
+        line.split(" | ") for line in page.partition(results.end("sweep"))[0].splitlines() if line.startswith("| `")
+    ]
+    assert [row[:2] for row in rows] == [
+        ["| `vanilla`", "0, 2 seeds"],
+        *([f"| `{name}`", "2, 2 seeds"] for name in ("po", "po+pd")),
+    ]
+    lines = results.against({"icons": tables}).splitlines()
+    assert [line.split(" | ")[:3] for line in lines[2:]] == [["| `po`", "icons", "2"]]
 
 
 def test_a_table_by_hand() -> None:
@@ -112,7 +144,7 @@ def test_a_table_by_hand() -> None:
 
 
 def test_the_page_shows_methods_that_there_are_and_names_the_others() -> None:
-    shown = re.findall(r"^\| `(\S+)` \|", results.block(), re.MULTILINE)
+    shown = re.findall(r"^\| `(\S+)` \|", results.block("methods"), re.MULTILINE)
     assert shown == [name for name in MODELS if name in shown]
     page = results.PAGE.read_text(encoding="utf-8")
     assert all(f"`{name}`" in page for name in MODELS)

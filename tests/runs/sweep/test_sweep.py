@@ -194,7 +194,11 @@ def test_the_command_prints_what_was_chosen_and_writes_a_page(done: World) -> No
     assert next(each for each in page["trials"] if each["best"])["figures"] == best.figures
     shown = [each for each in page["metrics"] if (each["model"], each["name"]) == ("po", "rr")]
     assert {each["value"] for each in shown if each["part"] == "generality"} == {best.figures["rr"]}
-    assert f"| po | {100 * best.figures['rr']:.1f} |" in (root / "report.md").read_text()
+    assert (
+        f"| po | {100 * best.figures['asr']:.1f} | {100 * best.figures['rr']:.1f} |" in (root / "report.md").read_text()
+    )
+    assert best.figures["objective"] == 0.0  # a model of random weights refuses nothing
+    assert "po: the objective was 0 in every trial" in " ".join(ended.err.split())
     assert "| trials of po | 3 trials | " in (root / "report.md").read_text()
     assert [each[:2] for each in page["costs"]["rows"]] == [
         ["answers of vanilla", "12 answers"],

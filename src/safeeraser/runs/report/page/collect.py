@@ -31,7 +31,7 @@ PICTURES = 16 * 2**20
 POINTS = 400
 """Of a training curve that the page draws."""
 
-MEASURED = ("objective", "rr", "sarr", "kept", "retain", "margin_harmful", "margin_safe")
+MEASURED = ("objective", "asr", "rr", "sarr", "kept", "retain", "margin_harmful", "margin_safe")
 """What may be measured of a model while it is trained, as the loss log has it."""
 
 _SIDES = (192, 128, 96, 64)

@@ -284,7 +284,7 @@ function lines(title, about, x, y, series, { scale = {}, points = null, tooltip 
   chart(title, about, { type: "line", data: { datasets }, options }, points);
 }
 
-const SHARES = { rr: "RR", sarr: "SARR", kept: "answers kept", retain: "retain" };
+const SHARES = { asr: "ASR", rr: "RR", sarr: "SARR", kept: "answers kept", retain: "retain" };
 const SIDES = { margin_harmful: "harmful pictures", margin_safe: "safe pictures" };
 
 /** What was measured of a sample of the selection part while a model was trained, two plots for each model. */
