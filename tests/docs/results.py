@@ -39,11 +39,9 @@ COLUMNS = {
 }
 """Heading -> what stands below it."""
 HARD = {
-    "ASR": (Part.GENERALITY, "asr"),
-    "RR": (Part.GENERALITY, "rr"),
-    "SARR": (Part.DECOUPLED, "sarr"),
+    **{heading: COLUMNS[heading] for heading in ("ASR", "RR", "SARR")},
     "answers kept": (Part.DECOUPLED, "kept"),
-    "right answers": (Part.RETAIN, "retain_accuracy"),
+    "right answers": COLUMNS["right answers"],
 }
 """The same of the hard pictures."""
 AGAINST = "po+pd"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import reduce
@@ -16,6 +16,11 @@ from safeeraser.objectives.loss import Loss, Need, about, option_defaults
 from safeeraser.objectives.stream import StreamOutput
 
 Options = Mapping[str, float]
+_RULES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "recovery": ("a share of rows, 0 to 1", lambda value: 0 <= value <= 1),
+    "rho": ("a length above 0", lambda value: value > 0),
+}
+"""What the options of a method itself, which no term has, must be."""
 
 
 class Target(StrEnum):
@@ -196,12 +201,11 @@ class Method:
             owners = [term for term in self.terms if name in term.settings]
             if name not in self.settings:
                 yield unknown("option", name, self.settings)
-            number = isinstance(value, int | float) and math.isfinite(value)
-            if name == "recovery" and not owners and not (number and 0 <= value <= 1):
-                yield f"option {name} must be a share of rows, 0 to 1, not {value!r}"
-            if name == "rho" and not owners and not (number and value > 0):
-                yield f"option {name} must be a length above 0, not {value!r}"
             rule = next((rule for term in owners if (rule := term.broken_rule(name, value))), None)
+            if not owners and name in _RULES:
+                told, fits = _RULES[name]
+                number = isinstance(value, int | float) and math.isfinite(value)
+                rule = None if number and fits(value) else told
             if rule:
                 yield f"option {name} must be {rule}, not {value!r}"
         for name, current in self.settings.items():

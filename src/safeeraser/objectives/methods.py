@@ -108,7 +108,7 @@ class Addition:
 
     about: str
     to: Callable[[Method], Method]
-    lacks: Callable[[Method], str | None] = lambda _: None
+    lacks: Callable[[Method], str | None]
 
 
 def _without(target: Target, what: str) -> Callable[[Method], str | None]:
@@ -149,8 +149,8 @@ def plain_names() -> tuple[str, ...]:
 
 
 def _with_additions(plain: str) -> Iterator[str]:
+    method = find(plain)
     for ends in product(*(("", end) for end in ADDITIONS)):
-        method = presets(plain)["clean"]
         if not any(ADDITIONS[end].lacks(method) for end in ends if end):
             yield plain + "".join(ends)
 

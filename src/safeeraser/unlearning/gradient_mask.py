@@ -25,7 +25,7 @@ from safeeraser.unlearning.rows import TrainingRows
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.sharding import weights_are_sharded
 from safeeraser.unlearning.streams import stream_outputs
-from safeeraser.unlearning.surrogate import Gradients, weighted_sums, with_gradients
+from safeeraser.unlearning.surrogate import Gradients, with_gradients
 
 EPS = 1e-20
 """Keeps the ratio finite where a weight means nothing to the rows to preserve; well below any square that matters."""
@@ -50,7 +50,7 @@ class GradientMask:
 
     def loss(self, terms: Iterable[tuple[Term, Tensor]]) -> Tensor:
         """The sum of weighted terms, whose gradient is masked for those on harmful questions."""
-        harmful, others = weighted_sums(terms)
+        harmful, others = _sums(terms)
         if harmful is None:
             return others
         parameters = list(self._masks)
@@ -65,6 +65,16 @@ class GradientMask:
     def masked(self, gradients: Gradients) -> Gradients:
         """These gradients, 0 where they are not let through."""
         return {parameter: gradient * self._masks[parameter] for parameter, gradient in gradients.items()}
+
+
+def _sums(terms: Iterable[tuple[Term, Tensor]]) -> tuple[Tensor | None, Tensor]:
+    """The sum of the weighted terms on harmful questions (None: there are none), and that of the others."""
+    harmful: list[Tensor] = []
+    others: list[Tensor] = []
+    for term, value in terms:
+        (harmful if term.harmful else others).append(value)
+    nothing = (harmful or others)[0].new_zeros(())
+    return (torch.stack(harmful).sum() if harmful else None), torch.stack([nothing, *others]).sum()
 
 
 def gradient_mask(

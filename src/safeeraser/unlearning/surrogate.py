@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-
-from safeeraser.objectives import Term
 
 Gradients = Mapping[nn.Parameter, Tensor]
 """Trained parameters with a gradient each, in their shape."""
@@ -21,13 +19,3 @@ def with_gradients(value: Tensor, gradients: Gradients) -> Tensor:
     """
     linear = torch.stack([(gradient * parameter).sum() for parameter, gradient in gradients.items()]).sum()
     return linear - linear.detach() + value.detach()
-
-
-def weighted_sums(terms: Iterable[tuple[Term, Tensor]]) -> tuple[Tensor | None, Tensor]:
-    """The sum of the weighted terms on harmful questions (None: there are none), and that of the others."""
-    harmful: list[Tensor] = []
-    others: list[Tensor] = []
-    for term, value in terms:
-        (harmful if term.harmful else others).append(value)
-    nothing = (harmful or others)[0].new_zeros(())
-    return (torch.stack(harmful).sum() if harmful else None), torch.stack([nothing, *others]).sum()
