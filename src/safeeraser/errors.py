@@ -43,8 +43,12 @@ class explained(AbstractContextManager[None]):
             raise self._kind(f"{self._what}: {said}") from error
 
 
+_MANY = 40
+"""Names that a message lists; a screenful says less than the near ones before it."""
+
+
 def unknown(kind: str, name: object, known: Iterable[str], elsewhere: Iterable[str] = ()) -> str:
-    """The message for a name that does not exist: the nearest ones if any are near, and all there are.
+    """The message for a name that does not exist: the nearest ones if any are near, and what there are, 40 at most.
 
     `elsewhere` are dotted names of other places: one that ends in the name may be what was meant.
     """
@@ -55,7 +59,8 @@ def unknown(kind: str, name: object, known: Iterable[str], elsewhere: Iterable[s
         alike = _near(sought, list(dict.fromkeys(ends.values())))
         near = [each for each, end in ends.items() if end in alike][:3]
     hint = f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
-    return f"unknown {kind} {str(name)!r}{hint} (there are: {', '.join(names)})"
+    more = [f"and {len(names) - _MANY} more"] if len(names) > _MANY else []
+    return f"unknown {kind} {str(name)!r}{hint} (there are: {', '.join([*names[:_MANY], *more])})"
 
 
 def _near(name: str, names: list[str]) -> list[str]:

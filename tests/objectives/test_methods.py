@@ -185,6 +185,15 @@ def test_rho_is_a_length(length: float) -> None:
         find("po+sam").bind(rho=length)
 
 
+def test_an_unknown_name_is_told_the_near_ones_and_no_more_than_forty() -> None:
+    with pytest.raises(UserError) as error:
+        find("po+sam+rec")
+    near, _, listed = str(error.value).partition("(there are: ")
+    assert "'po+rec'" in near
+    assert listed.count(",") == 40
+    assert listed.endswith(f"and {len(names()) - 40} more)")
+
+
 def test_a_method_has_one_name() -> None:
     assert len(set(names())) == len(names())
     for name in ("po+sam+rec", "po+rec+pd", "po+pd+pd", "po+rec+rec"):
