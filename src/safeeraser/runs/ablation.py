@@ -143,7 +143,7 @@ def _prompts(loaded: LoadedModel, benchmark: Benchmark, judge: Judge, seed: int)
         drawn[stream] = pool
     engine = Engine(loaded, _GREEDY)
     refused, answered = (
-        _refused(engine, judge, drawn[stream][: 2 * _EXAMPLES], wanted)[:_EXAMPLES]
+        _refused(engine, judge, drawn[stream][: 2 * _EXAMPLES], wanted)
         for stream, wanted in ((Stream.DECOUPLED, True), (Stream.RETAIN, False))
     )
     _check_enough(loaded, refused, "harmful questions about safe pictures that it refuses")
@@ -157,10 +157,19 @@ def _check_enough(loaded: LoadedModel, found: Sequence[Example], what: str) -> N
 
 
 def _refused(engine: Engine, judge: Judge, examples: Sequence[Example], wanted: bool) -> list[Example]:
-    """Those of the examples that the model refuses, or that it answers, as the judge has it."""
-    _, verdicts = ask(engine, _GREEDY, judge, examples)
-    values = {each.example_id: each.value for each in verdicts if each.axis is Axis.REFUSAL}
-    return [each for each in examples if values.get(each.id) == float(wanted)]
+    """Up to `_EXAMPLES` that the model refuses, or answers, as the judge has it; it is asked until there are enough."""
+    found: list[Example] = []
+    size = _GREEDY.batch_size
+    with ProgressBar(f"ask what it {'refuses' if wanted else 'answers'}", len(examples)) as bar:
+        for start in range(0, len(examples), size):
+            batch = examples[start : start + size]
+            _, verdicts = ask(engine, _GREEDY, judge, batch)
+            values = {each.example_id: each.value for each in verdicts if each.axis is Axis.REFUSAL}
+            found += [each for each in batch if values.get(each.id) == float(wanted)]
+            bar.advance(len(batch))
+            if len(found) >= _EXAMPLES:
+                break
+    return found[:_EXAMPLES]
 
 
 def _directions(loaded: LoadedModel, prompts: Prompts, depths: Iterable[float], share: float) -> list[Way]:
