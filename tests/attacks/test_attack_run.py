@@ -24,10 +24,9 @@ from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.load import load
 from safeeraser.records import Example, Generation, Metric, read_jsonl, write_jsonl
-from safeeraser.runs import RunSettings
 from safeeraser.runs.attacks import choose_attacks
 from safeeraser.runs.kit import Kit, names
-from tests.docs.generate import PACKAGE, ROOT
+from tests.docs.generate import ROOT
 from tests.durability.killing import files, run_until_size
 from tests.endpoint.fake_server import completion, last_text, serving
 from tests.runs.pipeline.world import World, untimed
@@ -225,11 +224,6 @@ def test_the_configuration_of_docs_durability_runs_every_attack_on_models_that_c
     settings = config.load(ROOT / "configs" / "durability.yaml", names=names())
     Kit.of(settings)
     assert [each.attack.name for each in choose_attacks(settings.attacks)] == list(ATTACKS)
-    assert settings.unlearning("po+pd").results() == demo_settings().unlearning("po+pd").results()
-
-
-def demo_settings() -> RunSettings:
-    return config.load(PACKAGE / "configs" / "demo.yaml", names=names())
 
 
 def test_only_models_of_the_run_can_be_attacked() -> None:

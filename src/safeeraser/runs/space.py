@@ -78,7 +78,13 @@ class SweepSettings(Settings):
     """What is different for one method: keys of space."""
     objective: Several[Wanted] = WANTED
     """The figures of which the smallest is to be as high as it can: rr, sarr, kept, retain, asr."""
+    methods_objective: dict[_Method, Several[Wanted]] = Field(default={})
+    """The same for one method, such as asr instead of rr where it forgets without refusing."""
     prune: bool = True
     """Break off a trial whose curve is below the median of earlier ones."""
     measurements: int = Field(default=5, ge=1)
     """Points of that curve, where unlearn.eval_steps does not say how far apart they are."""
+
+    def wanted(self, method: str) -> tuple[Wanted, ...]:
+        """What the objective of a method is the smallest of."""
+        return self.methods_objective.get(method, self.objective)

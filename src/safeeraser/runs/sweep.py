@@ -27,7 +27,7 @@ from safeeraser.errors import UserError
 from safeeraser.files import owned, write_json, write_text
 from safeeraser.generation.run import generate
 from safeeraser.judges import Judge
-from safeeraser.metrics import STRICT, objective, shares
+from safeeraser.metrics import STRICT, Wanted, objective, shares
 from safeeraser.metrics.objective import parts
 from safeeraser.models.load import LoadedModel
 from safeeraser.provenance import json_hash
@@ -113,7 +113,7 @@ class Sweep:
                 judge=judge,
                 storage=storage,
             )
-            made.before = made._measured(made.vanilla, None)
+            made.before = made._measured(made.vanilla, None, settings.sweep.objective)
         return made
 
     @property
@@ -244,7 +244,7 @@ class Sweep:
                 self.judge,
                 settings,
                 self.settings.generate,
-                wanted=self.settings.sweep.objective,
+                wanted=self.settings.sweep.wanted(method),
                 told=told,
             )
             if not (place / "training" / "adapter").exists():
@@ -253,9 +253,9 @@ class Sweep:
                 refusals = self.benchmark.refusals
                 with self._clock(place):
                     unlearn(loaded, self.benchmark.examples, refusals, bound, settings, place / "training", curve)
-            return self._measured(place, place / "training" / "adapter")
+            return self._measured(place, place / "training" / "adapter", self.settings.sweep.wanted(method))
 
-    def _measured(self, place: Path, adapter: Path | None) -> dict[str, float]:
+    def _measured(self, place: Path, adapter: Path | None, wanted: Sequence[Wanted]) -> dict[str, float]:
         """The figures of a model on the selection part, kept in result.json. Raises UserError where one is missing."""
         file = place / "result.json"
         if file.exists():
@@ -264,7 +264,6 @@ class Sweep:
         with self._clock(place):
             generate(self._loaded(adapter), self.asked, self.settings.generate, place / _ANSWERS)
             found = shares(self.judged(place).columns(STRICT))
-        wanted = self.settings.sweep.objective
         before = self.before or found
         missing = (set(parts(before, before)) - set(parts(found, before))) & set(wanted)
         value = objective(found, before, wanted)

@@ -85,11 +85,17 @@ def _trials(sweep: Sweep, best: Best) -> list[dict[str, Any]]:
 def _about(sweep: Sweep) -> str:
     settings = sweep.settings.sweep
     wanted = ", ".join(FIGURES[name] for name in settings.objective)
+    others = "".join(
+        f"; for {method} of {', '.join(FIGURES[name] for name in own)}"
+        for method, own in settings.methods_objective.items()
+        if method in sweep.kit.methods
+    )
     return (
         f"Measured on the selection part, {len(sweep.asked)} questions, {settings.trials} trials a method, seed "
-        f"{sweep.settings.seed}. The objective is the smallest of {wanted} "
-        "(SARR from above; answers kept and retain as shares of what they were before). The best of many trials looks "
-        f"better here than it is: what counts is `safeeraser run {CHOICE}`, which asks the validation part."
+        f"{sweep.settings.seed}. The objective is the smallest of {wanted}{others} "
+        "(ASR and SARR from above; answers kept and retain as shares of what they were before). The best of many "
+        f"trials looks better here than it is: what counts is `safeeraser run {CHOICE}`, which asks the validation "
+        "part."
     )
 
 

@@ -15,13 +15,12 @@ from safeeraser.runs import choice
 from safeeraser.runs.kit import Kit, names
 from safeeraser.runs.results import Reader
 from tests.docs import results
-from tests.docs.generate import PACKAGE, ROOT
+from tests.docs.generate import ROOT
 from tests.interruption import interrupted_at
 from tests.runs.pipeline import world
 from tests.runs.pipeline.world import World
 
 CONFIG = ROOT / "configs" / "methods.yaml"
-DEMO = PACKAGE / "configs" / "demo.yaml"
 MODELS = (VANILLA, *METHODS)
 ENDED = ("ga", "ga+pd", "gd", "gd+pd", "kl", "kl+pd")
 """Where the loss floor ends training; the small model is above it from the start."""
@@ -54,12 +53,6 @@ def test_it_has_every_method_with_the_same_settings() -> None:
     free = {"stop_forget_nll": None, "options": {}}
     shared = [settings.unlearning(name).model_copy(update=free) for name in METHODS]
     assert all(each == shared[0] for each in shared)
-
-
-def test_it_trains_as_the_demo_does() -> None:
-    methods, demo = (config.load(path, names=names()).unlearn for path in (CONFIG, DEMO))
-    free = {"steps": None, "options": {}}
-    assert methods.model_copy(update=free) == demo.model_copy(update=free)
 
 
 @pytest.mark.parametrize("base", [name for name in METHODS if not name.endswith("+pd")])

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from safeeraser import runs
 from safeeraser.errors import UserError
 from safeeraser.records import Generation, read_jsonl
-from safeeraser.runs import RunSettings, pipeline
+from safeeraser.runs import RunSettings, pipeline, sweep_report
 from safeeraser.runs import sweep as sweeping
 from safeeraser.runs.choice import check
 from safeeraser.runs.kit import Kit, names
@@ -175,6 +175,16 @@ def test_without_pruning_there_are_no_curves_to_draw(fresh: World) -> None:
     assert ended.code == 0, ended.err
     drawn = {each.name for each in (fresh.folder / "sweep" / "plots").iterdir()}
     assert drawn == {"po-history.png", "po-slice.png"}
+
+
+def test_a_method_may_have_an_objective_of_its_own(fresh: World) -> None:
+    space = "sweep={trials: 1, prune: false, methods_objective: {po: [asr]}, space: {learning_rate: [0.01]}}"
+    found = begin(fresh, "sweep", space)
+    found.work()
+    best = found.best("po")
+    assert best.figures["objective"] == 1 - best.figures["asr"] != min(best.figures["rr"], 1 - best.figures["sarr"])
+    sweep_report.write(found, [best])
+    assert "answers kept, retain; for po of ASR (" in (found.root / "report.md").read_text()
 
 
 def test_the_command_prints_what_was_chosen_and_writes_a_page(done: World) -> None:
