@@ -194,12 +194,16 @@ def _cell(model: str, tables: Sequence[list[Column]]) -> str:
 
 def _origin(runs: Sequence[FinishedRun]) -> str:
     """What the figures depend on, in a sentence."""
-    first: dict[str, Any] = RunFolder(runs[0].folder.root).provenance()
+    every: list[dict[str, Any]] = [RunFolder(run.folder.root).provenance() for run in runs]
+    first = every[0]
     limits = runs[0].settings.limits.model_dump()
     asked = ", ".join(f"{part} {count}" for part, count in limits.items())
     chosen = runs[0].settings.chosen
     choice = f"settings chosen on the selection part at {chosen.time}; " if chosen else ""
-    versions = ", ".join(f"{name} {first['versions'][name]}" for name in ("torch", "transformers"))
+    versions = ", ".join(
+        f"{name} {' and '.join(dict.fromkeys(each['versions'][name] for each in every))}"
+        for name in ("torch", "transformers")
+    )
     return (
         f"Questions a seed: {asked}; seed {_seeds(list({run.settings.seed for run in runs}))}; {choice}"
         f"weights {first['model_weights']}, data {first['data']}; {versions}."
