@@ -20,7 +20,7 @@ QUICK = {
     "read_benchmark()": "read_benchmark(DATA, format='released')",
     '"tiny"': "MODEL",
     '"out/po+pd"': "OUTPUT",
-    '"steps": 100': '"steps": 2',
+    '"steps": 120': '"steps": 2',
     "limit=48": "limit=2",
     "limit=24": "limit=2",
     "max_new_tokens=20": "max_new_tokens=3",
