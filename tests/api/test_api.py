@@ -21,6 +21,7 @@ QUICK = {
     '"tiny"': "MODEL",
     '"out/po+pd"': "OUTPUT",
     '"steps": 120': '"steps": 2',
+    '"lora_layers": 15': '"lora_layers": 1',
     "limit=48": "limit=2",
     "limit=24": "limit=2",
     "max_new_tokens=20": "max_new_tokens=3",

@@ -24,9 +24,9 @@ def demo(
     """Unlearn the embedded model, before and after.
 
     With po, with po+pd (Prompt Decouple) and with decide+pd+kl: all are measured and attacked, and printed beside
-    the model before. This is a run of the configuration that comes with the package, in runs/demo unless told otherwise.
-    With --limit the steps of training become fewer in proportion to the questions: 8 is a look at how it all goes, and
-    its figures say little.
+    the model before. This is a run of the configuration that comes with the package, in runs/demo unless told
+    otherwise. With --limit the steps of training become fewer in proportion to the questions: 8 is a look at how it
+    all goes, and its figures say little.
 
     \b
     Examples:
