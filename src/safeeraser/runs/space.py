@@ -65,6 +65,7 @@ Space = dict[str, Annotated[Any, BeforeValidator(_range)]]
 """By key of `unlearn` (learning_rate, options.beta, ...) what it may be: values, or low, high and log."""
 
 _Method = Annotated[str, known("methods", "method")]
+_Objective = Annotated[Several[Wanted], Field(min_length=1)]
 
 
 class SweepSettings(Settings):
@@ -76,9 +77,9 @@ class SweepSettings(Settings):
     """Keys of unlearn and what they may be: [1, 4, 16], or {low: 1.0e-4, high: 3.0e-3, log: true}."""
     methods_space: dict[_Method, Space] = Field(default={})
     """What is different for one method: keys of space."""
-    objective: Several[Wanted] = WANTED
+    objective: _Objective = WANTED
     """The figures of which the smallest is to be as high as it can: rr, sarr, kept, retain, asr."""
-    methods_objective: dict[_Method, Several[Wanted]] = Field(default={})
+    methods_objective: dict[_Method, _Objective] = Field(default={})
     """The same for one method, such as asr instead of rr where it forgets without refusing."""
     prune: bool = True
     """Break off a trial whose curve is below the median of earlier ones."""

@@ -85,11 +85,11 @@ def _trials(sweep: Sweep, best: Best) -> list[dict[str, Any]]:
 def _about(sweep: Sweep) -> str:
     settings = sweep.settings.sweep
     wanted = ", ".join(FIGURES[name] for name in settings.objective)
-    others = "".join(
-        f"; for {method} of {', '.join(FIGURES[name] for name in own)}"
-        for method, own in settings.methods_objective.items()
-        if method in sweep.kit.methods
-    )
+    own: dict[str, list[str]] = {}
+    for method, figures in settings.methods_objective.items():
+        if method in sweep.kit.methods:
+            own.setdefault(", ".join(FIGURES[name] for name in figures), []).append(method)
+    others = "".join(f"; for {', '.join(methods)} of {told}" for told, methods in own.items())
     return (
         f"Measured on the selection part, {len(sweep.asked)} questions, {settings.trials} trials a method, seed "
         f"{sweep.settings.seed}. The objective is the smallest of {wanted}{others} "

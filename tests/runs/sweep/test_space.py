@@ -70,6 +70,12 @@ def test_what_a_method_does_not_take_is_told_before_anything_is_trained(space: s
         distributions(parse(f"sweep: {{space: {{{space}}}}}", "methods=[vanilla,po]"), "po")
 
 
+@pytest.mark.parametrize("key", ["objective: []", "methods_objective: {po: []}"])
+def test_an_objective_of_nothing_is_refused(key: str) -> None:
+    with pytest.raises(UserError, match=r"objective.*at least 1 item"):
+        parse(f"sweep: {{{key}}}")
+
+
 def test_parameters_take_the_place_of_what_the_settings_say() -> None:
     base = UnlearnSettings(epochs=2, options={"retain_weight": 2.0})
     made = with_parameters(base, {"steps": 7, "options.refusal_weight": 4.0})
