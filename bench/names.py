@@ -69,8 +69,11 @@ def ask(folder: Path, pictures: int, seed: int) -> list[Asked]:
 
 
 def ask_hard(folder: Path, seed: int) -> list[Asked]:
-    """Every picture of `icons_hard`, written into `folder`, once; the groups are what makes it hard, and its side."""
-    hard.build(folder, seed=seed)
+    """Every picture of `icons_hard` as runs have it, written into `folder`, once; `seed` is of the wordings.
+
+    The groups are what makes a picture hard, and its side.
+    """
+    hard.build(folder)
     rng = random.Random(seed)
     shown = {each.image: each for each in read(folder).examples if each.stream is not Stream.RETAIN}
     return [

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safeeraser import metrics
+from safeeraser import metrics, objectives
 from safeeraser.attacks.base import Target
 from safeeraser.attacks.settings import AttackSettings
 from safeeraser.attacks.table import ATTACKS
@@ -98,8 +98,9 @@ def unlearn(
     """
     wanted = (settings or UnlearnSettings()).changed(**keys)
     made = (judge_settings(judge) if isinstance(judge, str) else judge).make(benchmark.refusals)
-    curve = Curve.of(benchmark, made, wanted, GenerateSettings())
-    return train(model, benchmark.examples, benchmark.refusals, method, wanted, Path(output), curve)
+    found = objectives.find(method, wanted.preset) if isinstance(method, str) else method
+    curve = Curve.of(benchmark, made, found, wanted, GenerateSettings())
+    return train(model, benchmark.examples, benchmark.refusals, found, wanted, Path(output), curve)
 
 
 def generate(

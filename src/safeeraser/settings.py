@@ -28,6 +28,9 @@ Projector = Literal["frozen", "full", "lora", "sine"]
 Preset = Literal["clean", "paper"]
 """Whose weights and averaging a method has: ours, or those of the SafeEraser authors' code (arXiv 2502.12520)."""
 
+Wanted = Literal["rr", "sarr", "kept", "retain", "asr"]
+"""What adapters and settings are chosen by: RR, SARR, answers kept, retain; ASR where refusing is not taught."""
+
 Key = tuple[str, ...]
 """A key of settings and those around it, outermost first."""
 
@@ -74,7 +77,7 @@ class Settings(BaseModel):
     What a key means stands below it. Raises ConfigError with everything that is wrong.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
     @_validated_without
     def __init__(self, /, **values: Any) -> None:

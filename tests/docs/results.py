@@ -133,13 +133,19 @@ def _seeds(seeds: Sequence[int]) -> str:
 
 
 def _steps(runs: Sequence[FinishedRun], model: str, seeds: Sequence[int]) -> str:
-    """How many steps a model was trained for, "ended" where a rule ended it early, and how many seeds if several."""
+    """How many steps a model was trained for, "ended" where a rule ended it early, and how many seeds if several.
+
+    With curves, after which step the adapter was kept, the least and the most of the seeds.
+    """
     several = f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     if model == VANILLA:
         return f"0{several}"
-    folder = next(run.folder for run in runs if model in run.settings.methods)
-    manifest = json.loads((folder.model(model) / "manifest.json").read_text(encoding="utf-8"))
-    return f"{manifest['steps']}{', ended' if manifest['stopped_early'] else ''}{several}"
+    folders = [run.folder.model(model) for run in runs if model in run.settings.methods]
+    made = [json.loads((folder / "manifest.json").read_text(encoding="utf-8")) for folder in folders]
+    ended = ", ended" if made[0]["stopped_early"] else ""
+    kept = sorted({each["best_step"] for each in made if "best_step" in each})
+    of = f", kept {' to '.join(map(str, dict.fromkeys((kept[0], kept[-1]))))}" if kept else ""
+    return f"{made[0]['steps']}{ended}{of}{several}"
 
 
 def against(parts: Mapping[str, Tables]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from safeeraser import objectives
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.table import settings as judge_settings
@@ -67,7 +68,8 @@ def entries(folder: Path) -> list[dict[str, float]]:
 def curve(examples: list[Example], **changes: Any) -> Curve:
     benchmark = Benchmark("small", Path(), tuple(examples), tiny_random.REFUSALS, (), "")
     judge = judge_settings("rules").make(tiny_random.REFUSALS)
-    found = Curve.of(benchmark, judge, SETTINGS.changed(**changes), GenerateSettings(max_new_tokens=3, batch_size=4))
+    answers = GenerateSettings(max_new_tokens=3, batch_size=4)
+    found = Curve.of(benchmark, judge, objectives.find("po+pd"), SETTINGS.changed(**changes), answers)
     assert found is not None
     return found
 
@@ -133,6 +135,7 @@ def test_a_curve_asks_the_selection_part_and_never_validation(examples: list[Exa
         Curve.of(
             Benchmark("small", Path(), tuple(examples), (), (), ""),
             judge_settings("rules").make(()),
+            objectives.find("po"),
             SETTINGS.changed(eval_questions=0),
             GenerateSettings(),
         )

@@ -50,7 +50,7 @@ def sweep(
         say(f"{found.root / CHOICE} is written: nothing is tried any more. Remove it to try more before you report")
     else:
         count = len(found.kit.methods)
-        say(f"{count} methods x {settings.sweep.trials} trials = {count * settings.sweep.trials} trainings at most")
+        say(f"{count} methods x {found.trials} trials = {count * found.trials} trainings at most")
         say(f"{found.left()} of them to be begun; {found.root} has them")
         found.work()
     choice = found.choose()

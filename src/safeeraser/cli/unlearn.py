@@ -52,6 +52,7 @@ def unlearn(
     benchmark = read(data, layout)
     trained = settings.unlearning(method)
     check(benchmark.examples, benchmark.refusals, kit.methods[method], trained)  # before a model is loaded for nothing
-    curve = Curve.of(benchmark, kit.judge(benchmark.refusals), trained, settings.generate)
-    folder = train(kit.load(None), benchmark.examples, benchmark.refusals, kit.methods[method], trained, output, curve)
+    bound = kit.methods[method]
+    curve = Curve.of(benchmark, kit.judge(benchmark.refusals), bound, trained, settings.generate)
+    folder = train(kit.load(None), benchmark.examples, benchmark.refusals, bound, trained, output, curve)
     stdout.print(str(folder), markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from safeeraser import provenance, text
 from safeeraser.errors import UserError
 from safeeraser.files import owned
-from safeeraser.judges.base import Asked, Judge
+from safeeraser.judges.base import UNFINISHED, Asked, Judge
 from safeeraser.provenance import answer_hash
 from safeeraser.records import Axis, Example, Generation, Verdict, append_jsonl, read_jsonl, repair_jsonl, write_jsonl
 
@@ -100,6 +100,14 @@ def check_failures(tallies: Mapping[str, Tally], limit: float) -> None:
             "\n".join(lines) + f"\nmore than {limit:.1%} of the verdicts; all else is written, and the same command "
             "judges these again"
         )
+
+
+def unscored_error(message: str, failures: Iterable[str | None]) -> UserError:
+    """The error for figures that are missing: the model's own doing where its answers never leave their reasoning.
+
+    Otherwise it is a FailureLimitError, for then the judge failed.
+    """
+    return UserError(message) if {*failures} == {UNFINISHED} else FailureLimitError(message)
 
 
 def describe_failures(tally: Tally) -> str:

@@ -6,7 +6,7 @@ The protocol `paper` alone does otherwise, where the authors' published code doe
 
 from safeeraser.metrics.answers import Answer, ScoreError, join, stale
 from safeeraser.metrics.measures import MEASURES, Measure
-from safeeraser.metrics.objective import WANTED, Wanted, objective, shares
+from safeeraser.metrics.objective import WANTED, WITHOUT_REFUSING, objective, shares, unscored
 from safeeraser.metrics.paired import Difference, Table, compare, compare_runs, plainer, usual
 from safeeraser.metrics.protocols import PAPER, PROTOCOLS, STRICT, Deviation, Protocol
 from safeeraser.metrics.rouge import rouge_l
@@ -19,6 +19,7 @@ __all__ = [
     "PROTOCOLS",
     "STRICT",
     "WANTED",
+    "WITHOUT_REFUSING",
     "Answer",
     "Column",
     "Combined",
@@ -29,7 +30,6 @@ __all__ = [
     "ScoreError",
     "Table",
     "Value",
-    "Wanted",
     "combine",
     "compare",
     "compare_runs",
@@ -43,5 +43,6 @@ __all__ = [
     "shares",
     "stale",
     "summarise",
+    "unscored",
     "usual",
 ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 from safeeraser.benchmarks.selection import Part
 from safeeraser.metrics.score import Column
-
-Wanted = Literal["rr", "sarr", "kept", "retain", "asr"]
-"""What settings are chosen by: RR, SARR, answers kept, retain; ASR for methods that forget without refusing."""
+from safeeraser.settings import Wanted
 
 WANTED: tuple[Wanted, ...] = ("rr", "sarr", "kept", "retain")
+WITHOUT_REFUSING: tuple[Wanted, ...] = ("asr", "sarr", "kept", "retain")
+"""The same for methods that do not teach refusing: their RR is 0 whatever their settings."""
 _MEASURES: dict[tuple[str, ...], str] = {
     ("asr", Part.GENERALITY): "asr",
     ("rr", Part.GENERALITY): "rr",
@@ -23,8 +22,19 @@ _MEASURES: dict[tuple[str, ...], str] = {
 
 def shares(columns: Iterable[Column]) -> dict[str, float]:
     """The mean of each measure that settings are chosen by, 0..1; one of which nothing was scored is left out."""
-    found = {_MEASURES.get(column.key[:2]): column.scored for column in columns if column.group == "all"}
-    return {name: sum(share for _, share in scored) / len(scored) for name, scored in found.items() if name and scored}
+    found = {name: [share for _, share in column.scored] for name, column in _by_name(columns).items()}
+    return {name: sum(scored) / len(scored) for name, scored in found.items() if scored}
+
+
+def unscored(columns: Iterable[Column], wanted: Iterable[Wanted]) -> list[Wanted]:
+    """The wanted measures that were asked for and of which not one answer was scored."""
+    found = _by_name(columns)
+    return [name for name in wanted if name in found and found[name].values and not found[name].scored]
+
+
+def _by_name(columns: Iterable[Column]) -> dict[str, Column]:
+    every = {_MEASURES.get(column.key[:2]): column for column in columns if column.group == "all"}
+    return {name: column for name, column in every.items() if name}
 
 
 def parts(found: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:

@@ -155,6 +155,11 @@ class Method:
         return {target: self._need_of(target) for target in self.targets}
 
     @property
+    def refuses(self) -> bool:
+        """Whether it teaches refusals; the others but take the harmful answers away."""
+        return bool({Target.REFUSAL, Target.RECOVERY} & {*self.targets})
+
+    @property
     def layers(self) -> frozenset[int]:
         """The decoder layers whose hidden states its losses read."""
         readers = (term for term in self.terms if Need.HIDDEN in term.needs)

@@ -5,39 +5,50 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from safeeraser.errors import UserError
 from safeeraser.records import VANILLA
 from safeeraser.runs.settings import Chosen, RunSettings
 
-_FREE = ("seed",)  # of a training, that may be another than in the sweep
+_FREE = ("seed", "path")  # may be others than in the sweep
 
 
 def fingerprint(settings: RunSettings, method: str) -> str:
-    """Equal for equal choices: sha256 over model, data and all that a method's training depends on but its seed."""
-    trained = {key: value for key, value in settings.unlearning(method).results().items() if key not in _FREE}
-    data = {key: value for key, value in settings.data.results().items() if key != "path"}
-    told = {"method": method, "model": settings.model, "dtype": settings.dtype, "data": data, "unlearn": trained}
+    """Equal for equal choices: sha256 over data and all that training and answers depend on but seed and weights.
+
+    Of a model's folder the content counts (`Chosen.weights`) and not where it lies.
+    """
+    model = None if Path(settings.model).is_dir() else settings.model
+    stages = {"unlearn": settings.unlearning(method), "generate": settings.generate, "data": settings.data}
+    told: dict[str, Any] = {"method": method, "model": model, "dtype": settings.dtype}
+    told |= {name: {k: v for k, v in each.results().items() if k not in _FREE} for name, each in stages.items()}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def chosen(settings: RunSettings, data: str, sweep: str, objective: dict[str, float]) -> Chosen:
+def chosen(settings: RunSettings, data: str, weights: str | None, sweep: str, objective: dict[str, float]) -> Chosen:
     """What is written down of a choice; `data` is the benchmark's hash, `sweep` the folder of the trials."""
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     hashes = {name: fingerprint(settings, name) for name in settings.methods if name != VANILLA}
-    return Chosen(time=now, sweep=sweep, data=data, hashes=hashes, objective=objective)
+    return Chosen(time=now, sweep=sweep, data=data, weights=weights, hashes=hashes, objective=objective)
 
 
-def check(settings: RunSettings, data: str) -> None:
+def check(settings: RunSettings, data: str, weights: str | None) -> None:
     """See that settings are those that were chosen; nothing for settings that no sweep has chosen.
 
     Raises UserError naming the method whose settings were changed afterwards, or that the sweep has not tried, and
-    where the data are others.
+    where data or weights are others, as far as these are known (not None) before the model is loaded.
     """
     if settings.chosen is None:
         return
     if settings.chosen.data != data:
         raise UserError(f"chosen.data: the choice was made on other data (hash {settings.chosen.data}, now {data})")
+    if weights and settings.chosen.weights not in (None, weights):
+        raise UserError(
+            f"chosen.weights: the choice was made with other weights ({settings.chosen.weights}) than {settings.model} "
+            f"has now ({weights})"
+        )
     for name in settings.methods:
         if name == VANILLA:
             continue

@@ -16,11 +16,14 @@ from safeeraser.generation.engine import Engine
 from safeeraser.generation.memory import Fitting
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.judges import Judge
-from safeeraser.metrics import WANTED, Wanted, measured, objective, shares
+from safeeraser.judges.run import unscored_error
+from safeeraser.metrics import WANTED, WITHOUT_REFUSING, measured, objective, shares, unscored
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.prepare import prepare
+from safeeraser.objectives import Method
 from safeeraser.records import Example, Generation, Stream, Verdict
+from safeeraser.settings import Wanted
 from safeeraser.unlearning.settings import UnlearnSettings
 
 _Made = TypeVar("_Made")
@@ -48,16 +51,18 @@ class Curve:
         cls,
         benchmark: Benchmark,
         judge: Judge,
+        method: Method,
         unlearn: UnlearnSettings,
         generate: GenerateSettings,
         **options: Any,
     ) -> Curve | None:
-        """The curve that a training's settings ask for; None where they ask for none."""
+        """The curve that a method's training settings ask for; None where they ask for none."""
         if unlearn.eval_steps is None or not unlearn.eval_questions:
             return None
         chosen = sample(benchmark, unlearn.eval_questions, unlearn.seed)
         greedy = GenerateSettings(batch_size=generate.batch_size, max_new_tokens=generate.max_new_tokens)
-        return cls(examples=chosen, refusals=benchmark.refusals, judge=judge, settings=greedy, **options)
+        by = wanted(method, unlearn)
+        return cls(examples=chosen, refusals=benchmark.refusals, judge=judge, settings=greedy, wanted=by, **options)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -73,16 +78,21 @@ class Curve:
     def measure(self, loaded: LoadedModel, before: Mapping[str, float] | None) -> dict[str, float]:
         """ASR, RR, SARR, answers kept and retain (0..1), decision margins (nats), and the objective (0..1).
 
-        `before` is what this gave before unlearning; None says that now is before. Raises UserError where nothing that
-        the objective is made of could be scored.
+        `before` is what this gave before unlearning; None says that now is before. Raises UserError, FailureLimitError
+        where it is the judge's fault, where nothing of a figure that the objective is made of could be scored.
         """
         if self._engine is None:
             self._engine = Engine(loaded, self.settings)
         engine = self._engine
-        found = dict(shares(measured(self.examples, *ask(engine, self.settings, self.judge, self.examples))))
+        answers, verdicts = ask(engine, self.settings, self.judge, self.examples)
+        columns = measured(self.examples, answers, verdicts)
+        if missing := unscored(columns, self.wanted):
+            failures = {each.failure for each in verdicts if each.value is None}
+            raise unscored_error(f"curve: {self.judge.name} scored no answer for {', '.join(missing)}", failures)
+        found = shares(columns)
         value = objective(found, found if before is None else before, self.wanted)
         if value is None:
-            raise UserError(f"{self.judge.name} scored no answer that the objective of the curve is made of")
+            raise UserError(f"curve: nothing to measure: the model had no {' or '.join(self.wanted)} before")
         return {**found, **self._margins(ChatTokenizer.of(loaded), engine), "objective": value}
 
     def _margins(self, chat: ChatTokenizer, engine: Engine) -> dict[str, float]:
@@ -101,6 +111,11 @@ class Curve:
             side = "harmful" if example.stream is Stream.FORGET else "safe"
             found[f"margin_{side}"].append((logprobs[refusing].max() - answering).item())
         return {name: fmean(values) for name, values in found.items()}
+
+
+def wanted(method: Method, settings: UnlearnSettings) -> tuple[Wanted, ...]:
+    """What the objective of a training is the smallest of."""
+    return settings.objective or (WANTED if method.refuses else WITHOUT_REFUSING)
 
 
 def sample(benchmark: Benchmark, limit: int, seed: int) -> tuple[Example, ...]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from safeeraser import objectives
-from safeeraser.errors import UserError, unknown
-from safeeraser.records import VANILLA
+from safeeraser.errors import UserError, explained, unknown
 from safeeraser.runs import RunSettings
 from safeeraser.runs.space import Range, Span
 from safeeraser.unlearning.settings import UnlearnSettings
+
+_KEYS = [name for name in UnlearnSettings.model_fields if name != "objective"]  # which trials are compared by
 
 
 def with_parameters(base: UnlearnSettings, parameters: dict[str, Any]) -> UnlearnSettings:
@@ -33,11 +36,11 @@ def distributions(settings: RunSettings, method: str) -> dict[str, BaseDistribut
         name = key.removeprefix("options.")
         place = f"sweep.methods_space.{method}" if key in sweep.methods_space.get(method, {}) else "sweep.space"
         if key.startswith("options.") and name not in known:
-            if place != "sweep.space" or not _anywhere(settings, name):
+            if place != "sweep.space" or not _anywhere(name):
                 raise UserError(f"{place}.{key}: {unknown('option', name, known)}")
             continue
-        if not key.startswith("options.") and key not in UnlearnSettings.model_fields:
-            raise UserError(f"{place}.{key}: {unknown('key of unlearn', key, UnlearnSettings.model_fields)}")
+        if not key.startswith("options.") and key not in _KEYS:
+            raise UserError(f"{place}.{key}: {unknown('key of unlearn', key, _KEYS)}")
         _try(settings, method, f"{place}.{key}", key, wanted)
         found[key] = _distribution(wanted)
     if not found:
@@ -45,19 +48,40 @@ def distributions(settings: RunSettings, method: str) -> dict[str, BaseDistribut
     return found
 
 
-def _anywhere(settings: RunSettings, option: str) -> bool:
-    names = (name for name in settings.methods if name != VANILLA)
-    return any(option in objectives.find(name, settings.unlearning(name).preset).settings for name in names)
+def ends(settings: RunSettings, method: str) -> list[UnlearnSettings]:
+    """A method's settings with the first value of everything in its space, and with the last.
+
+    Raises what `distributions` raises, and UserError where values that are fine alone do not go together.
+    """
+    keys = distributions(settings, method)
+    space = {**settings.sweep.space, **settings.sweep.methods_space.get(method, {})}
+    with explained(f"sweep.space: {method}"):
+        return [_made(settings, method, {key: _values(space[key])[end] for key in keys}) for end in (0, -1)]
+
+
+def _anywhere(option: str) -> bool:
+    return any(option in objectives.find(name).settings for name in objectives.names())
 
 
 def _try(settings: RunSettings, method: str, place: str, key: str, wanted: Range) -> None:
-    """See that a method takes the ends of a range, or each of its values."""
-    for value in (wanted.low, wanted.high) if isinstance(wanted, Span) else wanted:
-        try:
-            made = with_parameters(settings.unlearning(method), {key: value})
-            objectives.find(method, made.preset).bind(**made.options)
-        except UserError as error:
-            raise UserError(f"{place}: {value!r}: {error}") from error
+    """See that a method takes the ends of a range and what lies between, or each of its values."""
+    for value in _values(wanted):
+        with explained(f"{place}: {value!r}"):
+            _made(settings, method, {key: value})
+    if isinstance(wanted, Span) and not wanted.whole:
+        with explained(f"{place}: only whole numbers, so write low and high without a point"):
+            _made(settings, method, {key: wanted.low + (wanted.high - wanted.low) / math.pi})
+
+
+def _made(settings: RunSettings, method: str, parameters: dict[str, Any]) -> UnlearnSettings:
+    """A method's settings with these parameters. Raises UserError where it does not take them."""
+    made = with_parameters(settings.unlearning(method), parameters)
+    objectives.find(method, made.preset).bind(**made.options)
+    return made
+
+
+def _values(wanted: Range) -> Sequence[Any]:
+    return (wanted.low, wanted.high) if isinstance(wanted, Span) else wanted
 
 
 def _distribution(wanted: Range) -> BaseDistribution:

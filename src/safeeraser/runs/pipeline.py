@@ -68,16 +68,19 @@ def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
 def _begin(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> None:
     """Check all that can be checked before a model is loaded, then claim the folder."""
     folder.check(settings)
-    if folder.manifest.exists() and (weights := kit.weights()):
+    weights = kit.weights()
+    if weights and folder.manifest.exists():
         folder.note_model(weights)
     benchmark = prepare(settings.data, kit, say)
-    choice.check(settings, benchmark.hash)
+    choice.check(settings, benchmark.hash, weights)
     examples = asked(benchmark, settings, say)
     for method in kit.methods.values():
         check(benchmark.examples, benchmark.refusals, method, settings.unlearning(method.name))
     if not all(answered(settings, folder, name, examples) for name in settings.methods):
         kit.judge(benchmark.refusals).check()
     folder.claim(settings, benchmark.hash)
+    if settings.chosen is not None and settings.chosen.weights:
+        folder.note_model(settings.chosen.weights)  # the model is held against them once it is loaded
 
 
 def answered(settings: RunSettings, folder: RunFolder, name: str, examples: Sequence[Example]) -> bool:
@@ -289,7 +292,7 @@ class _Training:
             self.say(f"{method.name}: trained before")
             return
         settings, output = self.settings.unlearning(method.name), self.folder.model(method.name)
-        curve = Curve.of(benchmark, self.judge, settings, self.settings.generate)
+        curve = Curve.of(benchmark, self.judge, method, settings, self.settings.generate)
         with costs.clock(self.folder.costs, costs.training(method.name), self.judge.spent):
             unlearn(self.model.get(), benchmark.examples, benchmark.refusals, method, settings, output, curve)
         if weights_are_sharded():

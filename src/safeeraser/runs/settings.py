@@ -42,6 +42,8 @@ class Chosen(Settings):
     """The sweep's folder."""
     data: str
     """The hash of the data."""
+    weights: str | None = None
+    """What tells the model's weights from others."""
     hashes: dict[str, str]
     """By method the hash of the settings that were chosen."""
     objective: dict[str, float]

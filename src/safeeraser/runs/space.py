@@ -7,8 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from safeeraser.metrics import WANTED, Wanted
-from safeeraser.settings import ConfigError, Settings, Several, known, problem
+from safeeraser.settings import ConfigError, Settings, known, problem
 
 
 class Span(Settings):
@@ -65,7 +64,6 @@ Space = dict[str, Annotated[Any, BeforeValidator(_range)]]
 """By key of `unlearn` (learning_rate, options.beta, ...) what it may be: values, or low, high and log."""
 
 _Method = Annotated[str, known("methods", "method")]
-_Objective = Annotated[Several[Wanted], Field(min_length=1)]
 
 
 class SweepSettings(Settings):
@@ -77,15 +75,7 @@ class SweepSettings(Settings):
     """Keys of unlearn and what they may be: [1, 4, 16], or {low: 1.0e-4, high: 3.0e-3, log: true}."""
     methods_space: dict[_Method, Space] = Field(default={})
     """What is different for one method: keys of space."""
-    objective: _Objective = WANTED
-    """The figures of which the smallest is to be as high as it can: rr, sarr, kept, retain, asr."""
-    methods_objective: dict[_Method, _Objective] = Field(default={})
-    """The same for one method, such as asr instead of rr where it forgets without refusing."""
     prune: bool = True
     """Break off a trial whose curve is below the median of earlier ones."""
     measurements: int = Field(default=5, ge=1)
     """Points of that curve, where unlearn.eval_steps does not say how far apart they are."""
-
-    def wanted(self, method: str) -> tuple[Wanted, ...]:
-        """What the objective of a method is the smallest of."""
-        return self.methods_objective.get(method, self.objective)

@@ -17,33 +17,35 @@ from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from safeeraser import objectives, provenance
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, rehearsal
-from safeeraser.errors import UserError
+from safeeraser.errors import UserError, explained
 from safeeraser.files import owned, write_json, write_text
 from safeeraser.generation.run import generate
 from safeeraser.judges import Judge
-from safeeraser.metrics import STRICT, Wanted, objective, shares
-from safeeraser.metrics.objective import parts
+from safeeraser.judges.run import FailureLimitError, Tally, describe_failures, unscored_error
+from safeeraser.metrics import STRICT, objective, shares, unscored
 from safeeraser.models.load import LoadedModel
 from safeeraser.provenance import json_hash
-from safeeraser.records import VANILLA, Example, Generation, read_jsonl
+from safeeraser.records import VANILLA, Example, Generation, read_jsonl, repair_jsonl
 from safeeraser.runs import RunSettings, as_yaml, costs, first_difference, load, pipeline
 from safeeraser.runs.choice import chosen
-from safeeraser.runs.curves import Curve
-from safeeraser.runs.distributions import distributions, with_parameters
+from safeeraser.runs.curves import Curve, wanted
+from safeeraser.runs.distributions import distributions, ends, with_parameters
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.pipeline import Say
 from safeeraser.runs.results import Judged, judge_answers
-from safeeraser.unlearning.run import check, unlearn
+from safeeraser.settings import Wanted
+from safeeraser.unlearning.run import check, check_model, unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
 
 CHOICE = "choice.yaml"
+_SETTINGS = "sweep.yaml"
 _ASKED = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
 _ANSWERS = "generations.jsonl"
 _STARTUP = 5  # trials at random, before Optuna goes by what they gave
@@ -77,31 +79,35 @@ class Sweep:
     storage: JournalStorage
     before: dict[str, float] = field(default_factory=dict)
     _model: LoadedModel | None = None
+    _noted: bool = False
 
     @classmethod
     def begin(cls, settings: RunSettings, kit: Kit, say: Say) -> Sweep:
         """Claim the folder, and measure the model before unlearning where that is not done yet.
 
-        Raises UserError for a space that a method cannot be trained in, for data without a selection part, and for a
-        folder of another sweep.
+        Raises UserError for a space that a method cannot be trained in, for data without a selection part, for a folder
+        of another sweep, and where the model had nothing before that a method is to keep.
         """
-        for method in kit.methods:
-            distributions(settings, method)
+        tried = {name: ends(settings, name) for name in kit.methods}
         benchmark = pipeline.prepare(settings.data, kit, say)
         benchmark = replace(
             benchmark, examples=tuple(each for each in benchmark.examples if each.split != "validation")
         )
         rehearsed = replace(benchmark, examples=tuple(rehearsal(benchmark.examples)))
+        if not rehearsed.examples:
+            raise UserError(f"{benchmark.folder}: no examples of the selection split, on which a sweep chooses")
         asked = pipeline.asked(rehearsed, settings, say, _ASKED)
-        for each in kit.methods.values():
-            check(benchmark.examples, benchmark.refusals, each, settings.unlearning(each.name))
+        for name, bound in kit.methods.items():
+            for each in tried[name]:
+                check(benchmark.examples, benchmark.refusals, bound, each)
         judge = kit.judge(benchmark.refusals)
         judge.check()
         root = settings.folder
         with owned(root / "begin", wait=True):
-            _claim(root, settings)
-            optuna.logging.set_verbosity(optuna.logging.WARNING)
-            storage = JournalStorage(JournalFileBackend(str(root / "trials.log")))
+            _claim(root, settings, benchmark.hash)
+            if weights := kit.weights():
+                RunFolder(root).note_model(weights)
+            storage = _storage(root / "trials.log")
             for name in kit.methods.keys() - set(optuna.get_all_study_names(storage)):
                 optuna.create_study(storage=storage, study_name=name, direction="maximize")
             made = cls(
@@ -113,8 +119,22 @@ class Sweep:
                 judge=judge,
                 storage=storage,
             )
-            made.before = made._measured(made.vanilla, None, settings.sweep.objective)
+            every = dict.fromkeys(name for method in kit.methods for name in made.wanted(method))
+            made.before = made._measured(made.vanilla, None, tuple(every))
+        for method in kit.methods:
+            if objective(made.before, made.before, made.wanted(method)) is None:
+                named = " or ".join(made.wanted(method))
+                raise UserError(f"{method}: objective: the model before unlearning has no {named} that could be kept")
         return made
+
+    @property
+    def trials(self) -> int:
+        """Trials of each method; another process may have been told to do more than this one."""
+        return _begun(self.root).sweep.trials
+
+    def wanted(self, method: str) -> tuple[Wanted, ...]:
+        """What the objective of a method is the smallest of."""
+        return wanted(self.kit.methods[method], self.settings.unlearning(method))
 
     @property
     def root(self) -> Path:
@@ -126,10 +146,10 @@ class Sweep:
         """Where the answers before unlearning are."""
         return self.root / VANILLA
 
-    def judged(self, folder: Path) -> Judged:
+    def judged(self, folder: Path) -> tuple[Judged, Tally]:
         """The answers in a trial's folder, or in `vanilla`, with the judge's verdicts, which are kept beside them."""
         answers = read_jsonl(folder / _ANSWERS, Generation)
-        return judge_answers(self.judge, self.asked, answers, folder / "verdicts.jsonl")[0]
+        return judge_answers(self.judge, self.asked, answers, folder / "verdicts.jsonl")
 
     def provenance(self) -> dict[str, Any]:
         """What the sweep's figures depend on."""
@@ -150,11 +170,24 @@ class Sweep:
 
     def left(self) -> int:
         """How many trials are still to be begun."""
-        budget = self.settings.sweep.trials
+        budget = self.trials
         return sum(max(0, budget - len(_counted(self.study(method)))) for method in self.kit.methods)
 
+    def done(self) -> bool:
+        """Whether all trials have come to an end."""
+        budget = self.trials
+        return all(len(ended(self.study(method))) >= budget for method in self.kit.methods)
+
     def work(self) -> None:
-        """Do trials until every one is done or in other hands."""
+        """Do trials until every one is done or in other hands.
+
+        Raises FailureLimitError where the judge fails: the trial stays open, to be taken up by the same command.
+        """
+        if self.done():
+            return
+        for name, bound in self.kit.methods.items():
+            for each in ends(self.settings, name):
+                check_model(self._loaded(None), bound, each)
         for method in self.kit.methods:
             while self._trial(method):
                 pass
@@ -168,14 +201,16 @@ class Sweep:
         with owned(self.root / "choosing", wait=True):
             if place.exists():
                 return place
-            if any(len(ended(self.study(method))) < self.settings.sweep.trials for method in self.kit.methods):
+            if not self.done():
                 return None
             found = {method: self.best(method) for method in self.kit.methods}
             plain = self.settings.dump() | {"output": str(self.root / "validation")}
             plain["methods_settings"] = {method: each.settings.given() for method, each in found.items()}
             run = RunSettings(**{key: value for key, value in plain.items() if key != "sweep"})
             figures = {method: round(each.figures["objective"], 4) for method, each in found.items()}
-            write_text(place, as_yaml(run.changed(chosen=chosen(run, self.benchmark.hash, str(self.root), figures))))
+            weights = RunFolder(self.root).provenance().get("model_weights")
+            told = chosen(run, self.benchmark.hash, weights, str(self.root), figures)
+            write_text(place, as_yaml(run.changed(chosen=told)))
         return place
 
     def best(self, method: str) -> Best:
@@ -198,28 +233,29 @@ class Sweep:
 
     def _trial(self, method: str) -> bool:
         """Do one trial; False where there is none left."""
-        study = self.study(method)
+        budget = self.trials
         with ExitStack() as held:
             with owned(self.root / "asking", wait=True):
+                study = self.study(method)
                 self._take_up(study, method)
-                if len(_counted(study)) >= self.settings.sweep.trials:
+                if len(_counted(study)) >= budget:
                     return False
                 trial = study.ask(distributions(self.settings, method))
                 held.enter_context(owned(self._mark(method, trial.number)))
-            of = f"{len(_counted(study))} of {self.settings.sweep.trials}"
+            of = f"{len(_counted(study))} of {budget}"
             self.say(f"{method}: trial {of}: {', '.join(f'{k}={short(v)}' for k, v in trial.params.items())}")
             self._answer(study, trial, method)
         return True
 
     def _answer(self, study: optuna.Study, trial: Trial, method: str) -> None:
         """Train and measure, and tell Optuna how it ended. What is interrupted stays open, to be taken up."""
-        place = self._place(method, trial.params)
         try:
-            figures = self._train(trial, method, place)
+            figures = self._train(trial, method, self._place(method, trial.params))
         except optuna.TrialPruned:
-            shutil.rmtree(place / "training" / "checkpoints", ignore_errors=True)
             study.tell(trial, state=TrialState.PRUNED)
             self.say(f"{method}: broken off: below the median of earlier trials")
+        except FailureLimitError:
+            raise
         except UserError as error:
             trial.set_user_attr(ERROR, str(error))
             study.tell(trial, state=TrialState.FAIL)
@@ -238,38 +274,41 @@ class Sweep:
             if trial.should_prune():
                 raise optuna.TrialPruned
 
+        training = place / "training"
         with owned(place, wait=True):  # another process may have drawn the same
-            curve = Curve.of(
-                self.benchmark,
-                self.judge,
-                settings,
-                self.settings.generate,
-                wanted=self.settings.sweep.wanted(method),
-                told=told,
-            )
-            if not (place / "training" / "adapter").exists():
-                bound = objectives.find(method, settings.preset).bind(**settings.options)
+            bound = objectives.find(method, settings.preset).bind(**settings.options)
+            curve = Curve.of(self.benchmark, self.judge, bound, settings, self.settings.generate, told=told)
+            if not (training / "adapter").exists():
                 loaded = self._loaded(None)
                 refusals = self.benchmark.refusals
-                with self._clock(place):
-                    unlearn(loaded, self.benchmark.examples, refusals, bound, settings, place / "training", curve)
-            return self._measured(place, place / "training" / "adapter", self.settings.sweep.wanted(method))
+                try:
+                    with self._clock(place):
+                        unlearn(loaded, self.benchmark.examples, refusals, bound, settings, training, curve)
+                except optuna.TrialPruned:
+                    shutil.rmtree(training / "checkpoints", ignore_errors=True)
+                    raise
+            return self._measured(place, training / "adapter", self.wanted(method))
 
     def _measured(self, place: Path, adapter: Path | None, wanted: Sequence[Wanted]) -> dict[str, float]:
-        """The figures of a model on the selection part, kept in result.json. Raises UserError where one is missing."""
+        """The figures of a model on the selection part, kept in result.json.
+
+        Raises UserError, FailureLimitError where it is the judge's fault, where one is missing or made of too few.
+        """
         file = place / "result.json"
         if file.exists():
-            kept: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
-            return kept
+            with explained(file):
+                return dict(json.loads(file.read_text(encoding="utf-8")))
         with self._clock(place):
             generate(self._loaded(adapter), self.asked, self.settings.generate, place / _ANSWERS)
-            found = shares(self.judged(place).columns(STRICT))
-        before = self.before or found
-        missing = (set(parts(before, before)) - set(parts(found, before))) & set(wanted)
-        value = objective(found, before, wanted)
-        if value is None or missing:
-            raise UserError(f"{place}: {self.judge.name} scored no answer for {', '.join(sorted(missing) or wanted)}")
-        figures = {**found, "objective": value}
+            judged, tally = self.judged(place)
+        columns = judged.columns(STRICT)
+        missing = unscored(columns, wanted)
+        if missing or tally.failed > self.settings.failure_limit:
+            of = f", none of {', '.join(missing)} scored" if missing else ""
+            raise unscored_error(f"{place}: {describe_failures(tally)}{of}", tally.failures)
+        found = shares(columns)
+        value = objective(found, self.before or found, wanted)
+        figures = found if value is None else {**found, "objective": value}
         write_json(file, figures)
         return figures
 
@@ -281,6 +320,9 @@ class Sweep:
         if self._model is None or self._model.adapter != adapter:
             self._model = None
             self._model = self.kit.load(adapter)
+            if not self._noted:
+                RunFolder(self.root).note_model(str(self._model.identity["weights"]))
+                self._noted = True
         return self._model
 
     def _settings(self, method: str, parameters: dict[str, Any]) -> UnlearnSettings:
@@ -322,18 +364,49 @@ def ended(study: optuna.Study) -> list[FrozenTrial]:
     return [each for each in trials if each.state is not TrialState.FAIL or ERROR in each.user_attrs]
 
 
-def _claim(root: Path, settings: RunSettings) -> None:
-    """Write the settings, or check them against those that are there; the number of trials may be another."""
-    place = root / "sweep.yaml"
+def _begun(root: Path) -> RunSettings:
+    """The settings that a sweep was begun with, and its number of trials now."""
+    return load(root / _SETTINGS)
+
+
+def _claim(root: Path, settings: RunSettings, data: str) -> None:
+    """Write settings and the data's hash, or check them against those that are there: only trials may be added."""
+    place, manifest = root / _SETTINGS, RunFolder(root).manifest
     if not place.exists():
         if root.is_dir() and any(not each.name.startswith(".") for each in root.iterdir()):
             raise UserError(f"{root}: not a sweep's folder (it has no {place.name}) and not empty; name another")
         write_text(place, as_yaml(settings))
-        return
-    here, there = (_plain(each) for each in (settings, load(place)))
-    if difference := first_difference(here, there):
+    begun = _begun(root)
+    if difference := first_difference(_plain(settings), _plain(begun)):
         key, ours, theirs = difference
         raise UserError(f"{place}: {key}: this sweep was begun with {theirs!r}, not {ours!r}; name another folder")
+    if not manifest.exists():
+        write_json(manifest, {"data": data, **provenance.made_with()})
+    if (found := RunFolder(root).provenance().get("data")) != data:
+        raise UserError(f"{manifest}: data: this sweep was begun on other data (hash {found}, now {data})")
+    wanted, there = settings.sweep.trials, begun.sweep.trials
+    if wanted < there or (wanted > there and (root / CHOICE).exists()):
+        why = "they can only become more" if wanted < there else "and its choice is written"
+        raise UserError(f"{place}: sweep.trials: this sweep has {there} trials of each method, not {wanted}: {why}")
+    if wanted > there:
+        write_text(place, as_yaml(settings))
+
+
+def _storage(log: Path) -> JournalStorage:
+    """Where the trials are, without a line that was half written when a disk was full or the power failed.
+
+    Optuna would write the next one behind it. Raises UserError where the file cannot be read.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if log.exists():
+        lock = JournalFileSymlinkLock(str(log))  # as Optuna holds it when another process writes
+        lock.acquire()
+        try:
+            repair_jsonl(log)
+        finally:
+            lock.release()
+    with explained(log):
+        return JournalStorage(JournalFileBackend(str(log)))
 
 
 def _plain(settings: RunSettings) -> dict[str, Any]:

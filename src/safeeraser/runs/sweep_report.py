@@ -52,7 +52,7 @@ def write(sweep: Sweep, found: Iterable[Best]) -> Path:
     write_text(sweep.root / "report.md", "\n".join(lines) + "\n\n".join([*section(took), ""]))
     return pages.write_sweep(
         sweep.root,
-        [Tried(name=VANILLA, judged=sweep.judged(sweep.vanilla)), *(_tried(sweep, each) for each in every)],
+        [Tried(name=VANILLA, judged=sweep.judged(sweep.vanilla)[0]), *(_tried(sweep, each) for each in every)],
         [trial for each in every for trial in _trials(sweep, each)],
         took=took,
         about=_about(sweep),
@@ -64,7 +64,7 @@ def write(sweep: Sweep, found: Iterable[Best]) -> Path:
 def _tried(sweep: Sweep, best: Best) -> Tried:
     settings = {"unlearn": best.settings.model_dump(mode="json")}
     losses = best.folder / "training" / "loss.jsonl"
-    return Tried(name=best.method, judged=sweep.judged(best.folder), settings=settings, losses=losses)
+    return Tried(name=best.method, judged=sweep.judged(best.folder)[0], settings=settings, losses=losses)
 
 
 def _trials(sweep: Sweep, best: Best) -> list[dict[str, Any]]:
@@ -83,16 +83,13 @@ def _trials(sweep: Sweep, best: Best) -> list[dict[str, Any]]:
 
 
 def _about(sweep: Sweep) -> str:
-    settings = sweep.settings.sweep
-    wanted = ", ".join(FIGURES[name] for name in settings.objective)
-    own: dict[str, list[str]] = {}
-    for method, figures in settings.methods_objective.items():
-        if method in sweep.kit.methods:
-            own.setdefault(", ".join(FIGURES[name] for name in figures), []).append(method)
-    others = "".join(f"; for {', '.join(methods)} of {told}" for told, methods in own.items())
+    by: dict[str, list[str]] = {}
+    for method in sweep.kit.methods:
+        by.setdefault(", ".join(FIGURES[name] for name in sweep.wanted(method)), []).append(method)
+    wanted = "; ".join(f"for {', '.join(methods)} of {told}" for told, methods in by.items())
     return (
-        f"Measured on the selection part, {len(sweep.asked)} questions, {settings.trials} trials a method, seed "
-        f"{sweep.settings.seed}. The objective is the smallest of {wanted}{others} "
+        f"Measured on the selection part, {len(sweep.asked)} questions, {sweep.trials} trials a method, seed "
+        f"{sweep.settings.seed}. The objective is the smallest {wanted} "
         "(ASR and SARR from above; answers kept and retain as shares of what they were before). The best of many "
         f"trials looks better here than it is: what counts is `safeeraser run {CHOICE}`, which asks the validation "
         "part."

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from safeeraser.errors import UserError
-from safeeraser.settings import WAY, Preset, Projector, Settings, Several, problem
+from safeeraser.settings import WAY, Preset, Projector, Settings, Several, Wanted, problem
 
 
 class UnlearnSettings(Settings):
@@ -71,7 +71,10 @@ class UnlearnSettings(Settings):
     eval_rows: int = Field(default=64, ge=1)
     """Selection rows to measure, rounded up to whole steps' worth."""
     eval_questions: int = Field(default=16, ge=0)
-    """Selection questions of each part to answer each time; RR, SARR and retain choose the adapter. 0: the loss."""
+    """Selection questions of each part to answer each time; 0: none, and the loss chooses the adapter."""
+    objective: Several[Wanted] = ()
+    """The smallest of these chooses the adapter, and a sweep's settings: some of rr, sarr, kept, retain, asr. If not
+    set, all but asr, or all but rr where a method does not teach refusing."""
     patience: int | None = Field(default=None, ge=1)
     """End after so many measurements in a row that are no better."""
     report_to: Annotated[Several[str], WAY] = ()

@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from safeeraser import runs
 from safeeraser.errors import UserError
 from safeeraser.runs import RunSettings
-from safeeraser.runs.distributions import distributions, with_parameters
+from safeeraser.runs.distributions import distributions, ends, with_parameters
 from safeeraser.runs.kit import names
 from safeeraser.unlearning.settings import UnlearnSettings
 
@@ -61,7 +61,6 @@ def test_what_is_no_range_is_told_with_its_key(space: str, message: str) -> None
         ("learning_rate: [-1, 1]", "sweep.space.learning_rate: -1: .*greater than 0"),
         ("options.refusl_weight: [1]", "sweep.space.options.refusl_weight: unknown option .*'refusal_weight'"),
         ("options.refusal_weight: [-1]", "sweep.space.options.refusal_weight: -1: .*must be 0 or more"),
-        ("options.beta: [1]", "sweep.space.options.beta: unknown option 'beta'"),
         ("", "nothing to try for po"),
     ],
 )
@@ -70,10 +69,24 @@ def test_what_a_method_does_not_take_is_told_before_anything_is_trained(space: s
         distributions(parse(f"sweep: {{space: {{{space}}}}}", "methods=[vanilla,po]"), "po")
 
 
-@pytest.mark.parametrize("key", ["objective: []", "methods_objective: {po: []}"])
-def test_an_objective_of_nothing_is_refused(key: str) -> None:
-    with pytest.raises(UserError, match=r"objective.*at least 1 item"):
-        parse(f"sweep: {{{key}}}")
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ("steps: {low: 1, high: 3.0}", "sweep.space.steps: only whole numbers, so write low and high without a point"),
+        ("learning_rate: [.inf, 0.1]", "sweep.space.learning_rate: inf: .*finite"),
+        ("learning_rate: {low: 0.1, high: .inf}", "sweep.space.learning_rate: .*finite"),
+        ("steps: [2], epochs: [1]", "sweep.space: po: .*set steps or epochs, not both"),
+        ("objective: [rr]", "sweep.space.objective: unknown key of unlearn"),
+    ],
+)
+def test_a_space_that_would_fail_in_training_is_told_before(space: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        ends(parse(f"sweep: {{space: {{{space}}}}}", "methods=[vanilla,po]"), "po")
+
+
+def test_an_option_of_another_method_of_the_table_is_passed_over() -> None:
+    settings = parse("sweep: {space: {options.anchor_weight: [1], steps: [2]}}", "methods=[vanilla,po]")
+    assert list(distributions(settings, "po")) == ["steps"]
 
 
 def test_parameters_take_the_place_of_what_the_settings_say() -> None:

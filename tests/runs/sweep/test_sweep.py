@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ from optuna.trial import TrialState
 
 from safeeraser import runs
 from safeeraser.errors import UserError
-from safeeraser.records import Generation, read_jsonl
+from safeeraser.judges import Judge
+from safeeraser.judges.base import UNFINISHED, Asked
+from safeeraser.judges.run import FailureLimitError
+from safeeraser.records import Axis, Generation, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, pipeline, sweep_report
 from safeeraser.runs import sweep as sweeping
 from safeeraser.runs.choice import check
@@ -77,7 +82,7 @@ def test_the_choice_is_the_best_trial_and_a_run_of_it_is_checked(done: World, tm
     pipeline.run(run, Kit.of(run), done.said.append)
     assert runs.load(tmp_path / "run" / "config.yaml").chosen == run.chosen
     seeded = runs.load(place, ["seed=1", "limits.retain=1"], names())
-    check(seeded, chosen["data"])
+    check(seeded, chosen["data"], chosen["weights"])
 
 
 @pytest.mark.parametrize(
@@ -87,6 +92,8 @@ def test_the_choice_is_the_best_trial_and_a_run_of_it_is_checked(done: World, tm
         ("unlearn.lora_r=3", "the settings of po are not those that were chosen"),
         ("methods=[vanilla,gd]", "has not tried gd"),
         ("chosen.data=other", "the choice was made on other data"),
+        ("chosen.weights=sha256 other", "the choice was made with other weights"),
+        ("generate.max_new_tokens=2", "the settings of po are not those that were chosen"),
     ],
 )
 def test_what_was_changed_after_the_choice_is_refused(done: World, tmp_path: Path, override: str, message: str) -> None:
@@ -110,6 +117,100 @@ def test_another_sweep_does_not_go_into_its_folder(done: World) -> None:
         begin(done, "sweep", "unlearn.steps=3")
     with pytest.raises(UserError, match="not a sweep's folder"):
         begin(done, "data")
+
+
+def test_trials_can_be_added_until_the_choice_is_written_and_never_taken_away(fresh: World, done: World) -> None:
+    space = "space: {learning_rate: {low: 1.0e-3, high: 1.0e-1}}"
+    assert begin(fresh, "sweep", f"sweep={{trials: 2, {space}}}").trials == 2
+    with pytest.raises(UserError, match=r"sweep.yaml: sweep.trials: .* 2 trials of each method, not 1"):
+        begin(fresh, "sweep", f"sweep={{trials: 1, {space}}}")
+    first = begin(fresh, "sweep", f"sweep={{trials: 2, {space}}}")
+    assert begin(fresh, "sweep", f"sweep={{trials: 3, {space}}}").left() == 3
+    assert first.left() == 3  # the process that was told less does not write the choice before the others are done
+    with pytest.raises(UserError, match="not 4: and its choice is written"):
+        begin(done, "sweep", SPACE.replace("trials: 3", "trials: 4"))
+
+
+def test_other_data_or_weights_do_not_go_into_a_sweep(fresh: World) -> None:
+    begin(fresh)
+    changed = next(path for path in fresh.data.rglob("*.json") if path.read_text().strip().startswith(("[", "{")))
+    whole = changed.read_text()
+    changed.write_text(whole.replace("?", " please?", 1))
+    with pytest.raises(UserError, match=r"manifest.json: data: this sweep was begun on other data"):
+        begin(fresh)
+    changed.write_text(whole)
+    world.write_model(fresh.model, seed=1)
+    with pytest.raises(UserError, match="model_weights"):
+        begin(fresh)
+
+
+def test_a_line_that_was_half_written_costs_no_other(fresh: World) -> None:
+    begin(fresh)
+    log = fresh.folder / "sweep" / "trials.log"
+    whole = log.read_bytes()
+    log.write_bytes(whole + b'{"op_code":4,"worker')
+    found = begin(fresh)
+    assert log.read_bytes() == whole
+    found.work()
+    assert begin(fresh).best("po").states["finished"] == 3
+    log.write_bytes(b"no JSON\n" + log.read_bytes())
+    with pytest.raises(UserError, match=r"trials\.log"):
+        begin(fresh)
+
+
+def unheard(kit: Kit, axis: Axis, failure: str) -> Kit:
+    """A kit whose judge scores nothing on an axis."""
+
+    def make(refusals: Sequence[str]) -> Judge:
+        judge = kit.judge(refusals)
+
+        def opinions(asked: Sequence[Asked]) -> Iterator[list[Verdict]]:
+            for verdicts in judge.opinions(asked):
+                yield [replace(each, value=None, failure=failure) if each.axis is axis else each for each in verdicts]
+
+        return replace(judge, opinions=opinions)
+
+    return replace(kit, judge=make)
+
+
+def test_figures_that_the_judge_did_not_score_are_not_left_out(fresh: World) -> None:
+    wanted = settings(fresh, "sweep")
+    with pytest.raises(FailureLimitError, match=r"vanilla.*offline"):
+        Sweep.begin(wanted, unheard(Kit.of(wanted), Axis.FACTUAL, "offline"), fresh.said.append)
+    assert not (fresh.folder / "sweep/vanilla/result.json").exists()
+    begin(fresh)
+    broken = Sweep.begin(wanted, unheard(Kit.of(wanted), Axis.REFUSAL, "offline"), fresh.said.append)
+    with pytest.raises(FailureLimitError, match="scored no answer for rr"):
+        broken.work()
+    again = begin(fresh)
+    again.work()
+    assert again.best("po").states["finished"] == 3  # the one that was being judged is taken up
+
+
+def test_the_run_keeps_the_adapter_that_the_trial_kept(fresh: World) -> None:
+    space = "sweep={trials: 1, space: {learning_rate: [0.05]}}"
+    found = begin(fresh, "sweep", space, "unlearn.steps=6", "unlearn.eval_steps=2", "unlearn.objective=[asr]")
+    found.work()
+    place = found.choose()
+    assert place is not None
+    run = runs.load(place, [f"output={fresh.folder / 'run'}"], names())
+    pipeline.run(run, Kit.of(run), fresh.said.append)
+    told = [
+        folder / "manifest.json" for folder in (found.best("po").folder / "training", fresh.folder / "run/models/po")
+    ]
+    trial, trained = (json.loads(each.read_text()) for each in told)
+    assert trial["best_step"] == trained["best_step"]
+    assert trial["objective"] == trained["objective"]
+    assert trial["inputs"]["watched"]["objective"] == trained["inputs"]["watched"]["objective"] == ["asr"]
+
+
+def test_a_trial_whose_answers_never_leave_their_reasoning_has_failed(fresh: World) -> None:
+    begin(fresh)
+    wanted = settings(fresh, "sweep")
+    found = Sweep.begin(wanted, unheard(Kit.of(wanted), Axis.REFUSAL, UNFINISHED), fresh.said.append)
+    found.work()
+    with pytest.raises(UserError, match=r"po: no trial came to its end; the first: .*scored no answer for rr"):
+        found.best("po")
 
 
 class _Killed(BaseException):
@@ -178,13 +279,13 @@ def test_without_pruning_there_are_no_curves_to_draw(fresh: World) -> None:
 
 
 def test_a_method_may_have_an_objective_of_its_own(fresh: World) -> None:
-    space = "sweep={trials: 1, prune: false, methods_objective: {po: [asr]}, space: {learning_rate: [0.01]}}"
-    found = begin(fresh, "sweep", space)
+    space = "sweep={trials: 1, prune: false, space: {learning_rate: [0.01]}}"
+    found = begin(fresh, "sweep", space, "methods_settings.po.objective=[asr]")
     found.work()
     best = found.best("po")
     assert best.figures["objective"] == 1 - best.figures["asr"] != min(best.figures["rr"], 1 - best.figures["sarr"])
     sweep_report.write(found, [best])
-    assert "answers kept, retain; for po of ASR (" in (found.root / "report.md").read_text()
+    assert "The objective is the smallest for po of ASR (" in (found.root / "report.md").read_text()
 
 
 def test_the_command_prints_what_was_chosen_and_writes_a_page(done: World) -> None:
