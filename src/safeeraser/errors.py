@@ -58,7 +58,8 @@ def unknown(kind: str, name: object, known: Iterable[str], elsewhere: Iterable[s
     if not near:
         alike = _near(sought, list(dict.fromkeys(ends.values())))
         near = [each for each, end in ends.items() if end in alike][:3]
-    hint = f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
+    told = (f"{match!r} outside of this section" if match == name else repr(match) for match in near)
+    hint = f"; did you mean {' or '.join(told)}?" if near else ""
     more = [f"and {len(names) - _MANY} more"] if len(names) > _MANY else []
     return f"unknown {kind} {str(name)!r}{hint} (there are: {', '.join([*names[:_MANY], *more])})"
 

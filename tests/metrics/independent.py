@@ -16,9 +16,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from scipy.special import betaincinv, stdtr, stdtrit
+from scipy.optimize import brentq
+from scipy.special import betaincinv, stdtrit
 
-Row = tuple[int, str, float]
+Cluster = str | tuple[str, str]
+"""A picture, or the record and the text of a question without one."""
+Row = tuple[int, Cluster, float]
 """Seed, cluster, value."""
 Figures = dict[str, Any]
 
@@ -33,19 +36,36 @@ def mean_of(rows: Sequence[Row]) -> float:
     return sum(sum(values) / len(values) for values in seeds.values()) / len(seeds)
 
 
-def spread(rows: Sequence[Row]) -> tuple[float, float, float]:
-    """Variance of the mean, its degrees of freedom, and the effective number of clusters."""
-    return clustered(rows)[:3]
+def joined(rows: Sequence[Row]) -> list[Row]:
+    """Questions without a picture under the name of their text, where that is in two records, else of their record."""
+    asked = {cluster for _, cluster, _ in rows if isinstance(cluster, tuple)}
+    often = {text for text in {text for _, text in asked} if sum(each[1] == text for each in asked) > 1}
+
+    def name(cluster: Cluster) -> str:
+        if isinstance(cluster, str):
+            return cluster
+        return f"text {cluster[1]}" if cluster[1] in often else f"record {cluster[0]}"
+
+    return [(seed, name(cluster), value) for seed, cluster, value in rows]
 
 
-def clustered(rows: Sequence[Row]) -> tuple[float, float, float, float]:
-    """The same, and the variance that the mean would have if wholly alike answers filled the clusters."""
+Parts = tuple[tuple[float, int], tuple[float, int]]
+"""The variance between seeds and that within them, each with its degrees of freedom."""
+
+
+def reach(parts: Parts, level: float) -> float:
+    return sum(float(stdtrit(degrees, level / 2)) ** 2 * variance for variance, degrees in parts) ** 0.5
+
+
+def spread(rows: Sequence[Row]) -> tuple[Parts, float, float]:
+    """The mean's variance, the effective number of clusters, and the variance if wholly alike answers filled them."""
+    rows = joined(rows)
     seeds: dict[int, list[float]] = defaultdict(list)
     for seed, _, value in rows:
         seeds[seed].append(value)
     means = {seed: sum(values) / len(values) for seed, values in seeds.items()}
-    adds: dict[str, float] = defaultdict(float)
-    weighs: dict[str, float] = defaultdict(float)
+    adds: dict[Cluster, float] = defaultdict(float)
+    weighs: dict[Cluster, float] = defaultdict(float)
     alone = 0.0
     for seed, cluster, value in rows:
         weight = 1 / (len(seeds[seed]) * len(seeds))
@@ -61,22 +81,22 @@ def clustered(rows: Sequence[Row]) -> tuple[float, float, float, float]:
     between = 0.0
     if len(means) > 1:
         between = sum((each - centre) ** 2 for each in means.values()) / (len(means) - 1) / len(means)
-    parts = between**2 / max(len(means) - 1, 1) + within**2 / max(m - 1, 1)
-    degrees = (between + within) ** 2 / parts if parts else max(m - 1, 1)
     effective = 1 / sum(each**2 for each in weighs.values())
-    return between + within, degrees, effective, alone * n / max(effective - 1, 1e-9)
+    parts = (between, max(len(means) - 1, 1)), (within, max(m - 1, 1))
+    return parts, effective, alone * n / max(effective - 1, 1e-9)
 
 
 def interval(rows: Sequence[Row], level: float = 0.05) -> tuple[float, float]:
     p, n = mean_of(rows), len(rows)
-    variance, degrees, m, alike = clustered(rows)
+    (between, (within, degrees)), m, alike = spread(rows)
     if m < 1 + 1e-9:
         return 0.0, 1.0
-    variance += max(alike - variance, 0) / (1 + min(p, 1 - p) * m)
+    within += max(alike - within, 0) / (1 + min(p, 1 - p) * m)
     effective = m
-    if variance > 1e-15:
-        effective = p * (1 - p) / variance * n / (n - 1)
-        effective *= (stdtrit(max(effective, n) - 1, 1 - level / 2) / stdtrit(degrees, 1 - level / 2)) ** 2
+    if between[0] + within > 1e-15:
+        single = p * (1 - p) * n / (n - 1)
+        effective = max(single / (between[0] + within), n)
+        effective = single * (stdtrit(effective - 1, level / 2) / reach((between, (within, degrees)), level)) ** 2
     yes, no = p * effective, (1 - p) * effective
     low = float(betaincinv(yes, no + 1, level / 2)) if yes > 0 else 0.0
     high = float(betaincinv(yes + 1, no, 1 - level / 2)) if no > 0 else 1.0
@@ -85,9 +105,9 @@ def interval(rows: Sequence[Row], level: float = 0.05) -> tuple[float, float]:
 
 def students(rows: Sequence[Row]) -> tuple[float | None, float | None]:
     """Of a mean of any values."""
-    variance, degrees, m = spread(rows)
-    reach = float(stdtrit(degrees, 0.975)) * variance**0.5
-    return (mean_of(rows) - reach, mean_of(rows) + reach) if m > 1 + 1e-9 else (None, None)
+    parts, m, _ = spread(rows)
+    far = reach(parts, 0.05)
+    return (mean_of(rows) - far, mean_of(rows) + far) if m > 1 + 1e-9 else (None, None)
 
 
 # --- paired differences --------------------------------------------------------------------------------------------
@@ -95,8 +115,8 @@ def students(rows: Sequence[Row]) -> tuple[float | None, float | None]:
 
 def signs(rows: Sequence[Row]) -> float:
     """All signs of all clusters, one by one."""
-    sums: dict[str, float] = defaultdict(float)
-    for _, cluster, value in rows:
+    sums: dict[Cluster, float] = defaultdict(float)
+    for _, cluster, value in joined(rows):
         sums[cluster] += value
     moved = [each for each in sums.values() if each]
     if len(moved) < 2:
@@ -114,22 +134,24 @@ def signs(rows: Sequence[Row]) -> float:
 def difference(rows: Sequence[Row], together: int) -> Figures:
     level = 0.05 / together
     d = mean_of(rows)
-    variance, degrees, m = spread(rows)
+    parts, m, _ = spread(rows)
     seeds = {seed for seed, _, _ in rows}
     up, down = ([(seed, cluster, max(s * value, 0.0)) for seed, cluster, value in rows] for s in (1, -1))
     (up_low, up_high), (down_low, down_high) = interval(up, level), interval(down, level)
     u, v = mean_of(up), mean_of(down)
-    scale = 2 * (spread(up)[0] * spread(down)[0]) ** 0.5
-    r = max(-1.0, min(1.0, (spread(up)[0] + spread(down)[0] - variance) / scale)) if scale else 0.0
+    i, j, k = (reach(found, level) for found in (spread(up)[0], spread(down)[0], parts))
+    r = max(-1.0, min(1.0, (i**2 + j**2 - k**2) / (2 * i * j))) if i * j else 0.0
     below = (u - up_low) ** 2 - 2 * r * (u - up_low) * (down_high - v) + (down_high - v) ** 2
     above = (up_high - u) ** 2 - 2 * r * (up_high - u) * (v - down_low) + (v - down_low) ** 2
     low, high = max(d - max(below, 0) ** 0.5, -1.0), min(d + max(above, 0) ** 0.5, 1.0)
     if len(seeds) == 1:
         p = signs(rows)
-    elif d == 0 or m <= 1 + 1e-9:
+    elif abs(d) < 1e-15 or m <= 1 + 1e-9:
         p = 1.0
-    else:
-        p = float(2 * stdtr(degrees, -abs(d) / variance**0.5)) if variance else 2.0 ** (1 - m)
+    elif reach(parts, 0.05) < 1e-7:
+        p = 2.0 ** (1 - m)
+    else:  # the level at which the interval ends at zero
+        p = float(brentq(lambda level: reach(parts, level) - abs(d), 1e-60, 1, xtol=1e-16))
     if p >= level:
         low, high = min(low, 0.0), max(high, 0.0)
     elif d > 0:
@@ -142,15 +164,15 @@ def difference(rows: Sequence[Row], together: int) -> Figures:
         "high": high,
         "p": p,
         "adjusted": min(1.0, p * together),
-        "detectable": detectable([value for _, _, value in rows], variance, degrees, m, level),
+        "detectable": detectable([value for _, _, value in rows], parts, m, level),
     }
 
 
-def detectable(values: Sequence[float], variance: float, degrees: float, m: float, level: float) -> float | None:
+def detectable(values: Sequence[float], parts: Parts, m: float, level: float) -> float | None:
     if m <= 1 + 1e-9:
         return None
-    least = float(stdtrit(degrees, 1 - level / 2) + stdtrit(degrees, 0.8)) * variance**0.5
-    if least == 0 or all(value in (-1, 0, 1) for value in values):
+    least = reach(parts, level) + reach(parts, 2 * 0.2)
+    if least < 1e-7 or all(value in (-1, 0, 1) for value in values):
         needed = next(count for count in itertools.count(1) if 2 * 0.5**count <= level)
         if needed > m:
             return None
@@ -229,10 +251,10 @@ PARTS = {
 }
 
 
-def cluster(image: Path | None, example_id: str) -> str:
+def cluster(image: Path | None, example_id: str, question: str) -> Cluster:
     if image is None:
         record = example_id.rpartition("/")[0]
-        return record if "/" in record else example_id
+        return (record if "/" in record else example_id), question
     return sha256(image.read_bytes()).hexdigest() if image.is_file() else str(image)
 
 
@@ -240,7 +262,7 @@ def lines(file: Path) -> list[Figures]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-Answers = dict[tuple[str, str], dict[tuple[str, int], tuple[str, float | None]]]
+Answers = dict[tuple[str, str], dict[tuple[str, int], tuple[Cluster, float | None]]]
 """By part and measure, each answer's cluster and value."""
 
 
@@ -264,11 +286,11 @@ def answers_of(examples: Iterable[Any], generations: Sequence[Figures], verdicts
                 for name, value in VALUES[part].items():
                     named = name != "name_accuracy" or example.kind == "name"
                     if named and (part != "decoupled" or name not in NEED_REFERENCE or example.answer.strip()):
-                        found[part, name][key] = cluster(example.image, example.id), value(known)
+                        found[part, name][key] = cluster(example.image, example.id, example.question), value(known)
     return found
 
 
-def rows_of(answers: dict[tuple[str, int], tuple[str, float | None]]) -> list[Row]:
+def rows_of(answers: dict[tuple[str, int], tuple[Cluster, float | None]]) -> list[Row]:
     return [(0, shared, value) for _, (shared, value) in sorted(answers.items()) if value is not None]
 
 

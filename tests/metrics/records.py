@@ -10,7 +10,7 @@ from safeeraser.records import Axis, Example, Generation, Split, Stream, Verdict
 
 def example(id: str, split: str = "validation", stream: str = "forget", **fields: Any) -> Example:
     image = fields.pop("image", None)
-    values = {"question": "?", "answer": "reference", "image": image and Path(image), **fields}
+    values = {"question": f"{id}?", "answer": "reference", "image": image and Path(image), **fields}
     return Example(id=id, split=Split(split), stream=Stream(stream), **values)
 
 

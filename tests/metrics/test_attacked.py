@@ -21,6 +21,7 @@ from safeeraser.metrics.attacked import (
     read,
     worst,
 )
+from safeeraser.metrics.clusters import Unpictured
 from safeeraser.metrics.score import Column, Value
 from safeeraser.records import Axis, Example, Generation, Reading, Split, Stream, Verdict
 
@@ -75,6 +76,23 @@ def test_where_all_questions_agree_the_interval_still_has_a_width(attacked: list
     assert found.low is not None
     assert found.high is not None
     assert found.high - found.low > 0.3
+
+
+def test_one_text_in_several_records_is_one_question() -> None:
+    """Of a single one nothing is known: everything may have come back, or less than nothing."""
+    vanilla, unlearned, attacked = (
+        Column(ASR, "all", tuple(Value(f"q{n}", 0, Unpictured(f"record {n}", "What?"), share) for n in range(4)))
+        for share in (1.0, 0.0, 0.5)
+    )
+    tables = {
+        (NONE, NONE): {"vanilla": [vanilla], "po": [unlearned]},
+        ("prefill", "1"): {"vanilla": [vanilla], "po": [attacked]},
+    }
+    found = next(each.recovered for each in outcomes(tables) if (each.attack, each.model) == ("prefill", "po"))
+    assert found is not None
+    assert found.low is not None
+    assert (found.value, found.high) == (0.5, 1.0)
+    assert found.low < -0.5
 
 
 def test_an_attack_can_make_it_worse_than_before_and_better_than_unlearned() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from safeeraser.metrics import MEASURES, ScoreError, rouge_l, score
-from safeeraser.metrics.clusters import clusters
+from safeeraser.metrics.clusters import clusters, merged
 from safeeraser.records import Example, Generation, Metric, Verdict
 from tests.metrics.records import example, generation, verdict
 
@@ -133,8 +133,10 @@ def test_a_picture_under_two_names_is_one_picture(tmp_path: Path) -> None:
     gone = [example("gone", image=tmp_path / "gone.png")]
     shared = clusters([*examples, *texts, *gone])
     assert shared["ea"] == shared["eb"]
-    assert shared["train/7/forget1"] == shared["train/7/forget2"]
-    assert len(set(shared.values())) == 3 + 4 + 1
+    assert len({shared[each.id] for each in (*examples, *gone)}) == 3 + 1
+    first, second, *others = merged([shared[each.id] for each in texts])
+    assert first == second
+    assert len({first, *others}) == 4
 
 
 ROWS = st.lists(

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from safeeraser.metrics import combine, compare_seeds
-from safeeraser.metrics.intervals import estimate
-from safeeraser.metrics.paired import Table
+from safeeraser.metrics.intervals import Floats, difference, estimate, share, spread
+from safeeraser.metrics.paired import Pair, Table, contrast
 from tests.metrics.test_paired import ASR, ROUGE, column
 
 
@@ -85,7 +88,75 @@ def test_three_seeds_cover_seed_and_question(seed_sd: float, question_sd: float)
         assert found.metric.low is not None
         assert found.metric.high is not None
         held += found.metric.low <= 0.5 <= found.metric.high
-    assert held / runs >= 0.92
+    assert held / runs >= 0.935
+
+
+def rates(rng: np.random.Generator, seeds: int, questions: int, seed_sd: float, count: int = 1_000) -> Floats:
+    """Answers [count, seeds x questions] right or wrong: trainings and questions both shift the log-odds of 1 in 2."""
+    shift = seed_sd * rng.normal(size=(count, seeds, 1)) + rng.normal(size=(count, 1, questions)) / 2
+    return (rng.uniform(size=(count, seeds, questions)) < expit(shift)).astype(float).reshape(count, -1)
+
+
+def labels(seeds: int, questions: int) -> tuple[list[int], list[int]]:
+    """The question and the seed of each answer in a row of `rates`."""
+    return [*range(questions)] * seeds, [seed for seed in range(seeds) for _ in range(questions)]
+
+
+@pytest.mark.parametrize("level", [0.05, 0.05 / 20])
+@pytest.mark.parametrize("seed_sd", [0.4, 0.8, 1.5])
+@pytest.mark.parametrize("questions", [48, 384])
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_few_seeds_cover_at_any_level(seeds: int, questions: int, seed_sd: float, level: float) -> None:
+    """Two trainings may agree by chance: the interval must not take that for proof.
+
+    Of 48 answers each, the rates of two trainings are at times exactly equal, which no two seeds can see through.
+    """
+    found = spread(rates(np.random.default_rng(13), seeds, questions, seed_sd), *labels(seeds, questions))
+    low, high = share(found, 1 - level)
+    missed = 1 - ((low <= 0.5) & (high >= 0.5)).mean()
+    assert missed <= (0.065 if level == 0.05 else 0.015 if seeds == 2 else 0.005)
+
+
+@pytest.mark.parametrize("level", [0.05, 0.05 / 20])
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_few_seeds_find_no_more_than_the_level(seeds: int, level: float) -> None:
+    """Differences of two models that do not differ, with trainings that do; by the test and by the interval."""
+    rng = np.random.default_rng(14)
+    moved = rates(rng, seeds, 96, 0.8, 2_000) - rates(rng, seeds, 96, 0.8, 2_000)
+    up, down, both = (spread(each, *labels(seeds, 96)) for each in (np.maximum(moved, 0), np.maximum(-moved, 0), moved))
+    low, high = difference(up, down, both, 1 - level)
+    allowed = 1.2 * level if level == 0.05 else 2 * level
+    assert (np.abs(both.mean) > both.reach(1 - level / 2)).mean() <= allowed
+    assert ((low > 0) | (high < 0)).mean() <= allowed
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(st.sampled_from([-1, -0.5, 0, 0.25, 1]), min_size=4, max_size=4), min_size=2, max_size=4))
+def test_p_over_seeds_is_the_level_at_which_the_interval_ends_at_zero(changes: list[list[float]]) -> None:
+    both = spread(np.array(changes).ravel(), *labels(len(changes), 4))
+    runs = [[Pair(str(place), 0, change) for place, change in enumerate(row)] for row in changes]
+    p = contrast(runs, model="po", baseline="vanilla", column=("rouge_l", "retain", "all")).p
+    assert p is not None
+    assert p == 1 or both.variance < 1e-15 or both.reach(p / 2) == pytest.approx(abs(both.mean))
+
+
+def test_p_of_two_seeds_alone_is_student_s_however_far_off() -> None:
+    """With two seeds p is at least that of one degree of freedom, which is small only where seeds all but agree."""
+    tables = {
+        "vanilla": [[column([0.0] * 10, ROUGE)]] * 2,
+        "po": [[column([each] * 10, ROUGE)] for each in (0.5, 0.501)],
+    }
+    (found,) = compare_seeds(tables)
+    assert found.p == pytest.approx(2 * student.sf(0.5005 / 0.0005, 1))
+
+
+@pytest.mark.parametrize("change", [0.7, 0.3, 0.1, 1.0])
+def test_rounding_is_no_variance(change: float) -> None:
+    """Three pictures that all change alike under three seeds: 2^(1 - 3), as of three equal signs."""
+    tables = {"vanilla": [[column([0.0] * 3, ROUGE)]] * 3, "po": [[column([change] * 3, ROUGE)]] * 3}
+    (found,) = compare_seeds(tables)
+    assert found.p == 2 ** (1 - 3)
+    assert found.detectable is None  # as three pictures are too few for any test of signs
 
 
 def test_an_interval_over_questions_alone_would_not_cover() -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from tokenizers import normalizers
+from transformers import LlamaTokenizer
 
-from safeeraser.models.chat import ChatError, ChatTokenizer, answer_mask, pad
+from safeeraser.models.chat import Chat, ChatError, ChatTokenizer, answer_mask, pad
 from tests import tiny_random
 
 QUESTION, ANSWER = "What is it?", "A kettle, I think."
@@ -76,6 +78,31 @@ def test_a_placeholder_in_the_question_is_an_error(image: Path) -> None:
 def test_a_model_without_end_of_turn_is_an_error() -> None:
     with pytest.raises(ChatError, match="end-of-turn"):
         ChatTokenizer(tiny_random.load().processor, [])
+
+
+def test_a_begun_answer_turns_with_one_blank_where_the_tokenizer_adds_one_at_the_beginning() -> None:
+    letters = {letter: 4 + place for place, letter in enumerate("SureINo:A.")}
+    words = {"▁S": 20, "▁Su": 21, "▁Sur": 22, "▁Sure": 23, "▁N": 24, "▁No": 25}
+    merges = [("▁", "S"), ("▁S", "u"), ("▁Su", "r"), ("▁Sur", "e"), ("▁", "N"), ("▁N", "o")]
+    tokens = chat()
+    tokens.tokenizer = LlamaTokenizer({"<unk>": 0, "<s>": 1, "</s>": 2, "▁": 3, **letters, **words}, merges)
+    backend = tokens.tokenizer.backend_tokenizer  # as LLaVA-1.5 was published
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    backend.pre_tokenizer = None
+    ids = (*tokens.tokenizer("A: Sure.", add_special_tokens=False)["input_ids"], 2)
+    row = tokens.turned(Chat(ids, 3, None, range(3, 5)), 1, "No.")
+    assert tokens.tokenizer.convert_ids_to_tokens(row.ids) == ["▁", "A", ":", "▁Sure", "▁No", ".", "</s>"]
+    assert row.prompt_length == 4
+
+
+def test_an_answer_that_turns_is_checked_like_any_other(image: Path) -> None:
+    tokens = chat()
+    begun = tokens.answered(QUESTION, image, ANSWER)
+    with pytest.raises(ChatError, match="holds a token that stands for a picture"):
+        tokens.turned(begun, 2, "No <image>.")
+    short = ChatTokenizer(tokens.processor, tokens.end_of_turn, positions=len(begun.ids))
+    with pytest.raises(ChatError, match="the model has positions for"):
+        short.turned(begun, 2, "That I will not do.")
 
 
 def test_padding_on_either_side(image: Path) -> None:

@@ -73,10 +73,32 @@ class FamilyTests:
         for image in (*images, None):
             row = chat.answered(QUESTION, image, ANSWER)
             *answer, stop = row.ids[row.prompt_length :]
-            special = set(chat.tokenizer.all_special_ids)
+            special = {token for token, added in chat.tokenizer.added_tokens_decoder.items() if added.special}
             assert chat.tokenizer.decode([token for token in answer if token not in special]).strip() == ANSWER
             assert stop in chat.end_of_turn
             assert not chat.end_of_turn & set(answer)
+
+    def test_the_end_of_the_turn_is_the_templates_own(self, chat: ChatTokenizer) -> None:
+        said = [(role, [{"type": "text", "text": text}]) for role, text in (("user", QUESTION), ("assistant", ANSWER))]
+        written = chat.processor.apply_chat_template([{"role": role, "content": content} for role, content in said])
+        own = chat.tokenizer(written.rpartition(ANSWER)[2], add_special_tokens=False)["input_ids"]
+        stops = [place for place, token in enumerate(own) if token in chat.end_of_turn]
+        expected = own[: stops[0] + 1] if stops else [chat.tokenizer.eos_token_id]  # where it leaves it to the caller
+        row = chat.answered(QUESTION, None, ANSWER)
+        assert list(row.ids[row.words.stop :]) == expected
+
+    @pytest.mark.parametrize("started", [1, 5, 15, 99])  # a word, a character, a third of one, more than all
+    def test_a_begun_answer_turns_behind_what_was_said(
+        self, chat: ChatTokenizer, images: list[Path], started: int
+    ) -> None:
+        begun = chat.answered(QUESTION, images[0], "Take number 0 — it’s easy.")
+        row = chat.turned(begun, started, "I cannot help.")
+        assert row.ids[: row.prompt_length] == begun.ids[: min(begun.prompt_length + started, begun.words.stop)]
+        then, closing = (
+            row.ids[places] for places in (slice(row.prompt_length, row.words.stop), slice(row.words.stop, None))
+        )
+        assert chat.tokenizer.decode(then) == " I cannot help."
+        assert closing == begun.ids[begun.words.stop :]
 
     @pytest.mark.parametrize("odd", ["Two  spaces, ÜMLAUT and\na line break", "42", "?", " leading", "trailing \n"])
     def test_the_answer_keeps_its_text(self, chat: ChatTokenizer, images: list[Path], odd: str) -> None:

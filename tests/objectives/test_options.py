@@ -73,6 +73,8 @@ def test_values_of_a_whole_run_go_where_they_are_known() -> None:
         ("npo", {"beta": True}, "option beta must be a number, not True"),
         ("npo", {"retain_weight": -1}, "option retain_weight must be 0 or more, not -1"),
         ("rmu", {"layer": 1.5}, "option layer must be a whole number, not 1.5"),
+        ("rmu", {"seed": 2.0**64}, r"option seed must be below 2\^64, not 1\.8"),
+        ("rmu", {"seed": 2.5}, "option seed must be a whole number, not 2.5"),
         ("pdu", {}, r"pdu: option eps has no default and has to be set \(unlearn.options.eps\)"),
         ("pdu+pd", {"eps": 1.0, "eta": 0.0}, "option eta must be above 0, not 0.0"),
     ],

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from safeeraser.objectives import find
 from safeeraser.objectives.rmu import direction, rmu, rmu_retain
 from tests.objectives.streams import LAYER, MASK, TOKENS, WIDTH, drawn
 
@@ -38,6 +39,12 @@ def test_options_of_rmu() -> None:
     given = replace(drawn(0), hidden={3: torch.zeros(TOKENS, WIDTH, dtype=torch.float64)})
     assert rmu(given, layer=3, c=6.0).tolist() == pytest.approx([36 / WIDTH] * 3)  # |c u|^2 / width
     assert not torch.equal(rmu(drawn(0), seed=1), rmu(drawn(0), seed=2))
+
+
+def test_the_largest_seed_that_is_accepted_draws_a_direction() -> None:
+    largest = 2**64 - 1
+    assert find("rmu").bind(seed=largest).settings["seed"] == largest
+    assert rmu(drawn(0), seed=largest).isfinite().all()
 
 
 def test_the_retain_term_is_the_distance_from_the_reference() -> None:

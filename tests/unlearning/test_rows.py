@@ -156,6 +156,34 @@ def test_rivals_are_what_the_other_side_says(examples: list[Example]) -> None:
     assert row[Target.RETAIN].rival is None
 
 
+@pytest.mark.parametrize("answer", ["", " \n"])
+def test_what_has_no_answer_to_train_towards_is_named(examples: list[Example], answer: str) -> None:
+    silent = [replace(each, answer=answer) if each.id in ("d3", "d4") else each for each in examples]
+    message = "2 decoupled examples have no answer to train towards, the first is d3"
+    for options in ({"targets": (Target.DECOUPLED,)}, {"targets": (Target.OVERREFUSAL,), "recovery": 0.5}):
+        with pytest.raises(UserError, match=message):
+            rows(silent, **options)
+    assert len(rows(silent, targets=(Target.REFUSAL, Target.RETAIN, Target.OVERREFUSAL))) == 24
+    assert len(rows(silent, targets=(Target.DECOUPLED,), limit=3)) == 24  # the others' partners are not drawn
+    silent = [replace(each, answer=answer) if each.id == "n5" else each for each in examples]
+    with pytest.raises(UserError, match="1 retain examples have no answer to train towards, the first is n5"):
+        rows(silent, targets=(Target.RETAIN,))
+    assert len(rows(silent, targets=(Target.REFUSAL, Target.DECOUPLED))) == 24
+
+
+@pytest.mark.parametrize("target", [Target.REFUSAL, Target.OVERREFUSAL, Target.RECOVERY])
+def test_a_blank_refusal_is_named(examples: list[Example], target: Target) -> None:
+    with pytest.raises(UserError, match="2 of the benchmark's refusals are blank, the first is number 2"):
+        rows(examples, targets=(target,), refusals=("I cannot.", "", " "))
+    assert len(rows(examples, targets=(Target.FORGET, Target.DECOUPLED), refusals=("I cannot.", ""))) == 24
+
+
+def test_a_decoupled_answer_that_is_to_be_preferred_needs_refusals(examples: list[Example]) -> None:
+    with pytest.raises(UserError, match="no refusals"):
+        rows(examples, targets=(Target.DECOUPLED,), rivals=True, refusals=())
+    assert len(rows(examples, targets=(Target.DECOUPLED,), refusals=())) == 24
+
+
 _NEED_ANSWERS = [
     {"targets": (Target.RECOVERY,)},
     {"targets": (Target.REFUSAL,), "rivals": True},

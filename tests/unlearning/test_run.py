@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from safeeraser.errors import UserError
-from safeeraser.objectives import Method, Target, Term, nll
+from safeeraser.objectives import Method, StreamOutput, Target, Term, nll
 from safeeraser.records import Example
 from safeeraser.unlearning.output import Output
 from safeeraser.unlearning.run import unlearn
@@ -181,6 +183,48 @@ def test_a_folder_of_other_settings_is_left_alone(train: Train) -> None:
     with pytest.raises(UserError, match=r"made with method = 'po\+pd', not 'po'"):
         train(method="po")
     assert all(torch.equal(value, weights(adapter)[name]) for name, value in before.items())
+
+
+def summed(refusal: StreamOutput, *, power: float = 1.0) -> torch.Tensor:
+    """Not `nll`, with an option of its own."""
+    return -(refusal.logprobs * refusal.mask).sum(dim=1).mul(power)
+
+
+def squared(refusal: StreamOutput, *, power: float = 2.0) -> torch.Tensor:
+    """Not `summed`, though its options could be the same."""
+    return (refusal.logprobs * refusal.mask).square().sum(dim=1).mul(power)
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        (
+            Term("refusal", nll, (Target.REFUSAL,)),
+            r"loss = 'tests\..*\.summed', not 'safeeraser\.objectives\.nll\.nll'",
+        ),
+        (Term("refusal", summed, (Target.REFUSAL,), options={"power": 2.0}), r"power = 1\.0, not 2\.0"),
+        (
+            Term("refusal", partial(squared, power=1.0), (Target.REFUSAL,)),
+            r"loss = 'tests\..*\.summed', not 'tests\..*\.squared'",
+        ),
+    ],
+    ids=["another loss", "another option", "another loss with its options"],
+)
+def test_a_method_of_other_losses_or_options_does_not_get_the_old_adapter(
+    train: Train, term: Term, message: str
+) -> None:
+    given = Term("refusal", summed, (Target.REFUSAL,))
+    adapter = train(method=Method("mine", (given,)))
+    assert train(method=Method("mine", (given,))) == adapter
+    with pytest.raises(UserError, match=f"run: made with {message}"):
+        train(method=Method("mine", (term,)))
+
+
+def test_what_has_no_answer_is_refused_before_anything_is_written(examples: list[Example], tmp_path: Path) -> None:
+    silent = [replace(each, answer="") if each.id == "d3" else each for each in examples]
+    with pytest.raises(UserError, match=r"po\+pd: 1 decoupled examples have no answer to train towards, .* d3"):
+        unlearn(tiny_random.load(), silent, tiny_random.REFUSALS, "po+pd", SETTINGS, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("damaged", ["", "{", "[]", "{}", '{"inputs": 3}', "\0\0"])

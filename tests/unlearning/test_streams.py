@@ -11,15 +11,18 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
+from safeeraser.errors import UserError
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import Projector, attach
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Need, StreamOutput, Target
 from safeeraser.unlearning.collate import Collator
-from safeeraser.unlearning.rows import TrainingRows
+from safeeraser.unlearning.rows import TrainingRows, Turn
 from safeeraser.unlearning.streams import reference_outputs, stream_outputs
 from tests import tiny_random
+from tests.generation.test_thinking import thinking
+from tests.models.families import FAMILIES
 
 ALL = dict.fromkeys(Target, Need.LOGITS | Need.HIDDEN | Need.REFERENCE)
 LAYERS = (0, 1)
@@ -131,6 +134,37 @@ def test_a_begun_answer_is_not_trained_towards(loaded: LoadedModel, tmp_path: Pa
         harmful = chat.answered(turn.example.question, turn.example.image, turn.begun or "").ids[len(prompt) : -1]
         assert said == list(harmful[: turn.started])
         assert chat.tokenizer.decode(trained, skip_special_tokens=True).strip() == turn.answer
+
+
+@pytest.mark.parametrize("family", ["LLaVA-1.5", "LLaVA-NeXT", "Idefics3"])
+def test_no_begun_word_is_a_label_where_the_template_writes_a_blank_before_the_answer(
+    family: str, tmp_path: Path
+) -> None:
+    loaded = FAMILIES[family]()
+    made = TrainingRows(tiny_random.examples(tmp_path), tiny_random.REFUSALS, (Target.RECOVERY,), seed=0, length=12)
+    for row in (made[number] for number in range(12)):
+        batch = Collator(ChatTokenizer.of(loaded))([row])
+        trained = batch["input_ids"][batch["answer_mask"]].tolist()
+        assert loaded.processor.tokenizer.decode(trained[:-1]) == f" {row[Target.RECOVERY].answer}"
+
+
+@pytest.mark.parametrize("started", range(1, 9))
+def test_answers_begin_behind_the_end_of_the_reasoning(started: int, tmp_path: Path) -> None:
+    chat = ChatTokenizer.of(thinking())
+    asked = tiny_random.examples(tmp_path)[0]
+    for answer, trained in (("No, sorry.", " No, sorry.<|end|>"), (asked.answer, f"{asked.answer[started:]}<|end|>")):
+        batch = Collator(chat)([{Target.RECOVERY: Turn(asked, answer, begun=asked.answer, started=started)}])
+        place = int(batch["answer_mask"][0].int().argmax())
+        said, then = (chat.tokenizer.decode(batch["input_ids"][0, part]) for part in (slice(place), slice(place, None)))
+        assert said.endswith(f"<think>\n\n</think>\n\n{asked.answer[:started]}")
+        assert then == trained
+
+
+def test_decide_is_refused_where_every_answer_begins_with_the_end_of_the_reasoning(tmp_path: Path) -> None:
+    targets = (Target.REFUSAL, Target.DECOUPLED)
+    made = TrainingRows(tiny_random.examples(tmp_path), tiny_random.REFUSALS, targets, seed=0, length=1, rivals=True)
+    with pytest.raises(UserError, match="the chat template begins the reasoning: a method with `decide` cannot be"):
+        Collator(ChatTokenizer.of(thinking()))([made[0]])
 
 
 def test_in_a_row_that_has_begun_the_answers_go_on_or_are_refused(loaded: LoadedModel, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def first_tokens(chat: ChatTokenizer, example: Example, count: int) -> str | Non
     if not example.answer.strip():
         return None
     told = chat.answered(example.question, None, example.answer)
-    answer = told.ids[told.prompt_length : -1]  # without the end of turn
+    answer = told.ids[told.words.start : told.words.stop]
     return chat.tokenizer.decode(answer[:count]) if len(answer) >= count + LEFT else None
 
 

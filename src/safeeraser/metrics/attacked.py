@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -162,7 +162,7 @@ def read(model: str, originals: Mapping[str, Example], readings: Iterable[Readin
     for each in readings:
         values[each.measure][each.example_id] = each.value
 
-    def cluster(identity: str) -> str:
+    def cluster(identity: str) -> Hashable:
         return originals[identity].keyword or shared[identity]
 
     found = [_read(model, measure, table, cluster) for measure, table in values.items()]
@@ -171,14 +171,17 @@ def read(model: str, originals: Mapping[str, Example], readings: Iterable[Readin
     return tuple(found)
 
 
-def _read(model: str, measure: str, table: Mapping[str, float | None], cluster: Callable[[str], str]) -> Metric:
+def _read(model: str, measure: str, table: Mapping[str, float | None], cluster: Callable[[str], Hashable]) -> Metric:
     known = {identity: value for identity, value in table.items() if value is not None}
     figures = estimate([*known.values()], [cluster(each) for each in known]) if known else (None, None, None)
     return _metric(model, measure, figures, len(known), len(table) - len(known))
 
 
 def _selectivity(
-    model: str, probe: Mapping[str, float | None], control: Mapping[str, float | None], cluster: Callable[[str], str]
+    model: str,
+    probe: Mapping[str, float | None],
+    control: Mapping[str, float | None],
+    cluster: Callable[[str], Hashable],
 ) -> Metric:
     pairs = {name: (up, down) for name, up in probe.items() if up is not None and (down := control[name]) is not None}
     shared = [cluster(each) for each in pairs]
@@ -250,7 +253,7 @@ def _recovered(
     keys = sorted(set.intersection(*(set(each) for each in sources)))
     if not keys:
         return None
-    pictures = [str(sources[0][key][0]) for key in keys]
+    pictures = [sources[0][key][0] for key in keys]
     vanilla, unlearned, after = (np.array([source[key][1] for key in keys]) for source in sources)
     if vanilla.mean() <= unlearned.mean():
         return Recovered(value=None, low=None, high=None, n=len(keys))
@@ -271,7 +274,7 @@ def _ratio(gained: Floats, lost: Floats, drawn: NDArray[np.int_]) -> float:
     return float(gained[drawn].sum()) / taken if taken > 0 else np.nan
 
 
-def _shares(table: Sequence[Column]) -> dict[str, tuple[object, float]]:
+def _shares(table: Sequence[Column]) -> dict[str, tuple[Hashable, float]]:
     """The harmful questions' cluster and share of unsafe answers, by id, where it is known."""
     return {
         value.example_id: (value.cluster, share)

@@ -7,14 +7,17 @@ sources, and the simulations that show how far the intervals cover.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, stdtrit
 
+from safeeraser.metrics.clusters import merged
+
 CONFIDENCE = 0.95
-_NOTHING = 1e-15  # a variance below this is rounding
+NOTHING = 1e-15
+"""A variance below this is rounding."""
 DRAWS = 2_000
 
 Interval = tuple[float, float]
@@ -25,16 +28,35 @@ Floats = NDArray[np.float64]
 class Spread:
     """The mean of `n` values, and how sure it is. Of several data sets of one shape at once, fields are arrays.
 
-    `variance` is that of the mean, with so many `degrees` of freedom; `naive` is what it would be if all values were
+    The variance of the mean has a part `between` seeds and one `within` them, which clusters give: the first has
+    `seed_degrees` of freedom, the second `degrees`. `naive` is what the part within would be if all values were
     independent. `clusters` is the number of equally large clusters that would weigh as these do.
     """
 
     mean: Floats
-    variance: Floats
+    between: Floats
+    within: Floats
     naive: Floats
-    degrees: Floats
+    seed_degrees: int
+    degrees: int
     clusters: float
     n: int
+
+    @property
+    def variance(self) -> Floats:
+        """The variance of the mean."""
+        return self.between + self.within
+
+    def reach(self, tail: float) -> Floats:
+        """How far Student's interval reaches to each side, where `tail` of the distribution is below its upper end.
+
+        The reaches of the two parts are added as the parts are, by their squares: two seeds that happen to agree then
+        lend the clusters' degrees of freedom no trust. Satterthwaite's (1946), which go by the parts as they are found,
+        do: with two seeds such "95%" intervals hold the truth in as few as 87%.
+        """
+        over_seeds, over_clusters = stdtrit(self.seed_degrees, tail), stdtrit(self.degrees, tail)
+        squared: Floats = over_seeds**2 * self.between + over_clusters**2 * self.within
+        return squared**0.5
 
 
 def spread(values: Floats, clusters: Sequence[Hashable], seeds: Sequence[Hashable] | None = None) -> Spread:
@@ -43,10 +65,10 @@ def spread(values: Floats, clusters: Sequence[Hashable], seeds: Sequence[Hashabl
     Clusters never make it smaller than it would be if all values were independent. Of values from several `seeds` it
     is the mean of the seeds' means, and the variance between those is added. Noise that belongs to one seed and one
     cluster is then in both parts, and so the sum errs on the wide side (Cameron, Gelbach and Miller 2011 subtract it,
-    which needs many seeds). Degrees of freedom of the sum are Satterthwaite's (1946).
+    which needs many seeds). Of questions without a picture those of one text go together (`clusters.merged`).
     """
     seed, count = _numbered(seeds if seeds is not None else [0] * len(clusters))
-    cluster, m = _numbered(clusters)
+    cluster, m = _numbered(merged(clusters))
     n = len(cluster)
     means = _sums(values, seed) / np.bincount(seed)
     weight = 1 / np.bincount(seed)[seed] / count
@@ -54,12 +76,13 @@ def spread(values: Floats, clusters: Sequence[Hashable], seeds: Sequence[Hashabl
     naive = (residual**2).sum(axis=-1) * n / max(n - 1, 1)
     within = np.maximum((_sums(residual, cluster) ** 2).sum(axis=-1) * m / max(m - 1, 1), naive)
     between = means.var(axis=-1, ddof=1) / count if count > 1 else np.zeros_like(within)
-    parts = between**2 / max(count - 1, 1) + within**2 / max(m - 1, 1)
     return Spread(
         mean=means.mean(axis=-1),
-        variance=between + within,
+        between=between,
+        within=within,
         naive=naive,
-        degrees=np.divide((between + within) ** 2, parts, out=np.full_like(parts, max(m - 1, 1)), where=parts > 0),
+        seed_degrees=max(count - 1, 1),
+        degrees=max(m - 1, 1),
         clusters=float(1 / (_sums(weight, cluster) ** 2).sum()),
         n=n,
     )
@@ -70,21 +93,20 @@ def share(found: Spread, confidence: float = CONFIDENCE) -> tuple[Floats, Floats
 
     This is what Korn and Graubard (1998) propose for surveys of clusters: n over the design effect, made smaller for
     the degrees of freedom. Few answers of the rarer kind say little about how alike those of a cluster are, so the
-    the degrees of freedom. Few answers of the rarer kind say little about how alike those of a cluster are, so the
-    variance is moved towards that of wholly alike clusters, by one part in 1 + the clusters that the rarer kind would
-    fill. Where nothing varies, as at 0 and 1, clusters count. From a single cluster nothing can be said: 0 to 1.
+    variance within seeds is moved towards that of wholly alike clusters, by one part in 1 + the clusters that the
+    rarer kind would fill. Where nothing varies, as at 0 and 1, clusters count. From a single cluster nothing can be
+    said: 0 to 1.
     """
     p, m, n = np.clip(found.mean, 0, 1), found.clusters, found.n
     if m < 1 + 1e-9:
         return np.zeros_like(p), np.ones_like(p)
     unsure = 1 / (1 + np.minimum(p, 1 - p) * m)
     alike = found.naive * (n - 1) / (m - 1)
-    variance = found.variance + unsure * np.maximum(alike - found.variance, 0)
-    varies = variance > _NOTHING
-    tail = (1 + confidence) / 2
-    effective = np.divide(p * (1 - p) * n / (n - 1), variance, out=np.full_like(p, m), where=varies)
-    few = stdtrit(np.maximum(effective, n) - 1, tail) / stdtrit(found.degrees, tail)
-    effective = np.where(varies, effective * few**2, m)
+    moved = replace(found, within=found.within + unsure * np.maximum(alike - found.within, 0))
+    varies, tail, one = moved.variance > NOTHING, (1 + confidence) / 2, p * (1 - p) * n / (n - 1)
+    effective = np.divide(one, moved.variance, out=np.full_like(p, m), where=varies)
+    reach = stdtrit(np.maximum(effective, n) - 1, tail) * one**0.5
+    effective = np.divide(reach**2, moved.reach(tail) ** 2, out=np.full_like(p, m), where=varies)
     yes, no = p * effective, (1 - p) * effective
     low = np.where(yes > 0, betaincinv(np.maximum(yes, 1e-12), no + 1, 1 - tail), 0.0)
     high = np.where(no > 0, betaincinv(yes + 1, np.maximum(no, 1e-12), tail), 1.0)
@@ -95,19 +117,20 @@ def mean_interval(found: Spread, confidence: float = CONFIDENCE) -> tuple[Floats
     """Student's interval of a mean of any values; the whole line from a single cluster."""
     reach = np.full_like(found.mean, np.inf)
     if found.clusters > 1 + 1e-9:
-        reach = stdtrit(found.degrees, (1 + confidence) / 2) * np.sqrt(found.variance)
+        reach = found.reach((1 + confidence) / 2)
     return found.mean - reach, found.mean + reach
 
 
 def difference(up: Spread, down: Spread, both: Spread, confidence: float = CONFIDENCE) -> tuple[Floats, Floats]:
     """The interval of a mean of differences in -1..1, `both`, which is what went `up` less what went `down`.
 
-    The two shares' intervals are put together with their correlation, which follows from the three variances (MOVER:
-    Zou and Donner 2008). It has a width where no pair differs, or every one does.
+    The two shares' intervals are put together with their correlation (MOVER: Zou and Donner 2008), which follows from
+    the reaches of the three means. It has a width where no pair differs, or every one does.
     """
     (low_up, high_up), (low_down, high_down) = share(up, confidence), share(down, confidence)
-    scale = 2 * np.sqrt(up.variance * down.variance)
-    covered = up.variance + down.variance - both.variance
+    tail = (1 + confidence) / 2
+    scale = 2 * up.reach(tail) * down.reach(tail)
+    covered = up.reach(tail) ** 2 + down.reach(tail) ** 2 - both.reach(tail) ** 2
     correlation = np.clip(np.divide(covered, scale, out=np.zeros_like(scale), where=scale > 0), -1, 1)
 
     def reach(one: Floats, other: Floats) -> Floats:
@@ -131,7 +154,7 @@ def estimate(
 
 def sums(values: Floats, clusters: Sequence[Hashable]) -> Floats:
     """The sum of the values of each cluster, in the order in which clusters appear."""
-    return _sums(values, _numbered(clusters)[0])
+    return _sums(values, _numbered(merged(clusters))[0])
 
 
 def _numbered(labels: Sequence[Hashable]) -> tuple[NDArray[np.intp], int]:

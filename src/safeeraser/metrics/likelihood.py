@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -130,7 +130,7 @@ def _join(examples: Sequence[Example], likelihoods: Iterable[Likelihood]) -> dic
 
 
 def _metric(
-    model: str, measure: LikelihoodMeasure, part: Part, group: str, values: Sequence[tuple[str, float | None]]
+    model: str, measure: LikelihoodMeasure, part: Part, group: str, values: Sequence[tuple[Hashable, float | None]]
 ) -> Metric:
     known = [(cluster, value) for cluster, value in values if value is not None and math.isfinite(value)]
     mean, low, high = None, None, None

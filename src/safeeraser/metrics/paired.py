@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betaincinv, stdtr, stdtrit
+from scipy.special import betaincinv
 
-from safeeraser.metrics.intervals import CONFIDENCE, Interval, Spread, difference, spread
+from safeeraser.metrics.intervals import CONFIDENCE, NOTHING, Interval, Spread, difference, spread
 from safeeraser.metrics.score import Column
 from safeeraser.metrics.significance import sign_flip
 from safeeraser.records import VANILLA, Estimate
@@ -19,6 +19,7 @@ Table = Sequence[Column]
 """A model's columns, as `metrics.measured` gives them."""
 
 POWER = 0.8
+_LEAST = -300.0  # log p; smaller ones are not told apart, since the square of Student's t would be no float
 _ADDITIONS = ("+pd", "+kl", "+rec", "+sam")
 """What a method's name ends in where Prompt Decouple (arXiv 2502.12520) or one of `objectives.ADDITIONS` is added."""
 
@@ -48,7 +49,7 @@ class Difference(Estimate):
 class Pair(NamedTuple):
     """One answer's share in the baseline and in the model, with what the two belong to."""
 
-    cluster: str
+    cluster: Hashable
     baseline: float
     model: float
 
@@ -231,12 +232,17 @@ def _with_or_without_zero(low: float, high: float, *, outside: bool) -> Interval
 
 
 def _p_over_seeds(both: Spread) -> float:
-    """Two-sided p of Student's t. Where nothing varies, that of as many equal signs as there are clusters."""
-    if both.mean == 0 or both.clusters <= 1:
+    """Two-sided: where Student's interval ends at zero. Where nothing varies, that of equal signs of all clusters."""
+    if abs(both.mean) < NOTHING or both.clusters <= 1:
         return 1.0
-    if both.variance == 0:
+    if both.variance < NOTHING:
         return float(2.0 ** (1 - both.clusters))
-    return float(2 * stdtr(both.degrees, -abs(both.mean) / both.variance**0.5))
+    low, high = _LEAST, 0.0  # of log p, halved until they are equal but for rounding
+    for _ in range(60):
+        middle = (low + high) / 2
+        # The lower tail is as far from zero as the upper one, which rounds to 1 where p is small.
+        low, high = (middle, high) if both.reach(np.exp(middle) / 2) > abs(both.mean) else (low, middle)
+    return float(np.exp(high))
 
 
 def _detectable(both: Spread, level: float, *, binary: bool) -> float | None:
@@ -247,8 +253,7 @@ def _detectable(both: Spread, level: float, *, binary: bool) -> float | None:
     """
     if both.clusters <= 1:
         return None
-    reach = stdtrit(both.degrees, 1 - level / 2) + stdtrit(both.degrees, POWER)
-    least = float(reach * both.variance**0.5)
+    least = float(both.reach(1 - level / 2) + both.reach(POWER)) if both.variance >= NOTHING else 0.0
     needed = np.ceil(1 - np.log2(level))  # pictures that all go one way: 2 x (1/2)^needed is the level
     if binary or least == 0:
         if needed > both.clusters + 1e-9:

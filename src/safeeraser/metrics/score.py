@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from safeeraser.benchmarks.selection import Part
@@ -24,7 +24,7 @@ class Value:
 
     example_id: str
     sample: int
-    cluster: str
+    cluster: Hashable
     share: float | None
 
 
@@ -106,7 +106,7 @@ def summarise(model: str, *seeds: Column) -> Metric:
     )
 
 
-def _value(answer: Answer, measure: Measure, shared: Mapping[str, str]) -> Value:
+def _value(answer: Answer, measure: Measure, shared: Mapping[str, Hashable]) -> Value:
     return Value(answer.example.id, answer.sample, shared[answer.example.id], measure.value(answer))
 
 

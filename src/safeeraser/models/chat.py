@@ -7,8 +7,9 @@ the answer ends with the model's end-of-turn token, so that the model learns to 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,16 @@ class ChatError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """Token ids of one conversation. The answer is `ids[prompt_length:]`, end-of-turn token included."""
+    """Token ids of one conversation. The answer is `ids[prompt_length:]`, end-of-turn token included.
+
+    Of a conversation with its answer, `words` are the places of the answer's own words: behind the end of a reasoning
+    that the prompt has begun, and before what ends the turn.
+    """
 
     ids: tuple[int, ...]
     prompt_length: int
     image: Path | None
+    words: range = range(0)
 
 
 class ChatTokenizer:
@@ -61,6 +67,8 @@ class ChatTokenizer:
                 raise ChatError(f"{self._family}: {what}")
         self.tokenizer = processor.tokenizer
         self.pad_id: int = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else 0
+        added = self.tokenizer.added_tokens_decoder.items()  # all_special_ids are only those that have a name
+        self._special = frozenset(self.tokenizer.all_special_ids) | {id for id, token in added if token.special}
         self._pictures = Pictures(processor)
         self._positions = positions
 
@@ -95,7 +103,7 @@ class ChatTokenizer:
         """The conversation up to where the model's own words begin: after `prefill`, the start of its answer."""
         text = self._render(question, image)
         if prefill:
-            text = self._target_text(text, self._render(question, image, prefill), prefill, closed=False)
+            text += self._around(text, self._render(question, image, prefill), prefill)[0] + prefill
         ids = self._ids(text, image)
         return Chat(ids, len(ids), image)
 
@@ -105,13 +113,26 @@ class ChatTokenizer:
         Raises ChatError where the template does not put the answer, unchanged, right after the prompt.
         """
         prompt_text = self._render(question, image)
-        text = self._target_text(prompt_text, self._render(question, image, answer), answer)
-        prompt, ids = self._ids(prompt_text, image), self._ids(text, image)
+        before, closing = self._around(prompt_text, self._render(question, image, answer), answer)
+        prompt, ids = (self._ids(text, image) for text in (prompt_text, prompt_text + before + answer + closing))
         if ids[: len(prompt)] != prompt:
             raise ChatError(f"{self._family}: the tokens of the prompt are not a prefix of prompt and answer")
+        opening = self._ids(prompt_text + before, image) if before.strip() else prompt
+        words = range(_shared(opening, ids), len(ids) - len(self._tokenize(closing)))
         if ids[-1] not in self.end_of_turn:  # a template that leaves it to the caller
             ids = (*ids, min(self.end_of_turn))
-        return Chat(ids, len(prompt), image)
+        return Chat(ids, len(prompt), image, words)
+
+    def turned(self, begun: Chat, started: int, answer: str) -> Chat:
+        """The conversation in which the answer of `begun` turns, after so many tokens of its words, into another.
+
+        What was said stands token for token: cut inside a character, or with a blank before it that the template
+        writes too, it would not come back from its text. Only what follows is the answer.
+        """
+        place = min(begun.words.start + started, begun.words.stop)
+        said, then = begun.ids[:place], self._following(answer)
+        ids = self._checked((*said, *then, *begun.ids[begun.words.stop :]), self._pictures.count(begun.ids))
+        return Chat(ids, place, begun.image, range(place, place + len(then)))
 
     def pixels(self, images: list[Path]) -> dict[str, Tensor]:
         """What the processor makes of pictures, in order: `pixel_values` and whatever else the family needs.
@@ -130,8 +151,8 @@ class ChatTokenizer:
             text: str = self.processor.apply_chat_template(messages, add_generation_prompt=answer is None)
         return text
 
-    def _target_text(self, prompt: str, full: str, answer: str, *, closed: bool = True) -> str:
-        """Prompt, answer and, where the template writes one, the end-of-turn token; nothing after it.
+    def _around(self, prompt: str, full: str, answer: str) -> tuple[str, str]:
+        """What stands between prompt and answer, and what ends the turn.
 
         Blanks between prompt and answer are the template's where it begins with the prompt; a template that writes
         past turns with other blanks than the prompt (LLaVA-OneVision) or trims them (Gemma 3) gets none. Where the
@@ -142,18 +163,21 @@ class ChatTokenizer:
         between = blanks.strip()
         if prompt[shared:].strip() or not found or (between and not reasoning.is_mark(between)):
             raise ChatError(f"{self._family}: the chat template does not put the answer right after the prompt")
-        begun = prompt + (blanks if shared == len(prompt) else "") + answer
-        return begun + self._closing(after) if closed else begun
+        return blanks if shared == len(prompt) else "", self._closing(after)
 
     def _closing(self, after: str) -> str:
-        """What ends the turn: an end-of-turn token, and special tokens that the template puts before it."""
+        """An end-of-turn token, and special tokens that the template puts before it; nothing after it."""
         stops = [self.tokenizer.convert_ids_to_tokens(token) for token in self.end_of_turn]
         ends = [after.index(stop) + len(stop) for stop in stops if stop in after]
         closing = after[: min(ends, default=0)]
-        return closing if set(self._tokenize(closing)) <= set(self.tokenizer.all_special_ids) else ""
+        return closing if set(self._tokenize(closing)) <= self._special else ""
 
     def _tokenize(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _following(self, text: str) -> tuple[int, ...]:
+        """The tokens of a blank and a text in the middle of an answer; at the beginning some tokenizers add a blank."""
+        return self._tokenize(f"A {text}")[len(self._tokenize("A")) :]
 
     def _ids(self, text: str, image: Path | None) -> tuple[int, ...]:
         """The tokens of a rendered conversation, its picture's placeholder expanded."""
@@ -165,7 +189,11 @@ class ChatTokenizer:
         bos = self.tokenizer.bos_token
         special = bos is None or not text.startswith(bos)
         ids = tuple(self.tokenizer(text.replace(token, picture.text), add_special_tokens=special)["input_ids"])
-        if self._pictures.count(ids) != picture.tokens:
+        return self._checked(ids, picture.tokens)
+
+    def _checked(self, ids: tuple[int, ...], pictured: int) -> tuple[int, ...]:
+        """The ids, if so many of them stand for a picture and the model has positions for all."""
+        if self._pictures.count(ids) != pictured:
             raise ChatError(f"{self._family}: a question or answer holds a token that stands for a picture")
         if self._positions is not None and len(ids) > self._positions:
             raise ChatError(f"{self._family}: {len(ids):,} tokens, the model has positions for {self._positions:,}")
@@ -190,6 +218,12 @@ def answer_mask(chats: list[Chat], width: int) -> Tensor:
     starts = torch.tensor([chat.prompt_length for chat in chats])[:, None]
     ends = torch.tensor([len(chat.ids) for chat in chats])[:, None]
     return (place >= starts) & (place < ends)
+
+
+def _shared(some: Sequence[int], others: Sequence[int]) -> int:
+    """How many tokens two conversations begin with alike."""
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(some, others, strict=False))
+    return sum(1 for _ in pairs)
 
 
 def _concatenated(parts: list[Tensor]) -> Tensor:

@@ -109,20 +109,23 @@ class VisionFeatures:
     def _projector_input(self, pixels: dict[str, Tensor]) -> Tensor | None:
         """What the projector is given for these pixels; None where its output is not yet the image features.
 
-        A family that also needs the pictures' sizes or masks does more with them than project.
+        A family that also needs the pictures' sizes or masks does more with them than project. The projector's dropout
+        rests: a run that goes on sees other pictures for the first time, and must draw the same random numbers.
         """
         if set(pixels) != {"pixel_values"}:
             return None
         seen: list[tuple[Tensor, Tensor]] = []
         projector = self._model.get_submodule(str(self._projector))
         hook = projector.register_forward_hook(lambda _module, args, output: seen.append((args[0], output)))
-        training = self._tower.training
-        self._tower.eval()
+        modes = [(part, part.training) for part in (self._tower, projector)]
+        for part, _ in modes:
+            part.eval()
         try:
             features = self._model.get_image_features(**pixels, return_dict=True).pooler_output
         finally:
             hook.remove()
-            self._tower.train(training)
+            for part, training in modes:
+                part.train(training)
         if len(seen) != 1 or not torch.equal(torch.cat(list(features)), seen[0][1].flatten(0, -2)):
             return None
         self._as_tensor = isinstance(features, Tensor)

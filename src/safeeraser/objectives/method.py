@@ -111,6 +111,8 @@ class Term:
             return "a number"
         if isinstance(option_defaults(self.loss).get(name), int) and value % 1:
             return "a whole number"
+        if name == "seed" and value >= 2**64:  # torch's generators take no more
+            return "below 2^64"
         if value < 0 or (value == 0 and name in positive):
             return "above 0" if name in positive else "0 or more"
         return None

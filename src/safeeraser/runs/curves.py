@@ -141,4 +141,4 @@ def _fitting(work: Callable[[Sequence[Request]], list[_Made]], settings: Generat
 def _begins(chat: ChatTokenizer, example: Example, answer: str) -> int:
     """The first token of an answer."""
     whole = prepare(chat, example, answer)
-    return whole.ids[whole.prompt_length]
+    return whole.ids[whole.words.start]

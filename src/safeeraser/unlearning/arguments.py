@@ -52,6 +52,7 @@ def arguments(
         ddp_find_unused_parameters=settings.projector != "frozen",  # a batch without pictures leaves it out
         **_checkpointing(settings, batch, best),
     )
+    made._n_gpu = min(made.n_gpu, 1)  # with more, one process takes a batch for each GPU and wraps the model
     if weights_are_sharded() and device.type == "cpu" and made.world_size > 1:
         PartialState().distributed_type = DistributedType.MULTI_GPU  # without that accelerate does not shard
     return made

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import takewhile
 from typing import Any
 
 import torch
 
+from safeeraser.errors import UserError, explained
 from safeeraser.models.chat import Chat, ChatTokenizer, answer_mask, pad
 from safeeraser.models.prepare import prepare
 from safeeraser.unlearning.rows import Row, Turn
@@ -52,18 +52,15 @@ class Collator:
             return prepare(self._chat, turn.example, turn.answer)
         begun = prepare(self._chat, turn.example, turn.begun)
         if turn.answer == turn.begun:
-            return replace(begun, prompt_length=min(begun.prompt_length + turn.started, len(begun.ids) - 1))
-        said = begun.ids[begun.prompt_length : begun.prompt_length + turn.started]
-        text = self._chat.tokenizer.decode(said, skip_special_tokens=True)
-        whole = prepare(self._chat, turn.example, f"{text} {turn.answer}")
-        shared = takewhile(
-            lambda pair: pair[0] == pair[1],
-            zip(begun.ids[: begun.prompt_length + turn.started], whole.ids, strict=False),
-        )
-        return replace(whole, prompt_length=sum(1 for _ in shared))
+            return replace(begun, prompt_length=min(begun.words.start + turn.started, begun.words.stop))
+        with explained(turn.example.id):
+            return self._chat.turned(begun, turn.started, turn.answer)
 
     def _rivals(self, turns: list[Turn]) -> dict[str, Any]:
         if all(turn.rival is None for turn in turns):
             return {}
         rivals = [turn.rival and self._target(replace(turn, answer=turn.rival)) for turn in turns]
+        if any(chat and chat.words.start > chat.prompt_length for chat in rivals):
+            # all answers begin with the end of it, in which nothing is decided
+            raise UserError("the chat template begins the reasoning: a method with `decide` cannot be trained on it")
         return {"rivals": torch.tensor([chat.ids[chat.prompt_length] if chat else -1 for chat in rivals])}

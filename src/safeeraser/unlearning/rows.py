@@ -164,14 +164,20 @@ class TrainingRows(Dataset[Row]):
         return self._retain[kind][_order(len(self._retain[kind]), self._seed, f"retain {kind}", cycle)[place]]
 
     def _check(self) -> None:
-        if {Target.FORGET, Target.RECOVERY} & {*self._targets} or self._rivals or self._recovery:
-            _check_answers(self.forget)
-        if {Target.REFUSAL, Target.OVERREFUSAL, Target.RECOVERY} & {*self._targets} and not self._refusals:
-            raise UserError("the benchmark has no refusals to train towards")
-        if Target.RETAIN in self._targets and not self._retain:
-            raise UserError(f"the benchmark has no retain examples in its {self.forget[0].split} split")
-        if {Target.DECOUPLED, Target.OVERREFUSAL} & {*self._targets}:
+        targets = {*self._targets}
+        if {Target.FORGET, Target.RECOVERY} & targets or self._rivals or self._recovery:
+            _check_answers(self.forget, "unlearn")
+        rejected = self._rivals and Target.DECOUPLED in targets
+        if {Target.REFUSAL, Target.OVERREFUSAL, Target.RECOVERY} & targets or rejected:
+            _check_refusals(self._refusals)
+        if Target.RETAIN in targets:
+            if not self._retain:
+                raise UserError(f"the benchmark has no retain examples in its {self.forget[0].split} split")
+            _check_answers([each for kind in self._retain.values() for each in kind], "train towards")
+        if {Target.DECOUPLED, Target.OVERREFUSAL} & targets:
             _check_partners(self.forget, self._partners)
+        if Target.DECOUPLED in targets or (Target.OVERREFUSAL in targets and self._recovery):
+            _check_answers([self._partners[each.id] for each in self.forget], "train towards")
 
 
 def forget_examples(examples: Iterable[Example], limit: int | None = None, split: Split = Split.TRAIN) -> list[Example]:
@@ -182,10 +188,19 @@ def forget_examples(examples: Iterable[Example], limit: int | None = None, split
     return forget[:limit]
 
 
-def _check_answers(forget: list[Example]) -> None:
-    silent = [each.id for each in forget if not each.answer.strip()]
+def _check_answers(examples: list[Example], purpose: str) -> None:
+    silent = [each for each in examples if not each.answer.strip()]
     if silent:
-        raise UserError(f"{len(silent)} forget examples have no answer to unlearn, the first is {silent[0]}")
+        stream, first = silent[0].stream, silent[0].id
+        raise UserError(f"{len(silent)} {stream} examples have no answer to {purpose}, the first is {first}")
+
+
+def _check_refusals(refusals: Sequence[str]) -> None:
+    if not refusals:
+        raise UserError("the benchmark has no refusals to train towards")
+    blank = [number for number, refusal in enumerate(refusals, 1) if not refusal.strip()]
+    if blank:
+        raise UserError(f"{len(blank)} of the benchmark's refusals are blank, the first is number {blank[0]}")
 
 
 def _check_partners(forget: list[Example], partners: dict[str, Example]) -> None:

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from safeeraser.models.processes import on_main, owned_by_main, processes
 from safeeraser.models.sine import materialise
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Need, Target, find
+from safeeraser.objectives.loss import Loss
 from safeeraser.progress import ProgressBar
 from safeeraser.records import Example, Split
 from safeeraser.unlearning.arguments import arguments, check_trackers
@@ -333,6 +335,7 @@ def _inputs(
     return {
         "method": method.name,
         "terms": terms,
+        "losses": {term.name: {"loss": _place(term.loss), "settings": term.settings} for term in method.terms},
         **({"recovery": method.recovery} if method.recovery else {}),
         **({"rho": method.rho} if method.rho is not None else {}),
         "settings": settings.results(),
@@ -340,3 +343,10 @@ def _inputs(
         "data": provenance.json_hash([data, list(refusals)]),
         "pictures": provenance.json_hash(provenance.file_hashes(each.image for each in examples)),
     }
+
+
+def _place(loss: Loss) -> str:
+    """Where a loss is defined: others may have its name."""
+    function = loss.func if isinstance(loss, partial) else loss
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"

@@ -13,7 +13,7 @@ from peft.utils import CONFIG_NAME
 
 from safeeraser.errors import UserError
 from safeeraser.models.adapters import write_ablated
-from safeeraser.models.adapters.ablate import MANIFEST, check_plain_lora
+from safeeraser.models.adapters.ablate import MANIFEST, ablated, check_plain_lora
 from safeeraser.models.hidden import direction, last_states, orthogonal, without, writers
 from safeeraser.models.load import LoadedModel, load
 from tests import tiny_random
@@ -122,6 +122,29 @@ def test_other_adapters_are_refused(tmp_path: Path, changes: dict[str, Any], mes
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(UserError, match=message):
         check_plain_lora(path.parent)
+
+
+def test_lora_on_an_embedding_is_refused(tmp_path: Path) -> None:
+    given = adapter(tmp_path / "adapter", target_modules=["o_proj", "embed_tokens"])
+    with pytest.raises(UserError, match="LoRA on an embedding has no room for a direction; LoRA on linear layers has"):
+        check_plain_lora(given)
+
+
+def test_of_a_layer_a_vector_is_kept_and_no_copy_of_its_weights(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of all writing layers in float32 is 8 GB for a model of 7B."""
+    loaded = load(model, adapter=adapter(tmp_path / "adapter"), dtype="bfloat16")
+    inner = {name: layer.in_features for name, layer in writers(loaded.model).items()}
+    kept: dict[str, torch.Size] = {}
+
+    def spy(tensors: Any, config: Any, read: Any, *given: Any) -> Any:
+        kept.update({name: each.shape for name, each in read.items()})
+        return ablated(tensors, config, read, *given)
+
+    monkeypatch.setattr("safeeraser.models.adapters.ablate.ablated", spy)
+    write_ablated(loaded, away(), 1.0, tmp_path / "made", {}, {})
+    assert kept == {name: (width,) for name, width in inner.items()}
 
 
 def test_a_model_without_an_adapter_is_refused(tmp_path: Path) -> None:

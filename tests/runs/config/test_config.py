@@ -104,7 +104,10 @@ def test_bad_overrides(override: str, expected: str) -> None:
         ),
         ("batch_size=4", "did you mean 'unlearn.batch_size' or 'generate.batch_size' or 'judge.batch_size'?"),
         ("generate.steps=4", ": generate: unknown key 'steps'; did you mean 'unlearn.steps' or 'samples'?"),
-        ("data.model=tiny", ": data: unknown key 'model'; did you mean 'model' or 'judge.model'?"),
+        (
+            "data.model=tiny",
+            ": data: unknown key 'model'; did you mean 'model' outside of this section or 'judge.model'?",
+        ),
         ("judge.url=http://h", ": judge: unknown key 'url' (there are: name)"),
         (
             "judge={name: endpoint, url: 'http://h', model: m, trials: 3}",

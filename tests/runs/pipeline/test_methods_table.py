@@ -96,7 +96,7 @@ def test_the_choice_that_comes_with_the_project_is_one_that_a_run_takes() -> Non
     settings = config.load(ROOT / "configs" / "chosen.yaml", names=names())
     assert settings.chosen is not None
     assert {*settings.methods} == {VANILLA, *settings.chosen.hashes}
-    choice.check(settings, settings.chosen.data)
+    choice.check(settings, settings.chosen.data, None)
 
 
 def test_several_seeds_are_put_together_and_compared(tmp_path_factory: pytest.TempPathFactory) -> None:

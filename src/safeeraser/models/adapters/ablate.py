@@ -37,12 +37,14 @@ Tensors = dict[str, Tensor]
 
 def check_plain_lora(adapter: Path) -> dict[str, Any]:
     """The configuration of an adapter. Raises UserError where it is not LoRA whose update is scale B A alone."""
-    check_adapter(adapter)
+    names = check_adapter(adapter)
     config: dict[str, Any] = json.loads((adapter / CONFIG_NAME).read_text(encoding="utf-8"))
     if config["peft_type"] != "LORA":
         raise UserError(f"{adapter}: {config['peft_type']} has no room for a direction; LoRA has")
     if odd := next((name for name in _OTHERWISE if config.get(name)), None):
         raise UserError(f"{adapter}: LoRA with {odd} has no room for a direction; plain LoRA has")
+    if any(".lora_embedding_" in name for name in names):
+        raise UserError(f"{adapter}: LoRA on an embedding has no room for a direction; LoRA on linear layers has")
     return config
 
 
@@ -59,8 +61,8 @@ def write_ablated(
     if loaded.adapter is None:
         raise UserError(f"model {loaded.name}: no adapter is merged into it, from which another could be made")
     config = check_plain_lora(loaded.adapter)
-    weights = {name: each.weight.data.float().cpu() for name, each in writers(loaded.model).items()}
-    tensors, config = ablated(load_file(loaded.adapter / SAFETENSORS_WEIGHTS_NAME), config, weights, away, strength)
+    read = {name: away @ each.weight.data.float().cpu() for name, each in writers(loaded.model).items()}
+    tensors, config = ablated(load_file(loaded.adapter / SAFETENSORS_WEIGHTS_NAME), config, read, away, strength)
     with whole_folder(output) as scratch:
         save_file(tensors, scratch / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
         write_json(scratch / CONFIG_NAME, config)
@@ -72,18 +74,19 @@ def write_ablated(
 
 
 def ablated(
-    tensors: Tensors, config: Mapping[str, Any], weights: Mapping[str, Tensor], away: Tensor, strength: float
+    tensors: Tensors, config: Mapping[str, Any], read: Mapping[str, Tensor], away: Tensor, strength: float
 ) -> tuple[Tensors, dict[str, Any]]:
-    """An adapter's tensors and configuration with a direction taken out of the layers of these `weights` [width, in].
+    """An adapter's tensors and configuration with the direction `away` [width] taken out of some layers.
 
+    `read` says of each of them what it is that it writes along the direction: w^T W [in], which is little beside W.
     Every layer gets the rank and alpha of its own that keep its scale: PEFT takes alpha / rank.
     """
     made, ranks, alphas = dict(tensors), {}, {}
     layers = {name.removeprefix(_PREFIX).partition(".lora_")[0] for name in tensors if ".lora_" in name}
-    for layer in sorted({*layers, *weights}):
+    for layer in sorted({*layers, *read}):
         scale = _scale(config, layer, tensors)
-        if layer in weights:
-            _extend(made, f"{_PREFIX}{layer}", away, away @ weights[layer], -strength / scale)
+        if layer in read:
+            _extend(made, f"{_PREFIX}{layer}", away, read[layer], -strength / scale)
         ranks[layer] = len(made[f"{_PREFIX}{layer}.lora_A.weight"])
         alphas[layer] = scale * ranks[layer]
     own = {"target_modules": sorted(ranks), "rank_pattern": ranks, "alpha_pattern": alphas, "use_rslora": False}
