@@ -159,6 +159,12 @@ def test_rounding_is_no_variance(change: float) -> None:
     assert found.detectable is None  # as three pictures are too few for any test of signs
 
 
+def test_rounding_is_no_difference() -> None:
+    tables = {"vanilla": [[column([0.3] * 9, ROUGE)]] * 2, "po": [[column([0.1 + 0.2] * 9, ROUGE)]] * 2}
+    (found,) = compare_seeds(tables)
+    assert found.p == 1
+
+
 def test_an_interval_over_questions_alone_would_not_cover() -> None:
     """Why the seed has to be in it: trainings differ, and the pooled answers look surer than they are."""
     rng, held = np.random.default_rng(12), 0
