@@ -38,7 +38,7 @@ def commands(run: Path) -> list[list[object]]:
         ["score", run],
         ["report", run],
         ["logs", run, "--to", "lm-eval", "--output", "logs"],
-        ["agreement", "draw", "--run", run, "--count", 4, "--output", "labels.csv"],
+        ["agreement", "draw", "--run", run, "--count", 8, "--output", "labels.csv"],
     ]
 
 
