@@ -12,10 +12,11 @@ import pytest
 
 from safeeraser import objectives
 from safeeraser.benchmarks.benchmark import Benchmark
+from safeeraser.errors import UserError
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.table import settings as judge_settings
 from safeeraser.models.load import LoadedModel
-from safeeraser.records import Example, Split
+from safeeraser.records import Axis, Example, Split
 from safeeraser.runs.curves import Curve
 from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -87,6 +88,21 @@ def test_the_best_adapter_and_patience_go_by_the_objective(examples: list[Exampl
     impatient = Fake([0.1, 0.2, 0.2, 0.9])
     train(examples, tmp_path / "impatient", impatient, patience=1)
     assert json.loads((tmp_path / "impatient" / "manifest.json").read_text())["steps"] == 4
+
+
+def test_what_the_judge_does_not_judge_is_not_left_out_of_the_objective(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    made = curve(examples)
+    whole = made.judge.opinions
+    less = replace(
+        made.judge,
+        axes=frozenset(Axis) - {Axis.FACTUAL},
+        opinions=lambda asked: ([each for each in found if each.axis is not Axis.FACTUAL] for found in whole(asked)),
+    )
+    with pytest.raises(UserError, match=r"no answer for kept, retain, which it does not judge: .*unlearn\.objective"):
+        train(examples, tmp_path / "run", replace(made, judge=less))
+    train(examples, tmp_path / "run", replace(made, judge=less, wanted=("rr", "sarr")))
 
 
 def test_what_hears_of_a_point_can_end_the_training(examples: list[Example], tmp_path: Path) -> None:

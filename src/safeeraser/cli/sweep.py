@@ -43,7 +43,8 @@ def sweep(
         stdout.print(runs.as_yaml(settings), end="", markup=False, soft_wrap=True)
         return
     from safeeraser.runs import sweep_report
-    from safeeraser.runs.sweep import CHOICE, Sweep
+    from safeeraser.runs.sweep import Sweep
+    from safeeraser.runs.sweep_folder import CHOICE
 
     found = Sweep.begin(settings, Kit.of(settings), say)
     if (found.root / CHOICE).exists():

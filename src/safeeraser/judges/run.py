@@ -103,11 +103,14 @@ def check_failures(tallies: Mapping[str, Tally], limit: float) -> None:
 
 
 def unscored_error(message: str, failures: Iterable[str | None]) -> UserError:
-    """The error for figures that are missing: the model's own doing where its answers never leave their reasoning.
+    """The error for figures that are missing: a FailureLimitError where the judge failed.
 
-    Otherwise it is a FailureLimitError, for then the judge failed.
+    It did not where answers never leave their reasoning, nor, without any failure, where it does not judge such things.
     """
-    return UserError(message) if {*failures} == {UNFINISHED} else FailureLimitError(message)
+    causes = {*failures}
+    if not causes:
+        return UserError(f"{message}, which it does not judge: name what it does in unlearn.objective")
+    return UserError(message) if causes == {UNFINISHED} else FailureLimitError(message)
 
 
 def describe_failures(tally: Tally) -> str:

@@ -17,7 +17,6 @@ from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from safeeraser import objectives, provenance
@@ -31,8 +30,8 @@ from safeeraser.judges.run import FailureLimitError, Tally, describe_failures, u
 from safeeraser.metrics import STRICT, objective, shares, unscored
 from safeeraser.models.load import LoadedModel
 from safeeraser.provenance import json_hash
-from safeeraser.records import VANILLA, Example, Generation, read_jsonl, repair_jsonl
-from safeeraser.runs import RunSettings, as_yaml, costs, first_difference, load, pipeline
+from safeeraser.records import VANILLA, Example, Generation, read_jsonl
+from safeeraser.runs import RunSettings, as_yaml, costs, pipeline
 from safeeraser.runs.choice import chosen
 from safeeraser.runs.curves import Curve, wanted
 from safeeraser.runs.distributions import distributions, ends, with_parameters
@@ -40,12 +39,11 @@ from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.pipeline import Say
 from safeeraser.runs.results import Judged, judge_answers
+from safeeraser.runs.sweep_folder import CHOICE, begun, claim, storage
 from safeeraser.settings import Wanted
 from safeeraser.unlearning.run import check, check_model, unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
 
-CHOICE = "choice.yaml"
-_SETTINGS = "sweep.yaml"
 _ASKED = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
 _ANSWERS = "generations.jsonl"
 _STARTUP = 5  # trials at random, before Optuna goes by what they gave
@@ -104,12 +102,12 @@ class Sweep:
         judge.check()
         root = settings.folder
         with owned(root / "begin", wait=True):
-            _claim(root, settings, benchmark.hash)
+            claim(root, settings, benchmark.hash)
             if weights := kit.weights():
                 RunFolder(root).note_model(weights)
-            storage = _storage(root / "trials.log")
-            for name in kit.methods.keys() - set(optuna.get_all_study_names(storage)):
-                optuna.create_study(storage=storage, study_name=name, direction="maximize")
+            trials = storage(root)
+            for name in kit.methods.keys() - set(optuna.get_all_study_names(trials)):
+                optuna.create_study(storage=trials, study_name=name, direction="maximize")
             made = cls(
                 settings=settings,
                 kit=kit,
@@ -117,7 +115,7 @@ class Sweep:
                 benchmark=benchmark,
                 asked=asked,
                 judge=judge,
-                storage=storage,
+                storage=trials,
             )
             every = dict.fromkeys(name for method in kit.methods for name in made.wanted(method))
             made.before = made._measured(made.vanilla, None, tuple(every))
@@ -130,7 +128,7 @@ class Sweep:
     @property
     def trials(self) -> int:
         """Trials of each method; another process may have been told to do more than this one."""
-        return _begun(self.root).sweep.trials
+        return begun(self.root).sweep.trials
 
     def wanted(self, method: str) -> tuple[Wanted, ...]:
         """What the objective of a method is the smallest of."""
@@ -302,10 +300,12 @@ class Sweep:
             generate(self._loaded(adapter), self.asked, self.settings.generate, place / _ANSWERS)
             judged, tally = self.judged(place)
         columns = judged.columns(STRICT)
-        missing = unscored(columns, wanted)
-        if missing or tally.failed > self.settings.failure_limit:
-            of = f", none of {', '.join(missing)} scored" if missing else ""
-            raise unscored_error(f"{place}: {describe_failures(tally)}{of}", tally.failures)
+        failures = f": {describe_failures(tally)}" if tally.failures else ""
+        if missing := unscored(columns, wanted):
+            told = f"{self.judge.name} scored no answer for {', '.join(missing)}"
+            raise unscored_error(f"{place}{failures}: {told}", tally.failures)
+        if tally.failed > self.settings.failure_limit:
+            raise unscored_error(f"{place}{failures}", tally.failures)
         found = shares(columns)
         value = objective(found, self.before or found, wanted)
         figures = found if value is None else {**found, "objective": value}
@@ -362,56 +362,6 @@ def ended(study: optuna.Study) -> list[FrozenTrial]:
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
     trials = study.get_trials(deepcopy=False, states=states)
     return [each for each in trials if each.state is not TrialState.FAIL or ERROR in each.user_attrs]
-
-
-def _begun(root: Path) -> RunSettings:
-    """The settings that a sweep was begun with, and its number of trials now."""
-    return load(root / _SETTINGS)
-
-
-def _claim(root: Path, settings: RunSettings, data: str) -> None:
-    """Write settings and the data's hash, or check them against those that are there: only trials may be added."""
-    place, manifest = root / _SETTINGS, RunFolder(root).manifest
-    if not place.exists():
-        if root.is_dir() and any(not each.name.startswith(".") for each in root.iterdir()):
-            raise UserError(f"{root}: not a sweep's folder (it has no {place.name}) and not empty; name another")
-        write_text(place, as_yaml(settings))
-    begun = _begun(root)
-    if difference := first_difference(_plain(settings), _plain(begun)):
-        key, ours, theirs = difference
-        raise UserError(f"{place}: {key}: this sweep was begun with {theirs!r}, not {ours!r}; name another folder")
-    if not manifest.exists():
-        write_json(manifest, {"data": data, **provenance.made_with()})
-    if (found := RunFolder(root).provenance().get("data")) != data:
-        raise UserError(f"{manifest}: data: this sweep was begun on other data (hash {found}, now {data})")
-    wanted, there = settings.sweep.trials, begun.sweep.trials
-    if wanted < there or (wanted > there and (root / CHOICE).exists()):
-        why = "they can only become more" if wanted < there else "and its choice is written"
-        raise UserError(f"{place}: sweep.trials: this sweep has {there} trials of each method, not {wanted}: {why}")
-    if wanted > there:
-        write_text(place, as_yaml(settings))
-
-
-def _storage(log: Path) -> JournalStorage:
-    """Where the trials are, without a line that was half written when a disk was full or the power failed.
-
-    Optuna would write the next one behind it. Raises UserError where the file cannot be read.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if log.exists():
-        lock = JournalFileSymlinkLock(str(log))  # as Optuna holds it when another process writes
-        lock.acquire()
-        try:
-            repair_jsonl(log)
-        finally:
-            lock.release()
-    with explained(log):
-        return JournalStorage(JournalFileBackend(str(log)))
-
-
-def _plain(settings: RunSettings) -> dict[str, Any]:
-    """What a sweep's trials depend on."""
-    return settings.results() | {"sweep": settings.sweep.model_dump(mode="json", exclude={"trials"})}
 
 
 def short(value: Any) -> str:

@@ -19,7 +19,8 @@ from safeeraser.runs import costs, pages
 from safeeraser.runs.pages import Tried
 from safeeraser.runs.report.costs import section
 from safeeraser.runs.report.plot import save
-from safeeraser.runs.sweep import CHOICE, ERROR, STATES, Best, Sweep, ended, short
+from safeeraser.runs.sweep import ERROR, STATES, Best, Sweep, ended, short
+from safeeraser.runs.sweep_folder import CHOICE
 
 FIGURES = {"asr": "ASR", "rr": "RR", "sarr": "SARR", "kept": "answers kept", "retain": "retain"}
 FIGURES |= {"objective": "objective"}

@@ -62,16 +62,6 @@ def test_what_is_no_range_is_told_with_its_key(space: str, message: str) -> None
         ("options.refusl_weight: [1]", "sweep.space.options.refusl_weight: unknown option .*'refusal_weight'"),
         ("options.refusal_weight: [-1]", "sweep.space.options.refusal_weight: -1: .*must be 0 or more"),
         ("", "nothing to try for po"),
-    ],
-)
-def test_what_a_method_does_not_take_is_told_before_anything_is_trained(space: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        distributions(parse(f"sweep: {{space: {{{space}}}}}", "methods=[vanilla,po]"), "po")
-
-
-@pytest.mark.parametrize(
-    ("space", "message"),
-    [
         ("steps: {low: 1, high: 3.0}", "sweep.space.steps: only whole numbers, so write low and high without a point"),
         ("learning_rate: [.inf, 0.1]", "sweep.space.learning_rate: inf: .*finite"),
         ("learning_rate: {low: 0.1, high: .inf}", "sweep.space.learning_rate: .*finite"),
@@ -79,7 +69,7 @@ def test_what_a_method_does_not_take_is_told_before_anything_is_trained(space: s
         ("objective: [rr]", "sweep.space.objective: unknown key of unlearn"),
     ],
 )
-def test_a_space_that_would_fail_in_training_is_told_before(space: str, message: str) -> None:
+def test_what_a_method_does_not_take_is_told_before_anything_is_trained(space: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         ends(parse(f"sweep: {{space: {{{space}}}}}", "methods=[vanilla,po]"), "po")
 

@@ -22,7 +22,8 @@ from safeeraser.runs import RunSettings, pipeline, sweep_report
 from safeeraser.runs import sweep as sweeping
 from safeeraser.runs.choice import check
 from safeeraser.runs.kit import Kit, names
-from safeeraser.runs.sweep import CHOICE, Sweep
+from safeeraser.runs.sweep import Sweep
+from safeeraser.runs.sweep_folder import CHOICE
 from safeeraser.unlearning.output import Output
 from tests.cli.test_cli import Ended
 from tests.runs.pipeline import world

@@ -1,0 +1,83 @@
+"""Whose a sweep's folder is: its settings, the hash of its data, and the file of its trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+from safeeraser import provenance
+from safeeraser.errors import UserError, explained
+from safeeraser.files import write_json, write_text
+from safeeraser.records import repair_jsonl
+from safeeraser.runs import RunSettings, as_yaml, first_difference, load
+from safeeraser.runs.folder import RunFolder
+
+CHOICE = "choice.yaml"
+_SETTINGS = "sweep.yaml"
+
+
+def begun(root: Path) -> RunSettings:
+    """The settings that a sweep was begun with, and its number of trials now."""
+    return load(root / _SETTINGS)
+
+
+def claim(root: Path, settings: RunSettings, data: str) -> None:
+    """Write settings and the data's hash, or check them against those that are there: only trials may be added.
+
+    Raises UserError naming what differs, and for a folder that holds something else.
+    """
+    place = root / _SETTINGS
+    if not place.exists():
+        if root.is_dir() and any(not each.name.startswith(".") for each in root.iterdir()):
+            raise UserError(f"{root}: not a sweep's folder (it has no {place.name}) and not empty; name another")
+        write_text(place, as_yaml(settings))
+    there = begun(root)
+    if difference := first_difference(_plain(settings), _plain(there)):
+        key, ours, theirs = difference
+        raise UserError(f"{place}: {key}: this sweep was begun with {theirs!r}, not {ours!r}; name another folder")
+    _same_data(RunFolder(root), data)
+    _add_trials(root, settings, there.sweep.trials)
+
+
+def storage(root: Path) -> JournalStorage:
+    """Where the trials are, without a line that was half written when a disk was full or the power failed.
+
+    Optuna would write the next one behind it. Raises UserError where the file cannot be read.
+    """
+    log = root / "trials.log"
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if log.exists():
+        lock = JournalFileSymlinkLock(str(log))  # as Optuna holds it when another process writes
+        lock.acquire()
+        try:
+            repair_jsonl(log)
+        finally:
+            lock.release()
+    with explained(log):
+        return JournalStorage(JournalFileBackend(str(log)))
+
+
+def _same_data(folder: RunFolder, data: str) -> None:
+    if not folder.manifest.exists():
+        write_json(folder.manifest, {"data": data, **provenance.made_with()})
+    if (found := folder.provenance().get("data")) != data:
+        raise UserError(f"{folder.manifest}: data: this sweep was begun on other data (hash {found}, now {data})")
+
+
+def _add_trials(root: Path, settings: RunSettings, there: int) -> None:
+    """Write a larger number of trials down, for every process to see; a smaller one is refused."""
+    wanted, place = settings.sweep.trials, root / _SETTINGS
+    if wanted < there or (wanted > there and (root / CHOICE).exists()):
+        why = "they can only become more" if wanted < there else "and its choice is written"
+        raise UserError(f"{place}: sweep.trials: this sweep has {there} trials of each method, not {wanted}: {why}")
+    if wanted > there:
+        write_text(place, as_yaml(settings))
+
+
+def _plain(settings: RunSettings) -> dict[str, Any]:
+    """What a sweep's trials depend on."""
+    return settings.results() | {"sweep": settings.sweep.model_dump(mode="json", exclude={"trials"})}
