@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import betaincinv
 
 from safeeraser.metrics.intervals import CONFIDENCE, NOTHING, Interval, Spread, difference, spread
@@ -237,12 +239,12 @@ def _p_over_seeds(both: Spread) -> float:
         return 1.0
     if both.variance < NOTHING:
         return float(2.0 ** (1 - both.clusters))
-    low, high = _LEAST, 0.0  # of log p, halved until they are equal but for rounding
-    for _ in range(60):
-        middle = (low + high) / 2
-        # The lower tail is as far from zero as the upper one, which rounds to 1 where p is small.
-        low, high = (middle, high) if both.reach(np.exp(middle) / 2) > abs(both.mean) else (low, middle)
-    return float(np.exp(high))
+
+    def beyond(log: float) -> float:
+        """How far the interval of this log p reaches beyond zero; the lower tail, for the upper one rounds to 1."""
+        return float(both.reach(np.exp(log) / 2) - abs(both.mean))
+
+    return math.exp(brentq(beyond, _LEAST, 0.0) if beyond(_LEAST) > 0 else _LEAST)
 
 
 def _detectable(both: Spread, level: float, *, binary: bool) -> float | None:
