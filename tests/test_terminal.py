@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from safeeraser.progress import ProgressBar
 from safeeraser.terminal import half_blocks, show_picture
 
 KITTY = {"TERM": "xterm-kitty"}
@@ -93,3 +94,11 @@ def test_half_blocks_are_two_pixels_each() -> None:
         if not isinstance(style := span.style, str) and style.color and style.bgcolor
     ]
     assert colours == [((row, column, 7), (row + 1, column, 7)) for row in (0, 2) for column in (0, 1)]
+
+
+def test_a_bar_shows_the_name_of_a_file_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressBar("judge \x1b]0;title\x07[bold]", 1) as bar:
+        bar.advance()
+    told = capsys.readouterr().err
+    assert "\x1b" not in told
+    assert "[bold]" in told

@@ -47,8 +47,10 @@ def whole_file(target: Path) -> Iterator[Path]:
     """Yield a scratch file beside `target` that takes its place when the block ends, and is removed if it fails.
 
     A reader finds the old content or the new, never a half. The file has ordinary permissions, and is on the disk
-    when this ends.
+    when this ends. Raises UserError where there is something else than a file.
     """
+    if target.exists() and not target.is_file():  # as /dev/null, whose place it would take
+        raise UserError(f"{target}: not a file that could be written anew; name another")
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(handle)

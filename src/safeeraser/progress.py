@@ -9,7 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from safeeraser import launched
+from safeeraser import launched, text
 
 SECONDS_BETWEEN_LINES = 20.0
 
@@ -24,7 +24,7 @@ class ProgressBar:
     """Shows how far a loop is, with a few figures and the time left, in the main process. Use as a context manager."""
 
     def __init__(self, label: str, total: int, *, done: int = 0) -> None:
-        self._label, self._total, self._done, self._begin = label, total, done, done
+        self._label, self._total, self._done, self._begin = text.line(label), total, done, done
         self._start = self._last = time.monotonic()
         self._shown = launched.is_main()
         self._bar = _terminal_bar() if self._shown and sys.stderr.isatty() else None
@@ -44,20 +44,20 @@ class ProgressBar:
     def advance(self, count: int = 1, **figures: float) -> None:
         """Count steps done; `figures` stand next to the bar."""
         self._done += count
-        text = " ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        told = " ".join(f"{name} {value:.3f}" for name, value in figures.items())
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, figures=text)
+            self._bar.update(self._task, completed=self._done, figures=told)
             return
         now = time.monotonic()
         if self._shown and (now - self._last >= SECONDS_BETWEEN_LINES or self._done >= self._total):
             self._last = now
             left = (now - self._start) / max(self._done - self._begin, 1) * (self._total - self._done)
-            print(f"{self._label} {self._done}/{self._total} {text} {left:.0f} s left", file=sys.stderr, flush=True)
+            print(f"{self._label} {self._done}/{self._total} {told} {left:.0f} s left", file=sys.stderr, flush=True)
 
 
 def _terminal_bar() -> Progress:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # it may name a file
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[figures]}"),

@@ -248,6 +248,8 @@ def repair_jsonl(path: Path) -> None:
     remove_scratch(path)
     if not path.exists():
         return
+    if not path.is_file():  # a device never ends
+        raise UserError(f"{path}: not a file that records could be added to; name another")
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
     if whole != len(content):

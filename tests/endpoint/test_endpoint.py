@@ -20,7 +20,7 @@ from PIL import Image
 from safeeraser.endpoint.client import Endpoint
 from safeeraser.endpoint.messages import Message, Request
 from safeeraser.endpoint.outcomes import Failure, Outcome, Reply, Usage
-from safeeraser.endpoint.settings import EndpointSettings
+from safeeraser.endpoint.settings import EndpointSettings, ServerUse
 from safeeraser.errors import UserError
 from tests.endpoint.fake_server import DROPPED, Answer, Body, FakeServer, completion, failed, last_text, serving
 
@@ -718,3 +718,9 @@ def test_a_server_that_dies_and_comes_back_is_asked_again() -> None:
     with serving(echo, port=int(first.url.split(":")[2].split("/")[0])):
         worker.join()
     assert [outcome.text for outcome in outcomes if isinstance(outcome, Reply)] == list("ABCD")
+
+
+def test_a_key_in_the_place_of_its_variable_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UserError, match="must be the name of an environment variable") as told:
+        ServerUse(key_variable="sk-proj-secret")
+    assert "secret" not in str(told.value)

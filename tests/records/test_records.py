@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from safeeraser.errors import UserError
+from safeeraser.files import write_text
 from safeeraser.records import (
     Axis,
     Example,
@@ -94,3 +97,13 @@ def test_a_last_line_that_a_kill_cut_is_left_out_and_a_whole_one_is_not(file: Pa
     assert len(read_jsonl(file, Generation)) == (2 if kept == len(ANSWER) else 1)
     repair_jsonl(file)  # for who goes on writing, the cut one and the whole one are the same
     assert file.read_text() == ANSWER + "\n"
+
+
+def test_a_device_is_neither_replaced_nor_read_to_its_end(tmp_path: Path) -> None:
+    """A pipe stands for /dev/null and /dev/full, which whoever runs in a container may write to."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for use in (lambda: write_text(pipe, "text"), lambda: repair_jsonl(pipe)):
+        with pytest.raises(UserError, match="pipe: not a file"):
+            use()
+    assert pipe.is_fifo()

@@ -254,8 +254,18 @@ def test_settings_of_a_training_without_a_step_do_not_bind(
 def test_an_adapter_without_a_manifest_is_left_alone(train: Train) -> None:
     adapter = train()
     (adapter.parent / "manifest.json").unlink()
-    with pytest.raises(UserError, match="an adapter of unknown settings"):
+    with pytest.raises(UserError, match="of unknown settings are here"):
         train()
+
+
+@pytest.mark.parametrize("name", ["checkpoints/checkpoint-500/weights", "loss.jsonl", "manifest.json"])
+def test_what_no_training_wrote_is_left_alone(train: Train, tmp_path: Path, name: str) -> None:
+    theirs = tmp_path / "run" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text('{"mine": 1}')
+    with pytest.raises(UserError, match="choose another"):
+        train()
+    assert theirs.read_text() == '{"mine": 1}'
 
 
 def test_bfloat16(train: Train) -> None:

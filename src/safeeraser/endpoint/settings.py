@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Self
@@ -28,6 +29,13 @@ Url = Annotated[str, AfterValidator(_plain)]
 """The base of a server's API, such as http://localhost:8000/v1."""
 
 
+def _variable(name: str) -> str:
+    """A key in the place of its variable's name would be told wherever settings are: so is not even this message."""
+    if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+        return name
+    raise problem("must be the name of an environment variable, such as OPENAI_API_KEY, and never the key itself")
+
+
 class ServerUse(Settings):
     """How a server may be used.
 
@@ -35,7 +43,7 @@ class ServerUse(Settings):
     what the dearest reply so far came to) and its full `max_tokens`, until the server has said what it took.
     """
 
-    key_variable: Annotated[str, WAY] = "OPENAI_API_KEY"
+    key_variable: Annotated[str, WAY, AfterValidator(_variable)] = "OPENAI_API_KEY"
     """The environment variable that holds the key; it is kept nowhere, and without one none is sent."""
     concurrency: Annotated[int, WAY] = Field(default=8, ge=1)
     """Requests that wait for a reply at once."""

@@ -37,15 +37,22 @@ class Output:
     def open(self) -> bool:
         """Claim the folder; True where the adapter is there already.
 
-        Raises UserError naming the first setting that differs where the folder was made with others.
+        Raises UserError naming the first setting that differs where the folder was made with others, and where it holds
+        what no training has written: it would be removed.
         """
-        if self.adapter.exists() and not self._manifest.exists():
-            raise UserError(f"{self.adapter}: an adapter of unknown settings is here; choose another folder")
-        if not self._manifest.exists() or not self._begun():
+        if not self._manifest.exists():
+            if self._begun():
+                raise UserError(
+                    f"{self.folder}: an adapter, checkpoints or a loss log of unknown settings are here (there is no "
+                    f"{self._manifest.name}); choose another folder"
+                )
             self.write_manifest()
             return False
-        with explained(f"{self._manifest}: not a training's manifest, remove the folder"):
+        with explained(f"{self._manifest}: not a training's manifest, remove the folder or choose another"):
             found = dict(json.loads(self._manifest.read_text(encoding="utf-8"))["inputs"])
+        if not self._begun():
+            self.write_manifest()
+            return False
         if change := first_change(json.loads(json.dumps(self._inputs)), found):
             raise UserError(f"{self.folder}: {change}; choose another folder, or remove this one and train anew")
         if self.adapter.exists():
