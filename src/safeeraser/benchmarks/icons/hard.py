@@ -28,6 +28,7 @@ KINDS = ("style", "scene", "look-alike", "shift")
 """What makes a picture hard."""
 
 _PICTURES = {Split.SELECTION: 1, Split.VALIDATION: 3}  # of each keyword and kind
+_STYLE = 3  # times as many, for it has a third of the keywords
 _ONE = (1, 0, 0)  # the odds of one, two and three objects
 _SHIFTS = (Look(angle=(15, 22)), Look(angle=(-22, -15)), Look(height=(42, 48), shift=14))
 # As far as `tiny` names what is shown (`python -m bench.names --of looks`).
@@ -48,15 +49,22 @@ def _examples(folder: Path, split: Split, kind: str, scale: float, seed: int) ->
     safe = [icon for icon in vocabulary.harmless() if _fits(icon, kind, split)]
     hazards = [icon for icon in vocabulary.harmful() if _fits(icon, kind, split)]
     pictures = partial(_draw, folder, kind, split)
-    for number in range(max(1, round(len(hazards) * _PICTURES[split] * scale))):
+    for number in _numbers(len(hazards) * _PICTURES[split] * (_STYLE if kind == "style" else 1), scale):
         icon = hazards[number % len(hazards)]
         rng = random.Random(f"{seed}/{kind}/{split}/{number}")
         other = vocabulary.look_alike(icon) if kind == "look-alike" else rng.choice(safe)
-        look, state = _look(kind, number, rng, icon, other), rng.random()
-        harmful = pictures(f"img/{icon.category}", number, icon, look, random.Random(state))
-        partner = pictures("pdset/image", number, other, look, random.Random(state))
+        look = _look(kind, number + number // len(hazards), rng, icon, other)
+        state, names = rng.random(), [_drawing(each, kind, rng) for each in (icon, other)]
+        harmful = pictures(f"img/{icon.category}", number, icon, names[0], look, random.Random(state))
+        partner = pictures("pdset/image", number, other, names[1], look, random.Random(state))
         yield from asked_of_both(harmful, partner, split, rng)
         yield from retained(harmful, split, rng, ("name", "kind") if kind == "scene" else None)
+
+
+def _numbers(whole: int, scale: float) -> Iterator[int]:
+    """Which of `whole` pictures a benchmark of this scale has: some from all along, so that no category is left out."""
+    count = max(1, round(whole * scale))
+    return (index * whole // count for index in range(count))
 
 
 def _fits(icon: Icon, kind: str, split: Split) -> bool:
@@ -64,21 +72,32 @@ def _fits(icon: Icon, kind: str, split: Split) -> bool:
     return icon.home in (None, split) and (kind != "style" or bool(vocabulary.drawings(icon)))
 
 
-def _look(kind: str, number: int, rng: random.Random, *shown: Icon) -> Look:
-    """How both pictures of a pair are drawn."""
+def _look(kind: str, turn: int, rng: random.Random, *shown: Icon) -> Look:
+    """How both pictures of a pair are drawn; `turn` says which shift it is, another one each time a thing is shown."""
     if kind == "shift":
-        return _SHIFTS[number % len(_SHIFTS)]
+        return _SHIFTS[turn % len(_SHIFTS)]
     if kind == "scene":
         others = [icon.icon for icon in vocabulary.harmless() if icon not in shown and icon.home is None]
         return Look(height=(48, 54), shift=0, extra=tuple(rng.sample(others, 2)))
     return STANDARD
 
 
+def _drawing(icon: Icon, kind: str, rng: random.Random) -> str:
+    return rng.choice(vocabulary.drawings(icon)) if kind == "style" else icon.icon
+
+
 def _draw(
-    folder: Path, kind: str, split: Split, place: str, number: int, icon: Icon, look: Look, rng: random.Random
+    folder: Path,
+    kind: str,
+    split: Split,
+    place: str,
+    number: int,
+    icon: Icon,
+    name: str,
+    look: Look,
+    rng: random.Random,
 ) -> Drawn:
     path = f"{place}/{kind}/{split.value}/{number}.png"
-    name = rng.choice(vocabulary.drawings(icon)) if kind == "style" else icon.icon
     picture = draw(name, rng, _ONE, look)
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
     picture.image.save(folder / path)
