@@ -143,6 +143,7 @@ def evaluate(
     def begin() -> None:
         judge.check()
         folder.check(settings, free=["methods"])
+        _check_evaluation(folder, adapters, parts)
         if not folder.manifest.exists():
             kit.find()
         elif weights := kit.weights():
@@ -156,6 +157,29 @@ def evaluate(
         for name, path in adapters.items():
             _answer(settings, folder, model, name, path, examples, say)
         on_main(lambda: conclude(settings, judge, folder, examples))
+
+
+def _check_evaluation(folder: RunFolder, adapters: Mapping[str, Path | None], parts: Sequence[Part]) -> None:
+    """See that an evaluation may go on in this folder: with the same parts, and with all adapters that it has.
+
+    Raises UserError naming what differs.
+    """
+    if not folder.manifest.exists():
+        return
+    there = folder.parts()
+    if {*there} != {*parts}:
+        raise UserError(
+            f"{folder.manifest}: parts: this evaluation was made of {', '.join(there)}, not {', '.join(parts)}; "
+            f"{ELSEWHERE}"
+        )
+    if missing := [name for name in folder.settings().methods if name not in adapters]:
+        raise UserError(
+            f"{folder.config}: methods: this evaluation has {', '.join(missing)} too: name these adapters again, for "
+            f"others can only be added; {ELSEWHERE}"
+        )
+    for name, path in adapters.items():
+        if folder.generations(name).exists():
+            _check_adapter(folder.generations(name), path)
 
 
 def run_also(settings: RunSettings, data: DataSettings, say: Say) -> RunFolder:
