@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,14 @@ from safeeraser.errors import UserError
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.load import load
-from safeeraser.records import Example, Generation, Metric, read_jsonl, write_jsonl
+from safeeraser.records import Example, Generation, Metric, Split, Stream, read_jsonl, write_jsonl
+from safeeraser.runs import pipeline
 from safeeraser.runs.attacks import choose_attacks
 from safeeraser.runs.kit import Kit, names
 from tests.docs.generate import ROOT
 from tests.durability.killing import files, run_until_size
 from tests.endpoint.fake_server import completion, last_text, serving
-from tests.runs.pipeline.world import World, untimed
+from tests.runs.pipeline.world import World, no_model, untimed
 
 CHEAP = ("--attack", "prefill=1", "--attack", "rotation=90", "--attack", "quantise=4")
 
@@ -179,12 +181,29 @@ def test_another_limit_wants_another_folder(attacked: Path, finished: World) -> 
     assert "limit" in result.output
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_a_damaged_manifest_is_named(finished: World, tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    result = CliRunner().invoke(app, command(finished, tmp_path, "--attack", "prefill=1"))
+    assert result.exit_code == 2
+    assert "manifest.json: not a manifest of attacks" in " ".join(result.output.split())
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (["--attack", "prefil"], "did you mean 'prefill'"),
         (["--attack", "prefill=2"], "point of the sweep"),
-        (["--data", "somewhere"], "one RUN"),
+        (["max_new_tokens=4"], "one RUN, which has its settings: leave KEY=VALUE out"),
+        (["--data", "somewhere"], "--data: the run"),
+        (["--format", "released"], "--format: the run"),
+        (["--model", "tiny"], "--model: the run"),
+        (["--adapter", "somewhere"], "--adapter: the run"),
+        (["--dtype", "float32"], "--dtype: the run"),
+        (["--seed", "1"], "--seed: the run"),
+        (["--judge", "rules"], "--judge: the run"),
+        (["--server", "http://127.0.0.1:9/v1"], "--server: the run"),
+        (["--quick", "--attack", "prefill"], "--attack: --quick has its own attacks"),
         (["--attack", "prefill", "--keep", "kept"], "none of these attacks trains"),
     ],
 )
@@ -194,6 +213,15 @@ def test_wrong_options_are_told_before_anything_starts(
     result = CliRunner().invoke(app, command(finished, tmp_path / "new", *options))
     assert result.exit_code == 2
     assert told in " ".join(result.output.split())
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("option", ["--adapter", "--dtype"])
+def test_a_server_has_its_own_weights(finished: World, tmp_path: Path, option: str) -> None:
+    words = ["attack", "--server", "http://127.0.0.1:9/v1", "--model", "m", "--data", str(finished.data)]
+    result = CliRunner().invoke(app, [*words, "--output", str(tmp_path / "new"), option, "float32"])
+    assert result.exit_code == 2
+    assert f"{option}: --server has loaded its own weights" in " ".join(result.output.split())
     assert not (tmp_path / "new").exists()
 
 
@@ -224,6 +252,42 @@ def test_the_configuration_of_docs_durability_runs_every_attack_on_models_that_c
     settings = config.load(ROOT / "configs" / "durability.yaml", names=names())
     Kit.of(settings)
     assert [each.attack.name for each in choose_attacks(settings.attacks)] == list(ATTACKS)
+
+
+def test_parts_that_overlap_stop_a_run_with_attacks_before_anything(fresh: World) -> None:
+    """What is asked about another thing shows a picture that was trained on."""
+    settings = fresh.settings("attacks=[grey]")
+    kit = fresh.kit(settings)
+    benchmark = kit.read(fresh.data)
+    trained, measured = (
+        next(each for each in benchmark.examples if each.split is part and each.stream is Stream.FORGET)
+        for part in (Split.TRAIN, Split.VALIDATION)
+    )
+    examples = (
+        *(each for each in benchmark.examples if each.split is Split.TRAIN),
+        replace(measured, id="a", split=Split.SELECTION, keyword="attacker's"),
+        replace(measured, id="m", image=trained.image, keyword="measured"),
+    )
+    overlapping = replace(kit, read=lambda _: replace(benchmark, examples=examples), load=no_model)
+    with pytest.raises(UserError, match=r"attacks: .*the unlearned and the measured part share 1 pictures"):
+        pipeline.run(fresh.settings("attacks=[grey]", "methods=[po]"), overlapping, fresh.said.append)
+    assert not settings.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("nope", "attacks.0.name: unknown attack 'nope'"),
+        ("{name: prefill, sweep: [99]}", "prefill: unknown point of the sweep '99'"),
+        ("{name: prefill, keep: kept}", "prefill: keep: this attack trains nothing"),
+    ],
+)
+def test_attacks_that_do_not_exist_are_told_though_settings_are_only_printed(
+    fresh: World, given: str, told: str
+) -> None:
+    result = CliRunner().invoke(app, ["run", str(fresh.config), f"attacks=[{given}]", "--print-config"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert told in result.stderr
 
 
 def test_only_models_of_the_run_can_be_attacked() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -287,6 +288,17 @@ def test_a_model_folder_without_a_model(fresh: World) -> None:
     (fresh.folder / "empty").mkdir()
     message = refused("run", fresh.config, f"model={fresh.folder / 'empty'}")
     assert f"{fresh.folder / 'empty'}: no model in this folder (config.json is missing)" in message
+    assert not (fresh.folder / "run").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "sweep", "evaluate", "attack"])
+def test_a_model_that_is_not_there_leaves_no_folder(fresh: World, tmp_path: Path, command: str) -> None:
+    model, output = tmp_path / "no" / "such", tmp_path / "new"
+    words = ["--data", fresh.data, "--model", model]
+    if command in ("run", "sweep"):
+        words = [fresh.config, f"model={model}", "methods=[vanilla, po]", "sweep.space.learning_rate=[1e-3, 1e-2]"]
+    assert f"model {model}: no such folder" in refused(command, *words, "--output", output)
+    assert not output.exists()
 
 
 def test_stages_refuse_unknown_names(finished: World, tmp_path: Path) -> None:
@@ -351,6 +363,27 @@ def test_a_report_of_what_is_no_run(tmp_path: Path) -> None:
 def test_a_report_of_an_unfinished_run(finished: World, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes((finished.folder / "run/config.yaml").read_bytes())
     assert "no answers of vanilla, po, po+pd yet" in refused("report", tmp_path)
+
+
+@pytest.mark.parametrize("content", ['{"inputs": {"met', "[]", '{"steps": 2}', '{"inputs": {}, "steps": "two"}'])
+def test_a_report_of_a_damaged_training(finished: World, tmp_path: Path, content: str) -> None:
+    run = Path(shutil.copytree(finished.folder / "run", tmp_path / "run"))
+    manifest = run / "models" / "po" / "manifest.json"
+    manifest.write_text(content)
+    assert f"{manifest}: not a training's manifest" in refused("report", run)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("parts", 3), ("parts", ["efficiency"]), ("adapters", ["po"]), ("data_from_run", 1), ("model_weights", {})],
+)
+def test_a_report_of_a_run_whose_manifest_was_edited(finished: World, tmp_path: Path, key: str, value: object) -> None:
+    run = Path(shutil.copytree(finished.folder / "run", tmp_path / "run"))
+    manifest = run / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {key: value}))
+    before = contents(run)
+    assert f"{manifest}: {key}" in refused("report", run)
+    assert contents(run) == before
 
 
 # --- data ---------------------------------------------------------------------------------------------------------

@@ -90,6 +90,28 @@ def test_an_evaluation_of_one_part_measures_that_part_alone(finished: World, tmp
     assert {each["part"] for each in scored} == {"generality"}
 
 
+def test_an_evaluation_of_something_else_leaves_the_folder_as_it_is(finished: World, tmp_path: Path) -> None:
+    adapters, made = finished.folder / "run" / "models", tmp_path / "ev"
+    common = ["evaluate", "--data", finished.data, "--model", finished.model, "--output", made]
+    common += ["generate.max_new_tokens=2", "--limit", 2]
+    adapter: list[object] = ["--adapter", adapters / "po" / "adapter"]
+    parts: list[object] = ["--part", "generality", "--part", "decoupled"]
+    succeed(*common, *adapter, *parts)
+    before = contents(made)
+    other = shutil.copytree(adapters / "po+pd" / "adapter", tmp_path / "po")
+    for words, told in (
+        ([*adapter, "--part", "generality"], "parts: this evaluation was made of generality, decoupled, not gener"),
+        (adapter, "parts: this evaluation was made of generality, decoupled, not efficacy, generality"),
+        (parts, "methods: this evaluation has po too"),
+        (["--adapter", other, *parts], "the adapter's files have changed"),
+    ):
+        code, message = ended(*common, *words)
+        assert (code, told in message) == (2, True), message
+        assert contents(made) == before
+    succeed(*common, *adapter, *parts[2:], *parts[:2])
+    assert {"generations/vanilla.jsonl", "generations/po.jsonl"} <= contents(made).keys()
+
+
 @pytest.mark.parametrize("command", ["score", "report"])
 def test_of_several_processes_the_main_one_works(
     finished: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str

@@ -119,6 +119,19 @@ def test_the_loss_falls(train: Train) -> None:
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.parametrize("scheduler", ["cosine", "linear", "constant", "constant_with_warmup"])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_however_few_steps_there_are_the_last_one_trains(train: Train, steps: int, scheduler: Any) -> None:
+    adapter = train(SETTINGS.changed(steps=steps, lr_scheduler=scheduler), method="po")
+    assert log(adapter)[-1]["learning_rate"] > 0
+    assert any(weight.any() for name, weight in weights(adapter).items() if "lora_B" in name)
+
+
+def test_the_rate_climbs_in_the_first_of_more_steps(train: Train) -> None:
+    rates = [entry["learning_rate"] for entry in log(train(SETTINGS.changed(steps=34, batch_size=1), method="po"))]
+    assert rates[:4] == pytest.approx([0, 0.01 / 3, 0.02 / 3, 0.01])
+
+
 def test_first_token_weight_and_weights_reach_the_loss(train: Train) -> None:
     method = Method("trial", (Term("refusal", nll, (Target.REFUSAL,), 0.25),))
     plain = log(train(method=method, name="plain"))[0]

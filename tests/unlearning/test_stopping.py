@@ -93,9 +93,9 @@ def test_evaluating_changes_nothing_in_training(train: Train) -> None:
 
 def test_selection_rows_are_measured_as_rows_of_training_are(train: Train) -> None:
     """At the first step, whose rate is 0, the model is as it was: the loss on the same rows is the one of training."""
-    settings = SETTINGS.changed(steps=1, warmup_ratio=0.5, eval_steps=1, eval_rows=4)
+    settings = SETTINGS.changed(steps=2, warmup_ratio=0.5, eval_steps=1, eval_rows=4)
     adapter = train(settings, method="po+pd")
-    assert log(adapter, "learning_rate") == {1: 0.0}
+    assert log(adapter, "learning_rate")[1] == 0
     assert log(adapter, "selection_loss")[1] == pytest.approx(log(adapter, "loss")[1], rel=1e-5)
 
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from safeeraser.settings import Settings, Several
+from safeeraser.settings import Settings, Several, known
 
 
 class AttackSettings(Settings):
     """An attack; in a configuration its name alone may stand for it."""
 
-    name: str
+    name: Annotated[str, known("attacks", "attack")]
     """`safeeraser attacks list` lists them."""
     sweep: Several[Annotated[str, BeforeValidator(str)]] | None = Field(default=None, min_length=1)
     """The points that are measured; all of them unless given. `safeeraser attacks show NAME` lists them."""

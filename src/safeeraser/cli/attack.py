@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def attack(
+    context: typer.Context,
     run_or_keys: Annotated[
         list[str] | None,
         typer.Argument(
@@ -75,11 +76,18 @@ def attack(
       safeeraser attack --model tiny --adapter out/po+pd/adapter --data data/icons --output out/attacks
       safeeraser attack --server http://localhost:8000/v1 --model owner/name --data data/icons --output out/served
     """
-    chosen = _kept(_chosen(wanted, quick), keep)
     runs = [each for each in run_or_keys or [] if "=" not in each]
     given = [each for each in run_or_keys or [] if "=" in each]
-    if len(runs) > 1 or (runs and (given or data is not None or adapter)):
-        raise UserError("one RUN, which has its data, adapters and settings: leave --data, --adapter and KEY=VALUE out")
+    if len(runs) > 1 or (runs and given):
+        raise UserError("one RUN, which has its settings: leave KEY=VALUE out")
+    if runs:
+        decided = _OF_RUN if control else (*_OF_RUN, "dtype")  # which a control is loaded with
+        _refuse(context, decided, f"the run {runs[0]} has its own; leave it out")
+    if server is not None:
+        _refuse(context, ("adapter", "dtype"), "--server has loaded its own weights; leave it out")
+    if quick:
+        _refuse(context, ("wanted",), "--quick has its own attacks; leave one of the two out")
+    chosen = _kept(_chosen(wanted, quick), keep)
     run = Path(runs[0]) if runs else None
     if run is not None:
         asked = _of_run(run, chosen, output)
@@ -88,6 +96,18 @@ def attack(
         asked = _of_options(options, given, chosen, output, data, layout, adapter, _served(server, model))
     asked = replace(asked, limit=limit or asked.limit, subjects=[*asked.subjects, *_controls(control, dtype)])
     show_attacks(asked, run)
+
+
+_OF_RUN = ("data", "layout", "server", "model", "adapter", "seed", "judge")
+"""Parameters that a finished run has decided."""
+
+
+def _refuse(context: typer.Context, names: Sequence[str], why: str) -> None:
+    """Raise UserError for the first of these parameters that stands on the command line: it would change nothing."""
+    for each in context.command.params:
+        source = context.get_parameter_source(each.name or "")
+        if each.name in names and source is not None and source.name == "COMMANDLINE":
+            raise UserError(f"{each.opts[0]}: {why}")
 
 
 def show_attacks(asked: AttackRun, run: Path | None) -> None:
@@ -168,6 +188,8 @@ def _of_options(
         raise UserError("give a RUN, or --data and --output")
     settings, benchmark = parse("", "options", given, names(), options), read(data, layout)
     kit = Kit.of(settings)
+    if not served and not output.exists():
+        kit.find()
     return attacks.AttackRun(
         benchmark=benchmark,
         subjects=served or attacks.subjects(kit.load, named(adapter)),

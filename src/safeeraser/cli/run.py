@@ -50,18 +50,17 @@ def carry_out(text: str, source: str, given: list[str] | None, options: Mapping[
     say("loading libraries")
     from safeeraser import runs as config
     from safeeraser.models.processes import on_main
+    from safeeraser.runs import attacks, pipeline
+    from safeeraser.runs.folder import RunFolder
     from safeeraser.runs.kit import Kit, names
 
     if only_print:
         alone()
     settings = on_main(lambda: config.parse(text, source, given or [], names(), options))
+    chosen = attacks.choose_attacks(settings.attacks)
     if only_print:
         stdout.print(config.as_yaml(settings), end="", markup=False, soft_wrap=True)
         return
-    from safeeraser.runs import attacks, pipeline
-    from safeeraser.runs.folder import RunFolder
-
-    chosen = attacks.choose_attacks(settings.attacks)
     kit = Kit.of(settings, RunFolder(settings.folder))
     finish(lambda: pipeline.run(settings, kit, say), settings, settings.folder)
     for data in settings.also:

@@ -29,7 +29,7 @@ from safeeraser.attacks.table import ATTACKS
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import choose
 from safeeraser.endpoint.client import Endpoint
-from safeeraser.errors import UserError, unknown
+from safeeraser.errors import UserError, explained, unknown
 from safeeraser.files import remove_scratch, write_json
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges import Judge
@@ -347,7 +347,11 @@ def _claim(asked: AttackRun, questions: Iterable[Example]) -> None:
     ours = {name: _provenance(asked)[name] for name in ("data", "limit", "seed", "generate")}
     ours["questions"] = provenance.text_hash("\n".join(example.id for example in questions))[:16]
     weights = {each.target.name: _weights(each.target) for each in asked.subjects}
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {**ours, "models": {}}
+    found: dict[str, Any] = {**ours, "models": {}}
+    if path.exists():
+        with explained(f"{path}: not a manifest of attacks; choose another folder"):
+            found = dict(json.loads(path.read_text(encoding="utf-8")))
+            found["models"] = dict(found["models"])
     for key, value in [*ours.items(), *weights.items()]:
         there = found.get(key) if key in ours else found["models"].get(key, value)
         if there != value:

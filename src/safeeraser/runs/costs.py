@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safeeraser import launched
-from safeeraser.errors import UserError
+from safeeraser.errors import UserError, explained
 from safeeraser.files import remove_scratch, write_json
 from safeeraser.records import VANILLA, Cost
 from safeeraser.runs.folder import RunFolder
@@ -141,7 +141,9 @@ def _stage(known: dict[str, Cost], name: str, done: str) -> Stage:
 
 
 def _steps(trained: Path) -> int:
-    return int(json.loads((trained / "manifest.json").read_text(encoding="utf-8")).get("steps", 0))
+    manifest = trained / "manifest.json"
+    with explained(f"{manifest}: not a training's manifest"):
+        return int(json.loads(manifest.read_text(encoding="utf-8")).get("steps", 0))
 
 
 def _lines(files: Sequence[Path]) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 from safeeraser import provenance
 from safeeraser.benchmarks.selection import Part
@@ -23,6 +24,16 @@ from safeeraser.benchmarks.settings import DataSettings
 from safeeraser.errors import UserError
 from safeeraser.files import remove_all_scratch, write_json, write_text
 from safeeraser.runs import ConfigError, RunSettings, first_difference, load
+
+
+class _Noted(BaseModel):
+    """What is read of a manifest, where it is there."""
+
+    data: str | None = None
+    data_from_run: str | None = None
+    model_weights: str | None = None
+    parts: list[Part] = []
+    adapters: dict[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +161,12 @@ class RunFolder:
             raise UserError(f"{self.manifest}: cannot be read ({error}); {ELSEWHERE}") from error
         if not isinstance(found, dict):
             raise UserError(f"{self.manifest}: not a run's manifest; {ELSEWHERE}")
+        try:
+            _Noted.model_validate(found)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Input ")
+            raise UserError(f"{self.manifest}: {key}: {message}, found {first['input']!r}; {ELSEWHERE}") from error
         return found
 
     def note_model(self, fingerprint: str) -> None:

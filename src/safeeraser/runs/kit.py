@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from safeeraser import objectives, provenance
+from safeeraser.attacks.table import ATTACKS
 from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.settings import DataSettings
@@ -15,7 +16,7 @@ from safeeraser.errors import UserError
 from safeeraser.judges import Judge
 from safeeraser.judges.table import maker
 from safeeraser.models import MODELS
-from safeeraser.models.load import LoadedModel, load
+from safeeraser.models.load import LoadedModel, load, source
 from safeeraser.objectives import Method
 from safeeraser.records import VANILLA
 from safeeraser.runs.folder import RunFolder
@@ -26,6 +27,7 @@ from safeeraser.settings import Names
 def names() -> Names:
     """Every name that settings may use."""
     return Names(
+        attacks=ATTACKS.names,
         benchmarks=tuple(SOURCES),
         methods=(VANILLA, *objectives.names()),
         models=tuple(name for name in MODELS if name.islower()),
@@ -38,8 +40,8 @@ class Kit:
 
     `build` writes an embedded benchmark to its folder (None where there is nothing to build), `read` reads a folder,
     `load` loads the model, with an adapter merged into it if one is given, and `judge` makes the judge from the
-    benchmark's refusals. `weights` tells the content of a model's folder without loading it. `methods` holds every
-    method but vanilla.
+    benchmark's refusals. `weights` tells the content of a model's folder without loading it, `find` raises UserError
+    where there is no such model. `methods` holds every method but vanilla.
     """
 
     build: Callable[[DataSettings], None] | None
@@ -48,25 +50,25 @@ class Kit:
     methods: Mapping[str, Method]
     judge: Callable[[Sequence[str]], Judge]
     weights: Callable[[], str | None] = lambda: None
+    find: Callable[[], object] = lambda: None
 
     @classmethod
-    def of(cls, settings: RunSettings, folder: RunFolder | None = None) -> Kit:
-        """The kit of these settings; in a run's folder, a judge's replies are kept.
+    def of(cls, settings: RunSettings, folder: RunFolder | None = None, key: str = "data") -> Kit:
+        """The kit of these settings; in a run's folder, a judge's replies are kept. The data were set under `key`.
 
         Raises UserError for a benchmark that needs a folder and has none, and for options that a method does not take.
         """
-        source = SOURCES[settings.data.benchmark]
-        if not source.embedded and settings.data.path is None:
-            raise UserError(f"data.path: the benchmark {settings.data.benchmark!r} needs a folder")
+        kind = SOURCES[settings.data.benchmark]
+        if not kind.embedded and settings.data.path is None:
+            raise UserError(f"{key}.path: the benchmark {settings.data.benchmark!r} needs a folder")
         return cls(
-            build=(lambda data: source.build(data.folder, scale=data.scale, seed=data.seed))
-            if source.embedded
-            else None,
-            read=cache(source.read),  # a run and its attacks read the same
+            build=(lambda data: kind.build(data.folder, scale=data.scale, seed=data.seed)) if kind.embedded else None,
+            read=cache(kind.read),  # a run and its attacks read the same
             load=lambda adapter: load(settings.model, adapter=adapter, dtype=settings.dtype),
             methods={name: _method(settings, name) for name in settings.methods if name != VANILLA},
             judge=maker(settings.all_judges, folder.replies if folder is not None else None),
             weights=partial(provenance.folder_weights, settings.model),
+            find=partial(source, settings.model),
         )
 
 

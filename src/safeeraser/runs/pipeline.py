@@ -12,6 +12,7 @@ from pathlib import Path
 
 from safeeraser import metrics as statistics
 from safeeraser import pixels, provenance
+from safeeraser.attacks.parts import split
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.benchmarks.settings import DataSettings
@@ -37,6 +38,7 @@ from safeeraser.unlearning.sharding import weights_are_sharded
 
 Say = Callable[[str], None]
 _WARNINGS = 10  # of a benchmark, that a run shows
+_ALSO = tuple(part for part in Part if part is not Part.EFFICACY)  # of other data there is nothing to train on
 
 
 def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
@@ -78,9 +80,37 @@ def _begin(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> None
         check(benchmark.examples, benchmark.refusals, method, settings.unlearning(method.name))
     if not all(answered(settings, folder, name, examples) for name in settings.methods):
         kit.judge(benchmark.refusals).check()
+    if settings.attacks:
+        _check_attackable(benchmark)
+    _check_also(settings, say)
+    if not folder.manifest.exists():
+        kit.find()
     folder.claim(settings, benchmark.hash)
     if settings.chosen is not None and settings.chosen.weights:
         folder.note_model(settings.chosen.weights)  # the model is held against them once it is loaded
+
+
+def _check_attackable(benchmark: Benchmark) -> None:
+    """Raise UserError where what is measured under attack is not apart from what was unlearned."""
+    try:
+        split(benchmark.examples)
+    except UserError as error:
+        raise UserError(f"attacks: {benchmark.folder}: {error}") from error
+
+
+def _check_also(settings: RunSettings, say: Say) -> None:
+    """Build and read the other data that the models are asked about after all training.
+
+    Raises UserError naming the key of those that cannot be used.
+    """
+    for number, data in enumerate(settings.also):
+        key, asking = f"also.{number}", settings.asking(data)
+        kit = Kit.of(asking, key=key)
+        say(f"{key}: {data.benchmark}, which is asked about in the end")
+        try:
+            asked(prepare(data, kit, say), asking, lambda _: None, _ALSO)
+        except UserError as error:
+            raise UserError(f"{key}.path: {error}") from error
 
 
 def answered(settings: RunSettings, folder: RunFolder, name: str, examples: Sequence[Example]) -> bool:
@@ -103,7 +133,7 @@ def evaluate(
     `settings.methods` are the adapters' names; nothing is trained. Processes share the work as in `run`, and what that
     raises is raised.
     """
-    folder = RunFolder(settings.folder)
+    folder, parts = RunFolder(settings.folder), [part for part in Part if part in parts]
     benchmark = prepare(settings.data, kit, say)
     examples = asked(benchmark, settings, say, parts)
     judge = kit.judge(benchmark.refusals)
@@ -113,10 +143,13 @@ def evaluate(
     def begin() -> None:
         judge.check()
         folder.check(settings, free=["methods"])
-        if folder.manifest.exists() and (weights := kit.weights()):
+        _check_evaluation(folder, adapters, parts)
+        if not folder.manifest.exists():
+            kit.find()
+        elif weights := kit.weights():
             folder.note_model(weights)
         noted = {name: None if path is None else str(path) for name, path in adapters.items()}
-        folder.claim(settings, benchmark.hash, parts=list(parts), adapters=noted)
+        folder.claim(settings, benchmark.hash, parts=parts, adapters=noted)
 
     with owned_by_main(folder.root):
         on_main(begin)
@@ -124,6 +157,29 @@ def evaluate(
         for name, path in adapters.items():
             _answer(settings, folder, model, name, path, examples, say)
         on_main(lambda: conclude(settings, judge, folder, examples))
+
+
+def _check_evaluation(folder: RunFolder, adapters: Mapping[str, Path | None], parts: Sequence[Part]) -> None:
+    """See that an evaluation may go on in this folder: with the same parts, and with all adapters that it has.
+
+    Raises UserError naming what differs.
+    """
+    if not folder.manifest.exists():
+        return
+    there = folder.parts()
+    if {*there} != {*parts}:
+        raise UserError(
+            f"{folder.manifest}: parts: this evaluation was made of {', '.join(there)}, not {', '.join(parts)}; "
+            f"{ELSEWHERE}"
+        )
+    if missing := [name for name in folder.settings().methods if name not in adapters]:
+        raise UserError(
+            f"{folder.config}: methods: this evaluation has {', '.join(missing)} too: name these adapters again, for "
+            f"others can only be added; {ELSEWHERE}"
+        )
+    for name, path in adapters.items():
+        if folder.generations(name).exists():
+            _check_adapter(folder.generations(name), path)
 
 
 def run_also(settings: RunSettings, data: DataSettings, say: Say) -> RunFolder:
@@ -134,8 +190,7 @@ def run_also(settings: RunSettings, data: DataSettings, say: Say) -> RunFolder:
     run_folder, asked_settings = RunFolder(settings.folder), settings.asking(data)
     folder = RunFolder(asked_settings.folder)
     adapters = {name: None if name == VANILLA else run_folder.adapter(name) for name in settings.methods}
-    parts = [part for part in Part if part is not Part.EFFICACY]  # there is nothing to train on
-    evaluate(asked_settings, Kit.of(asked_settings, folder), adapters, parts, say)
+    evaluate(asked_settings, Kit.of(asked_settings, folder), adapters, _ALSO, say)
     return folder
 
 

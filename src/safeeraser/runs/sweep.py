@@ -101,6 +101,8 @@ class Sweep:
         judge = kit.judge(benchmark.refusals)
         judge.check()
         root = settings.folder
+        if not RunFolder(root).manifest.exists():
+            kit.find()
         with owned(root / "begin", wait=True):
             claim(root, settings, benchmark.hash)
             if weights := kit.weights():

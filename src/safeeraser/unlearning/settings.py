@@ -31,7 +31,7 @@ class UnlearnSettings(Settings):
     weight_decay: float = Field(default=0.01, ge=0)
     """Weight decay of AdamW."""
     warmup_ratio: float = Field(default=0.06, ge=0, lt=1)
-    """The share of all steps in which the learning rate climbs."""
+    """The share of all steps in which the learning rate climbs from 0; a single step does not climb."""
     lr_scheduler: Literal["cosine", "linear", "constant", "constant_with_warmup"] = "cosine"
     """How the learning rate goes on."""
     max_grad_norm: float = Field(default=1.0, ge=0)

@@ -11,6 +11,8 @@ import torch
 from accelerate.utils import reduce
 from peft import PeftModel
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
@@ -181,6 +183,12 @@ class UnlearnTrainer(Trainer):
     @property
     def _dual(self) -> DualAscent:
         return next(each for each in self.callback_handler.callbacks if isinstance(each, DualAscent))
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> LRScheduler:
+        """As the trainer does, whose warm-up begins at a rate of 0 and is one step at least: a lone step has none."""
+        if num_training_steps == 1:
+            self.args.warmup_steps = 0
+        return super().create_scheduler(num_training_steps, optimizer)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows: Any = self.train_dataset if train_dataset is None else train_dataset

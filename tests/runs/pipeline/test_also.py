@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from safeeraser import runs as config
 from safeeraser.benchmarks.settings import DataSettings
+from safeeraser.errors import UserError
 from safeeraser.runs import ConfigError, pipeline, report
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import names
@@ -56,6 +58,27 @@ def test_a_name_stands_for_data() -> None:
 def test_what_is_wrong_is_told(given: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         config.parse(f"also: {given}", "test", [], names())
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("vscbench", "also.0.path: the benchmark 'vscbench' needs a folder"),
+        ("{benchmark: vscbench, path: /no/such}", "also.0.path: /no/such: no such folder"),
+    ],
+)
+def test_other_data_that_cannot_be_read_stop_a_run_before_anything(world: World, given: str, told: str) -> None:
+    settings = world.settings("methods=[vanilla, po]", f"also=[{given}]")
+    with pytest.raises(UserError, match=told):
+        pipeline.run(settings, replace(world.kit(settings), load=worlds.no_model), world.said.append)
+    assert not settings.folder.exists()
+
+
+def test_other_data_are_named_by_their_number(world: World, tmp_path: Path) -> None:
+    path = sources.WRITERS["vscbench"](tmp_path / "other")
+    settings = world.settings(f"also=[{{benchmark: vscbench, path: {path}}}, xstest]")
+    with pytest.raises(UserError, match=r"^also\.1\.path: the benchmark 'xstest' needs a folder"):
+        pipeline.run(settings, replace(world.kit(settings), load=worlds.no_model), world.said.append)
 
 
 def test_figures_stand_by_subset(world: World) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from safeeraser import __version__
+from safeeraser.errors import explained
 from safeeraser.files import write_text
 from safeeraser.models.merging import HUB_ID
 from safeeraser.records import Metric
@@ -60,11 +61,12 @@ def _published(model: object) -> bool:
 def describe(run: Path, metrics: Sequence[Metric], *, data: str | None = None, judge: str | None = None) -> None:
     """Write the card of a finished training run's adapter again, with what was measured on which data, by which judge.
 
-    Nothing where there is no adapter.
+    Nothing where there is no adapter. Raises UserError where the manifest is not a training's.
     """
     manifest, adapter = run / "manifest.json", run / "adapter"
     if manifest.is_file() and adapter.is_dir():
-        inputs = json.loads(manifest.read_text(encoding="utf-8"))["inputs"]
+        with explained(f"{manifest}: not a training's manifest, which the adapter's card is written from"):
+            inputs = dict(json.loads(manifest.read_text(encoding="utf-8"))["inputs"])
         write_card(adapter, {**inputs, "data_name": data, "judge": judge}, metrics)
 
 
