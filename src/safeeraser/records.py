@@ -22,6 +22,9 @@ from safeeraser.text import whole_text
 VANILLA = "vanilla"
 """The name of the model before unlearning, wherever models are named."""
 
+LARGEST_SEED = 2**32 - 1
+"""The last seed that NumPy takes; the first is 0."""
+
 ANSWER = "answer"
 CONTRAST = "contrast"
 """The roles of a `Likelihood`."""

@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
@@ -22,6 +23,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from safeeraser.errors import UserError, unknown
+from safeeraser.records import LARGEST_SEED
 
 Projector = Literal["frozen", "full", "lora", "sine"]
 """How the projector between vision tower and language model is trained."""
@@ -63,6 +65,9 @@ def _several(given: Any) -> Any:
 
 Several = Annotated[tuple[_Item, ...], BeforeValidator(_several)]
 """A list, for which a single value may stand."""
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+"""A seed that every library takes."""
 
 
 def _validated_without(init: _Init) -> _Init:

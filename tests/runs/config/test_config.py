@@ -199,6 +199,25 @@ def test_the_seed_of_a_stage_is_the_run_s_unless_it_has_its_own() -> None:
     assert (again.unlearning("po").seed, again.generate.seed) == (9, 8)
 
 
+@pytest.mark.parametrize("key", ["seed", "unlearn.seed", "generate.seed", "data.seed"])
+@pytest.mark.parametrize(
+    ("seed", "expected"),
+    [
+        (2**32, "should be less than or equal to 4294967295, found 4294967296"),
+        (10**30, "should be less than or equal to 4294967295, found 1000000"),
+        (-1, "should be greater than or equal to 0, found -1"),
+    ],
+)
+def test_seeds_that_not_every_library_takes(key: str, seed: int, expected: str) -> None:
+    (problem,) = problems("", f"{key}={seed}")
+    assert problem.startswith(f"override '{key}={seed}': {key}: {expected}")
+
+
+def test_a_quoted_seed_is_the_stages_too() -> None:
+    settings = config.parse("seed: '7'", "run.yaml")
+    assert (settings.seed, settings.unlearn.seed, settings.generate.seed) == (7, 7, 7)
+
+
 def test_a_dump_reads_back_as_the_same_settings() -> None:
     settings = config.parse("methods_settings: {po: {lora_r: 8}}\noutput: a/b", "run.yaml", names=NAMES)
     assert RunSettings.model_validate(settings.dump()) == settings
