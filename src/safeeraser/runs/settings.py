@@ -26,7 +26,7 @@ from safeeraser.judges.table import settings as judge_settings
 from safeeraser.records import VANILLA
 from safeeraser.runs.identity import identity
 from safeeraser.runs.space import SweepSettings
-from safeeraser.settings import WAY, ModelName, Seed, Settings, Several, known, problem
+from safeeraser.settings import WAY, FolderName, ModelName, Seed, Settings, Several, known, problem
 from safeeraser.unlearning.settings import UnlearnSettings
 
 
@@ -37,7 +37,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-_Method = Annotated[str, known("methods", "method")]
+_Method = Annotated[FolderName, known("methods", "method")]
 _SEED = TypeAdapter(Seed)
 _SEEDED = ("unlearn", "generate")  # sections that have the run's seed unless they set their own
 
@@ -62,7 +62,7 @@ class Chosen(Settings):
 class RunSettings(Settings):
     """Everything a run depends on."""
 
-    name: Annotated[str, WAY] = Field(default="run", pattern=r"^[\w.+-]+$")
+    name: Annotated[FolderName, WAY] = Field(default="run", pattern=r"^[\w.+-]+$")
     """Names the run's folder, runs/<name>, unless output is set."""
     seed: Seed = 233
     """Seed of training, of sampling, and of the choice of questions."""

@@ -57,7 +57,8 @@ class SafeEraserModel(lmms):
             raise UserError(
                 f"model_args: unknown {', '.join(sorted(unused))}; there are model, adapter, dtype and seed"
             )
-        self._given = GenerateSettings(batch_size=batch_size, seed=seed)
+        given: dict[str, Any] = {"batch_size": batch_size, "seed": seed}  # text, from lmms-eval's command line
+        self._given = GenerateSettings(**given)
         self._loaded = load(model, adapter=Path(adapter) if adapter else None, device=device or "auto", dtype=dtype)
 
     @property

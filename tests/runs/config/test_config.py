@@ -70,6 +70,8 @@ def test_all_problems_come_at_once_each_with_its_line_and_key() -> None:
         ("!!python/object/apply:os.getcwd []", "run.yaml:1: not YAML"),
         ("1: 2", "run.yaml:1: 1: Keys should be strings, found 1"),
         ("name: ../x", "run.yaml:1: name: String should match pattern"),
+        ("name: ..", "run.yaml:1: name: '..' cannot be the name of a folder"),
+        ("name: .", "run.yaml:1: name: '.' cannot be the name of a folder"),
         ("methods: []", "run.yaml:1: methods: "),
         ("methods: [po, po]", "methods: po listed twice"),
         ("generate: {samples: 3}", "run.yaml:1: generate: samples above 1 need a temperature above 0"),
@@ -147,6 +149,12 @@ def test_a_key_of_another_section_is_told(override: str, expected: str) -> None:
 def test_a_huge_value_is_not_printed_whole() -> None:
     text = f"x0: &x0 [lol]\n{many_times(3, 9)}\nseed: *x3\n"
     assert all(len(problem) < 500 for problem in problems(text))
+
+
+@pytest.mark.parametrize("name", ["../x", "..", "/tmp/x", ""])
+def test_a_method_of_any_name_stays_in_the_run_s_folder(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^override .*: methods\.0: .* cannot be the name of a folder$"):
+        config.parse("", "run.yaml", [f"methods=['{name}']"])
 
 
 def test_a_merged_key_may_be_set_again() -> None:
