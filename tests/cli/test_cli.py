@@ -270,7 +270,10 @@ def test_wrong_keys_and_names_come_at_once(fresh: World) -> None:
 @pytest.mark.parametrize(
     ("seed", "bound"), [(-1, "greater than or equal to 0"), (2**32, "less than or equal to 4294967295")]
 )
-def test_a_seed_that_not_every_library_takes(command: list[str], seed: int, bound: str) -> None:
+def test_a_seed_that_not_every_library_takes(
+    command: list[str], seed: int, bound: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert f"'--seed': Input should be {bound}" in refused(*command, "--seed", seed)
 
 
