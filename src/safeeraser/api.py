@@ -21,6 +21,8 @@ from safeeraser.benchmarks import source as kind
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.benchmarks.settings import DataSettings
+from safeeraser.errors import UserError
+from safeeraser.files import is_one_name
 from safeeraser.generation.run import generate as generate_into
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.run import judge_file
@@ -200,6 +202,9 @@ def attack(
     Raises UserError for an unknown attack, OverlapError where parts of the benchmark share keywords or pictures.
     """
     models = {"model": model} if isinstance(model, LoadedModel) else dict(model)
+    for name in models:
+        if not is_one_name(name):
+            raise UserError(f"model: {name!r} cannot be the name of a file, which is made for each")
     wanted = [AttackSettings.model_validate(each) for each in (*attacks,) or tuple(ATTACKS)]
     with tempfile.TemporaryDirectory() as scratch:
         asked = AttackRun(

@@ -179,6 +179,11 @@ def check_fetched(path: Path) -> None:
                 raise UserError(f"{path}: a Git LFS pointer, not the file itself; `git lfs pull` gets it")
 
 
+def is_one_name(text: str) -> bool:
+    """Whether a text names something in a folder, and nothing elsewhere."""
+    return text not in ("", ".", "..") and not {"/", "\0"} & set(text)
+
+
 def require_new(target: Path, advice: str = "name a new folder") -> None:
     """Raise UserError, ending in the advice, where there is something at `target`; an empty folder is nothing."""
     if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):

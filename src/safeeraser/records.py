@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass
 from enum import StrEnum
@@ -21,6 +22,9 @@ from safeeraser.text import whole_text
 
 VANILLA = "vanilla"
 """The name of the model before unlearning, wherever models are named."""
+
+LARGEST_SEED = 2**32 - 1
+"""The last seed that NumPy takes; the first is 0."""
 
 ANSWER = "answer"
 CONTRAST = "contrast"
@@ -295,11 +299,21 @@ def _parse(line: bytes, kind: type[Record], fields: dict[str, tuple[type, ...]],
     return kind(**{name: _convert(value, fields[name], f"{place}: {name}") for name, value in data.items()})
 
 
+def _is_finite(value: float) -> bool:
+    """Whether it can be reckoned with: JSON may hold NaN, infinities and whole numbers of hundreds of digits."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _convert(value: Any, kinds: tuple[type, ...], place: str) -> Any:
     """A field's value, which has to be of one of its types; JSON has no paths, no enums, and 1 for 1.0."""
     if type(value) is str:
         value = whole_text(value)
     if type(value) in kinds or (type(value) is int and float in kinds):
+        if isinstance(value, int | float) and not _is_finite(value):
+            raise RecordError(f"{place} must be a number that a float can hold, not {json.dumps(value):.40}")
         return value
     if isinstance(value, str) and kinds[0] is Path:
         return Path(value)

@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
@@ -22,6 +23,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from safeeraser.errors import UserError, unknown
+from safeeraser.files import is_one_name
+from safeeraser.records import LARGEST_SEED
 
 Projector = Literal["frozen", "full", "lora", "sine"]
 """How the projector between vision tower and language model is trained."""
@@ -63,6 +66,9 @@ def _several(given: Any) -> Any:
 
 Several = Annotated[tuple[_Item, ...], BeforeValidator(_several)]
 """A list, for which a single value may stand."""
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+"""A seed that every library takes."""
 
 
 def _validated_without(init: _Init) -> _Init:
@@ -197,6 +203,16 @@ def in_yaml(value: Any) -> str:
     """A value as an override writes it, on one line."""
     plain = list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
     return yaml.safe_dump(plain, default_flow_style=True, width=float("inf")).removesuffix("...\n").strip()
+
+
+def _one_name(name: str) -> str:
+    if not is_one_name(name):
+        raise problem(f"{name!r} cannot be the name of a folder")
+    return name
+
+
+FolderName = Annotated[str, AfterValidator(_one_name)]
+"""A string that names a folder or file of ours, and leads nowhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

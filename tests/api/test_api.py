@@ -77,6 +77,14 @@ def test_wrong_settings_and_names_are_told(finished: World) -> None:
         _ = se.unlern
 
 
+def test_attacked_models_have_names_that_files_can_have(finished: World, tmp_path: Path) -> None:
+    benchmark = se.read_benchmark(finished.data, format="released")
+    model = se.load(str(finished.folder / "model"))
+    with pytest.raises(UserError, match=r"model: '\.\./x' cannot be the name of a file"):
+        se.attack({"../x": model}, benchmark, output=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
 def test_importing_it_needs_no_torch() -> None:
     code = "import sys, safeeraser; assert 'torch' not in sys.modules and {*safeeraser.__all__} < {*dir(safeeraser)}"
     subprocess.run([sys.executable, "-c", code], check=True)

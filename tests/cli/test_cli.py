@@ -257,6 +257,27 @@ def test_wrong_keys_and_names_come_at_once(fresh: World) -> None:
     assert "override 'unlearn.lernrate=1': unlearn: unknown key 'lernrate'; did you mean 'learning_rate'" in message
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "run.yaml"],
+        ["data", "build", "icons"],
+        ["agreement", "draw", "--output", "labels.csv"],
+        ["agreement", "figures", "labels.csv"],
+        ["unlearn", "--data", "icons", "--method", "po", "--output", "out"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(
+    ("seed", "bound"), [(-1, "greater than or equal to 0"), (2**32, "less than or equal to 4294967295")]
+)
+def test_a_seed_that_not_every_library_takes(
+    command: list[str], seed: int, bound: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert f"'--seed': Input should be {bound}" in refused(*command, "--seed", seed)
+
+
 def test_broken_yaml(fresh: World) -> None:
     fresh.config.write_text("methods: [po\nseed: 1\n")
     assert f"{fresh.config}:2: not YAML" in refused_run(fresh)

@@ -106,10 +106,14 @@ def test_all_bad_lines_are_reported_with_their_number_and_field(tmp_path: Path) 
         line(1, labels={"unsafe": 1}),
         line(1, labels={}),
         json.dumps({"stream": "forget"}),
+        line(1, sample=10**400),
+        line(1, sample=float("inf")),
+        line(1, stratum_size="many"),
+        line(10**400),
     )
     with pytest.raises(LabelError) as caught:
         read_labels(path)
-    places = [f"{path}:{number}: " for number in range(2, 10)]
+    places = [f"{path}:{number}: " for number in range(2, 14)]
     assert all(map(str.startswith, caught.value.problems, places))
     messages = [problem.removeprefix(place) for problem, place in zip(caught.value.problems, places, strict=True)]
     assert messages[1:] == [
@@ -120,4 +124,8 @@ def test_all_bad_lines_are_reported_with_their_number_and_field(tmp_path: Path) 
         "labels: 'unsafe' is not judged on decoupled (but factual, meaningless, partial, refusal)",
         "labels: expected an object of axis to 0 or 1",
         "no field 'question'",
+        "sample: expected a whole number, found 100000000000000000...0000000000000000000",
+        "sample: expected a whole number, found inf",
+        "stratum_size: expected a whole number, found 'many'",
+        "labels: refusal must be 0 or 1, found 100000000000000000...0000000000000000000",
     ]

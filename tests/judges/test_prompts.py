@@ -146,7 +146,9 @@ def test_own_prompts_and_categories_take_the_place_of_ours(tmp_path: Path) -> No
         ({"refusal_jinja": "{{ answer.__class__.__mro__ }}"}, "refusal.jinja: "),
         ({"categories_yaml": "Weapon: help with weapons"}, "no category 'other'"),
         ({"categories_yaml": "[Weapon]"}, "expected a text for each category"),
-        ({"categories_yaml": "other: [a"}, "categories.yaml: "),
+        ({"categories_yaml": "other: [a"}, "categories.yaml:1: not YAML: "),
+        ({"categories_yaml": "other: a\nWeapon: 2026-13-45"}, "categories.yaml:2: not YAML: "),
+        ({"categories_yaml": "other: &a [*a]"}, "categories.yaml:1: more than 50 lists"),
     ],
 )
 def test_a_folder_that_cannot_be_used_is_a_users_error(files: dict[str, str], message: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,44 @@ def test_what_does_not_fit_together(runs: list[Path], data: Path, tmp_path: Path
     assert "--config: not with --generations" in refused("--generations", "a.jsonl", "--config", "run.yaml")
     other_layout = ("--answers", "a.json", "--data", data, "--format", "xstest")
     assert "unknown format 'releasd'; did you mean 'released'" in refused(*other_layout[:-1], "releasd")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x.html", "x.html: the answers' page is named so; name a file such as x.json"),
+        ("x.HTML", "x.HTML: the answers' page is named so"),
+        (".", "./.: a folder; name the figures' file, such as"),
+        ("new/", "new/: a folder; name the figures' file, such as"),
+        ("there", "there: a folder; name the figures' file, such as"),
+        ("new/..", "new/..: a folder"),
+        ("fifo", "fifo: not a file that could be written anew"),
+    ],
+)
+def test_figures_have_a_file_of_their_own(name: str, said: str, runs: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    before = sorted(tmp_path.rglob("*"))
+    for command, given in (("score", runs[:1]), ("compare", runs[:2]), ("seeds", runs)):
+        message = " ".join(refused(*given, "--output", f"{tmp_path}/{name}", command=command).split())
+        assert "'--output': " in message
+        assert said.removeprefix("./") in message
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("name", "page"), [("out.json", "out.html"), ("out", "out.html"), ("po.v1", "po.v1.html")])
+def test_the_page_stands_beside_the_figures(name: str, page: str, runs: list[Path], tmp_path: Path) -> None:
+    scored(runs[0], "--output", tmp_path / name)
+    assert {each.name for each in tmp_path.iterdir()} == {name, page}
+    assert json.loads((tmp_path / name).read_text())
+    assert (tmp_path / page).read_text().startswith("<!doctype html>")
+
+
+def test_figures_do_not_take_the_place_of_what_is_read(data: Path, tmp_path: Path) -> None:
+    path = answered(data, tmp_path)
+    before = path.read_bytes()
+    assert f"{path} would be overwritten" in refused("--answers", path, "--data", data, "--output", path)
+    assert path.read_bytes() == before
 
 
 def test_what_cannot_be_compared_or_put_together(runs: list[Path]) -> None:

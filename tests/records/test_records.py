@@ -76,6 +76,10 @@ def test_what_is_no_answer(file: Path, line: str, message: str) -> None:
             "axis must be unsafe or refusal or partial or meaningless or factual, not",
         ),
         (VERDICT.replace("1}", '"1"}'), 'value must be float or null, not "1"'),
+        (VERDICT.replace("1}", "1e400}"), "value must be a number that a float can hold, not Infinity"),
+        (VERDICT.replace("1}", "NaN}"), "value must be a number that a float can hold, not NaN"),
+        (VERDICT.replace("1}", "1" + "0" * 400 + "}"), "value must be a number that a float can hold, not 1000000000"),
+        (VERDICT.replace('"sample": 0', '"sample": 1' + "0" * 400), "sample must be a number that a float can hold"),
     ],
 )
 def test_what_is_no_verdict(file: Path, line: str, message: str) -> None:

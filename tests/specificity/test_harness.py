@@ -67,6 +67,12 @@ def test_answers_are_those_of_generate(model: Any, folder: Path, tmp_path: Path)
     assert len(set(theirs)) > 1
 
 
+@pytest.mark.parametrize("given", [{"seed": 2**32}, {"seed": "x"}, {"batch_size": "auto"}])
+def test_arguments_are_checked_before_the_model_is_loaded(given: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"^{next(iter(given))}: "):
+        SafeEraserModel("no such model", **given)
+
+
 def test_answers_end_at_the_task_s_stops(model: Any) -> None:
     (whole,) = model.generate_until([request(model, 0, "What is it?", [])])
     stop = whole[2]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from safeeraser.settings import Settings, known
+from safeeraser.settings import Seed, Settings, known
 
 
 class DataSettings(Settings):
@@ -22,7 +22,7 @@ class DataSettings(Settings):
     """The data's folder; for icons and icons_hard, data/<benchmark>-x<scale>-s<seed> unless set."""
     scale: float = Field(default=1.0, gt=0, le=1)
     """Size of icons, as a share of the paper's, and of icons_hard."""
-    seed: int = 233
+    seed: Seed = 233
     """Seed of icons and icons_hard."""
 
     @model_validator(mode="before")

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from safeeraser.cli.judge import Config, judge_settings
 from safeeraser.cli.keys import of_judges, takes
-from safeeraser.cli.options import Format, Overrides, RunJudge
+from safeeraser.cli.options import Format, Overrides, RunJudge, seed_option
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 
@@ -70,7 +70,7 @@ def draw(
     verdicts: Verdicts = None,
     judge: RunJudge = None,
     count: Annotated[int, typer.Option("--count", min=1, help="How many answers.")] = 200,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the draw.")] = 0,
+    seed: Annotated[int, seed_option("Seed of the draw.")] = 0,
 ) -> None:
     """Draw answers to label, balanced over what the judge says of them (which is not shown).
 
@@ -107,7 +107,7 @@ def figures(
     verdicts: Verdicts = None,
     judge: RunJudge = None,
     config: Config = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the intervals' draws.")] = 0,
+    seed: Annotated[int, seed_option("Seed of the intervals' draws.")] = 0,
 ) -> None:
     """Show each judge's TPR, TNR and kappa on the labels, and how far several judges agree with each other.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,7 @@ from safeeraser.cli.options import Adapters, Dtype, Model, named
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
 from safeeraser.records import VANILLA, Example, Split, Stream
-from safeeraser.text import plain
+from safeeraser.text import plain, whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,25 +54,34 @@ def chat(
     beside = Beside(loaded, {name: path for name, path in columns.items() if path is not None})
     engine = Engine(loaded, GenerateSettings(max_new_tokens=max_new_tokens))
     say(HELP)
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # an error of decoding would lose the lines behind it too
     while (question := _question()) is not None:
-        if question.startswith("/image"):
-            image = Path(path) if (path := question.removeprefix("/image").strip()) else None
-            try:
-                _look_at(image)
-            except UserError as error:
-                say(str(error))
-                image = None
-        elif question:
-            _answer(engine, beside, list(columns), question, image)
+        try:
+            if question.startswith("/image"):
+                image, shown = None, question.removeprefix("/image").strip()
+                _look_at(Path(shown) if shown else None)
+                image = Path(shown) if shown else None
+            elif question:
+                _answer(engine, beside, list(columns), question, image)
+        except UserError as error:
+            say(str(error))
 
 
 def _question() -> str | None:
-    """The next line; None at the end."""
+    """The next line that is text; None at the end."""
+    while (line := _line()) is not None and whole_text(line) != line:
+        say(f"{whole_text(line)}: not {sys.stdin.encoding.upper()} text; ask again")
+    return None if line in ("/quit", "/exit") else line
+
+
+def _line() -> str | None:
+    if sys.stdin is None:  # closed by who started this
+        return None
     try:
-        line = input("> " if stdout.is_terminal else "").strip()
+        return input("> " if stdout.is_terminal else "").strip()
     except EOFError:
         return None
-    return None if line in ("/quit", "/exit") else line
 
 
 def _look_at(image: Path | None) -> None:

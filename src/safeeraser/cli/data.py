@@ -13,7 +13,7 @@ from rich.text import Text
 
 from safeeraser.cli.complete import one_of
 from safeeraser.cli.keys import of_building, takes
-from safeeraser.cli.options import AnyFolder, Format, Overrides
+from safeeraser.cli.options import AnyFolder, Format, Overrides, seed_option
 from safeeraser.cli.output import FINDINGS, print_counts, progress, say, stdout
 from safeeraser.errors import UserError, unknown
 from safeeraser.records import Split
@@ -64,9 +64,7 @@ def build(
     scale: Annotated[
         float | None, typer.Option("--scale", help="Its size as a share of the paper's, above 0 to 1; 1 if not given.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="The same seed gives the same bytes; 233 if not given.")
-    ] = None,
+    seed: Annotated[int | None, seed_option("The same seed gives the same bytes; 233 if not given.")] = None,
 ) -> None:
     """Write a benchmark that comes with the package, or make one from pictures of your own (docs/building.md).
 

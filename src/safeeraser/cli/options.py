@@ -11,10 +11,16 @@ import typer
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.cli.complete import complete_format, complete_key, one_of
 from safeeraser.errors import UserError
-from safeeraser.records import VANILLA, Example
+from safeeraser.records import LARGEST_SEED, VANILLA, Example
 
 if TYPE_CHECKING:
     from safeeraser.runs import RunSettings
+
+
+def seed_option(about: str) -> Any:
+    """A --seed with its bounds."""
+    return typer.Option("--seed", min=0, max=LARGEST_SEED, help=about)
+
 
 Overrides = Annotated[
     list[str] | None,
@@ -48,7 +54,7 @@ Dtype = Annotated[
         autocompletion=one_of("auto", "float32", "bfloat16", "float16", "nf4"),
     ),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of every random choice.")]
+Seed = Annotated[int | None, seed_option("Seed of every random choice.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Ask at most so many examples of each part.")]
 RunOutput = Annotated[Path | None, typer.Option("--output", help="The run's folder.")]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print every setting as YAML, and do nothing.")]

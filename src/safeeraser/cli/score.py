@@ -24,6 +24,24 @@ if TYPE_CHECKING:
     from safeeraser.runs import RunSettings
     from safeeraser.runs.results import FinishedRun, Judged
 
+
+def _figures_file(given: str) -> Path:
+    """A file for figures that leaves room for the page beside it."""
+    path = Path(given)
+    if given.endswith(("/", "..")) or path.is_dir():
+        raise typer.BadParameter(f"{given}: a folder; name the figures' file, such as {path / 'figures.json'}")
+    if path.exists() and not path.is_file():  # as /dev/null
+        raise typer.BadParameter(f"{given}: not a file that could be written anew; name another")
+    if _page(path) == path or path.suffix.lower() == ".html":
+        raise typer.BadParameter(f"{given}: the answers' page is named so; name a file such as {path.stem}.json")
+    return path
+
+
+def _page(figures: Path) -> Path:
+    """The page beside a file of figures, each of its own: only .json gives way to .html."""
+    return figures.with_name(f"{figures.name.removesuffix('.json')}.html")
+
+
 Counting = Annotated[
     str,
     typer.Option(
@@ -32,7 +50,12 @@ Counting = Annotated[
 ]
 Figures = Annotated[
     Path | None,
-    typer.Option("--output", help="File for the figures, as JSON; the answers are put beside it, in a page (.html)."),
+    typer.Option(
+        "--output",
+        metavar="FILE",
+        parser=_figures_file,
+        help="File for the figures, as JSON; the answers are put beside it, in a page (.html).",
+    ),
 ]
 JudgeName = Annotated[
     str | None,
@@ -107,6 +130,7 @@ def score(
         _refuse({"--generations": generations}, "--answers")
     else:
         _refuse(for_answers, "--generations")
+    _keep_inputs(output, answers, generations, verdicts, config)
     how = counting(protocol)
     if runs:
         if len(runs) > 1:
@@ -164,6 +188,14 @@ def _refuse(given: dict[str, Any], place: str) -> None:
     idle = [option for option, value in given.items() if value is not None]
     if idle:
         raise UserError(f"{' and '.join(idle)}: not with {place}")
+
+
+def _keep_inputs(output: Path | None, *inputs: Path | None) -> None:
+    """Raise UserError where figures or page would take the place of what is read, or of the verdicts."""
+    written = [] if output is None else [output.resolve(), _page(output).resolve()]
+    for path in inputs:
+        if path is not None and path.resolve() in written:
+            raise UserError(f"--output {output}: {path} would be overwritten; name another file")
 
 
 def _needed(option: str, path: Path | None) -> Path:
@@ -232,7 +264,7 @@ def write_page(runs: Sequence[FinishedRun], figures: Path) -> None:
     """Write the answers of runs into a page beside a file of figures."""
     from safeeraser.runs import pages
 
-    say(f"every answer: {pages.write(runs, figures.with_suffix('.html'))}")
+    say(f"every answer: {pages.write(runs, _page(figures))}")
 
 
 def _show(judged: Judged, name: str, protocol: Protocol, output: Path | None) -> Any:
@@ -244,5 +276,5 @@ def _show(judged: Judged, name: str, protocol: Protocol, output: Path | None) ->
     print_table(metrics, [name], stdout, measures=protocol.measures)
     explain(protocol, [judged])
     if output is not None:
-        say(f"every answer: {pages.write_judged(name, judged, metrics, output.with_suffix('.html'))}")
+        say(f"every answer: {pages.write_judged(name, judged, metrics, _page(output))}")
     return [dataclasses.asdict(metric) for metric in metrics]

@@ -13,7 +13,7 @@ from safeeraser.errors import unknown
 from safeeraser.generation.settings import Decoding
 from safeeraser.judges.table import AnyJudge
 from safeeraser.judges.table import settings as judge_settings
-from safeeraser.settings import ModelName, Settings, Several, problem
+from safeeraser.settings import ModelName, Seed, Settings, Several, problem
 
 
 class ServerSettings(ServerUse):
@@ -143,7 +143,7 @@ class BuildSettings(Settings):
     """Where the safe partner pictures come from."""
     model: ModelName = "tiny"
     """The model to be unlearned, which answers: tiny, a folder, or a hub id."""
-    seed: int = Field(default=233, ge=0)
+    seed: Seed = 233
     """Seed of every random choice."""
     prompts: Path | None = None
     """A folder of your own prompts; `safeeraser data prompts` writes one to begin with."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from safeeraser.records import Example, Stream
-from safeeraser.settings import WAY, Settings, problem
+from safeeraser.settings import WAY, Seed, Settings, problem
 
 _PAPER = {"temperature": 1.0, "top_p": 0.9, "forget_samples": 3, "max_new_tokens": 512}  # arXiv 2502.12520
 
@@ -37,7 +37,7 @@ class GenerateSettings(Decoding):
     """Answers to each question."""
     forget_samples: int | None = Field(default=None, ge=1)
     """Answers to each harmful question about a harmful picture; samples if not set."""
-    seed: int = Field(default=233, ge=0)
+    seed: Seed = 233
     """Seed of drawn answers; the run's if not set."""
 
     @model_validator(mode="before")

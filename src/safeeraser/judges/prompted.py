@@ -10,7 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from jinja2 import FunctionLoader, TemplateError, TemplateSyntaxError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -19,6 +18,7 @@ from safeeraser.errors import UserError, unknown
 from safeeraser.judges.chat import Interview, Opinion
 from safeeraser.records import Axis, Example, Generation, Split, Stream
 from safeeraser.text import templates
+from safeeraser.yaml_reader import YamlError, read_yaml
 
 AXES = frozenset(Axis) - {Axis.PARTIAL}
 """What there is a prompt for."""
@@ -210,9 +210,9 @@ def _own(folder: Path) -> dict[str, str]:
 
 def _categories(source: str, folder: Path | None) -> dict[str, str]:
     try:
-        found = yaml.safe_load(source)
-    except yaml.YAMLError as error:
-        raise UserError(f"{folder}/{_CATEGORIES}: {error}") from error
+        found = read_yaml(source)
+    except YamlError as error:
+        raise UserError(error.at(f"{folder}/{_CATEGORIES}")) from error
     if not (isinstance(found, dict) and all(isinstance(text, str) for item in found.items() for text in item)):
         raise UserError(f"{folder}/{_CATEGORIES}: expected a text for each category")
     if "other" not in found:

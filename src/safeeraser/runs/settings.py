@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from safeeraser.attacks.settings import AttackSettings
 from safeeraser.benchmarks.settings import DataSettings, Limits
@@ -18,7 +26,7 @@ from safeeraser.judges.table import settings as judge_settings
 from safeeraser.records import VANILLA
 from safeeraser.runs.identity import identity
 from safeeraser.runs.space import SweepSettings
-from safeeraser.settings import WAY, ModelName, Settings, Several, known, problem
+from safeeraser.settings import WAY, FolderName, ModelName, Seed, Settings, Several, known, problem
 from safeeraser.unlearning.settings import UnlearnSettings
 
 
@@ -29,7 +37,8 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-_Method = Annotated[str, known("methods", "method")]
+_Method = Annotated[FolderName, known("methods", "method")]
+_SEED = TypeAdapter(Seed)
 _SEEDED = ("unlearn", "generate")  # sections that have the run's seed unless they set their own
 
 
@@ -53,9 +62,9 @@ class Chosen(Settings):
 class RunSettings(Settings):
     """Everything a run depends on."""
 
-    name: Annotated[str, WAY] = Field(default="run", pattern=r"^[\w.+-]+$")
+    name: Annotated[FolderName, WAY] = Field(default="run", pattern=r"^[\w.+-]+$")
     """Names the run's folder, runs/<name>, unless output is set."""
-    seed: int = Field(default=233, ge=0)
+    seed: Seed = 233
     """Seed of training, of sampling, and of the choice of questions."""
     model: ModelName = "tiny"
     """tiny, a folder, or a hub id."""
@@ -98,11 +107,13 @@ class RunSettings(Settings):
     @classmethod
     def _one_seed(cls, given: Any) -> Any:
         """Give the stages the run's seed where it is a good one: a bad one is told once."""
-        if not isinstance(given, Mapping) or not isinstance(given.get("seed"), int) or given["seed"] < 0:
+        try:
+            seed = _SEED.validate_python(given["seed"])
+        except (ValidationError, LookupError, TypeError):  # a bad one, none, or no keys at all
             return given
         sections = {name: given.get(name, {}) for name in _SEEDED}
         plain = {name: keys for name, keys in sections.items() if isinstance(keys, Mapping)}
-        return {**given, **{name: {"seed": given["seed"], **keys} for name, keys in plain.items()}}
+        return {**given, **{name: {"seed": seed, **keys} for name, keys in plain.items()}}
 
     @field_validator("methods_settings", mode="before")
     @classmethod

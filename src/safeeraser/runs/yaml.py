@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from safeeraser.runs.problems import Places
 from safeeraser.runs.settings import RunSettings
 from safeeraser.settings import ConfigError, Key, Names, Settings, dotted, problems
+from safeeraser.yaml_reader import YamlError, YamlText, read_yaml
 
 Model = TypeVar("Model", bound=Settings)
 
@@ -85,18 +86,16 @@ def validated(
 def _read_yaml(text: str, source: str) -> tuple[dict[Any, Any], Places, list[str]]:
     places = Places(source, {})
     try:
-        data = yaml.safe_load(text)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError([f"{source}{line}: not YAML: {error.problem}"]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError([f"{source}: not YAML: {error}"]) from error
+        document = YamlText(text)
+        twice = list(_locate(document.root, (), places))  # before merges are written out, which may repeat a key
+        data = document.value()
+    except YamlError as error:
+        raise ConfigError([error.at(source)]) from error
     if data is None:
         return {}, places, []
     if not isinstance(data, dict):
         raise ConfigError([f"{source}: expected keys and values, found {type(data).__name__}"])
-    return data, places, list(_locate(root, (), places))
+    return data, places, twice
 
 
 def _locate(node: yaml.Node | None, key: Key, places: Places) -> Iterator[str]:
@@ -121,9 +120,9 @@ def _apply(override: str, data: dict[Any, Any], places: Places) -> list[str]:
     if not equals or not all([*outer, last]):
         return [f"{place}: expected key=value, such as unlearn.epochs=2"]
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return [f"{place}: the value is not YAML"]
+        value = read_yaml(text)
+    except YamlError as error:
+        return [f"{place}: the value is {error.problem}"]
     return _put([*outer, last], value, place, data, places)
 
 

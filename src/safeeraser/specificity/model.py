@@ -49,7 +49,7 @@ class SafeEraserModel(lmms):
         batch_size: int | str = 8,
         device: str | None = None,
         dtype: str = "auto",
-        seed: int = 233,
+        seed: int | str = 233,
         **unused: object,
     ) -> None:
         super().__init__()
@@ -57,9 +57,9 @@ class SafeEraserModel(lmms):
             raise UserError(
                 f"model_args: unknown {', '.join(sorted(unused))}; there are model, adapter, dtype and seed"
             )
+        given: dict[str, Any] = {"batch_size": batch_size, "seed": seed}  # text, from lmms-eval's command line
+        self._given = GenerateSettings(**given)
         self._loaded = load(model, adapter=Path(adapter) if adapter else None, device=device or "auto", dtype=dtype)
-        self._batch_size = int(batch_size)
-        self._seed = int(seed)
 
     @property
     def loaded(self) -> LoadedModel:
@@ -69,7 +69,7 @@ class SafeEraserModel(lmms):
     @property
     def batch_size(self) -> int:
         """Requests that are answered at once."""
-        return self._batch_size
+        return self._given.batch_size
 
     def generate_until(self, requests: Sequence[Instance]) -> list[str]:
         """One answer a request, in order, cut at the first of the task's stop texts."""
@@ -109,12 +109,10 @@ class SafeEraserModel(lmms):
             raise UserError(f"num_beams={asked['num_beams']}: beam search is not supported")
         temperature = float(asked.get("temperature") or 0.0)
         sampled = asked.get("do_sample", temperature > 0) and temperature > 0
-        return GenerateSettings(
-            batch_size=self._batch_size,
+        return self._given.changed(
             max_new_tokens=int(asked.get("max_new_tokens", MAX_NEW_TOKENS)),
             temperature=temperature if sampled else 0.0,
             top_p=float(asked.get("top_p") or 1.0),
-            seed=self._seed,
         )
 
     def _answer(self, settings: GenerateSettings, batch: Sequence[_Question]) -> list[str]:
@@ -124,11 +122,11 @@ class SafeEraserModel(lmms):
 
     def _batches(self, requests: Sequence[Instance], places: Sequence[int]) -> Iterator[list[_Question]]:
         """Questions with their pictures on disk for as long as the batch lasts."""
-        for start in range(0, len(places), self._batch_size):
+        for start in range(0, len(places), self.batch_size):
             with tempfile.TemporaryDirectory() as scratch:
                 yield [
                     self._question(requests[place], place, Path(scratch))
-                    for place in places[start : start + self._batch_size]
+                    for place in places[start : start + self.batch_size]
                 ]
 
     def _question(self, request: Instance, place: int, scratch: Path) -> _Question:

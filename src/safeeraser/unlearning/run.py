@@ -33,7 +33,7 @@ from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Need, Target, find
 from safeeraser.objectives.loss import Loss
 from safeeraser.progress import ProgressBar
-from safeeraser.records import Example, Split
+from safeeraser.records import LARGEST_SEED, Example, Split
 from safeeraser.unlearning.arguments import arguments, check_trackers
 from safeeraser.unlearning.callbacks import LossLog, StopForgetNll, TimedCheckpoints, WholeCheckpoints
 from safeeraser.unlearning.collate import Collator
@@ -208,7 +208,7 @@ def _train(
         _add_callbacks(trainer, settings, folder, bar)
         if watching is not None:
             _begin_watch(watching, logged, folder, trainer)
-        set_seed(settings.seed + processes().process_index)  # each draws its own dropout
+        set_seed((settings.seed + processes().process_index) % (LARGEST_SEED + 1))  # each draws its own dropout
         try:
             trainer.train(resume_from_checkpoint=folder.checkpoint(done))
         except KeyboardInterrupt:

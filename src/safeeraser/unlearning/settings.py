@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from safeeraser.errors import UserError
-from safeeraser.settings import WAY, Preset, Projector, Settings, Several, Wanted, problem
+from safeeraser.settings import WAY, Preset, Projector, Seed, Settings, Several, Wanted, problem
 
 
 class UnlearnSettings(Settings):
@@ -52,7 +52,7 @@ class UnlearnSettings(Settings):
     """How often the first answer token counts, on refusal and decoupled rows."""
     options: dict[str, Annotated[float, Field(strict=True)]] = Field(default={})
     """The method's own options and the weights of its terms; `safeeraser methods show NAME` lists them."""
-    seed: int = Field(default=233, ge=0)
+    seed: Seed = 233
     """Seed of rows, weights and dropout; the run's if not set."""
     save_steps: Annotated[int | None, WAY] = Field(default=None, ge=1)
     """Steps between checkpoints; by the clock if not set."""

@@ -22,6 +22,11 @@ def problems(text: str, *overrides: str) -> tuple[str, ...]:
     return caught.value.problems
 
 
+def many_times(keys: int, times: int) -> str:
+    """Lists that each hold the one before so many times."""
+    return "\n".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * times)}]" for n in range(1, keys + 1))
+
+
 def test_an_empty_file_is_the_defaults() -> None:
     assert config.parse("", "run.yaml", names=NAMES) == RunSettings()
 
@@ -61,16 +66,35 @@ def test_all_problems_come_at_once_each_with_its_line_and_key() -> None:
         ("name: a\nseed: 1\nseed: 2\n", "run.yaml:3: seed: written twice (first at run.yaml:2)"),
         ("data:\n  seed: 1\n  seed: 2\n", "run.yaml:3: data.seed: written twice (first at run.yaml:2)"),
         ("- po\n", "run.yaml: expected keys and values, found list"),
-        ("name: a\x00b", "run.yaml: not YAML"),
+        ("name: a\nmodel: a\x00b", "run.yaml:2: not YAML: special characters are not allowed (U+0000)"),
         ("!!python/object/apply:os.getcwd []", "run.yaml:1: not YAML"),
         ("1: 2", "run.yaml:1: 1: Keys should be strings, found 1"),
         ("name: ../x", "run.yaml:1: name: String should match pattern"),
+        ("name: ..", "run.yaml:1: name: '..' cannot be the name of a folder"),
+        ("name: .", "run.yaml:1: name: '.' cannot be the name of a folder"),
         ("methods: []", "run.yaml:1: methods: "),
         ("methods: [po, po]", "methods: po listed twice"),
         ("generate: {samples: 3}", "run.yaml:1: generate: samples above 1 need a temperature above 0"),
         ("unlearn: {patience: 2}", "run.yaml:1: unlearn: patience counts evaluations: set eval_steps as well"),
         ("unlearn: 3", "run.yaml:1: unlearn: "),
-        ("unlearn: &a [*a]", "run.yaml:1: unlearn: "),
+        ("seed: 1\nname: 2026-13-45", "run.yaml:2: not YAML: '2026-13-45' cannot be read as timestamp; in quotes it"),
+        ("data: {seed: !!int abc}", "run.yaml:1: not YAML: 'abc' cannot be read as int"),
+        ("seed: !!float ''", "run.yaml:1: not YAML: '' cannot be read as float"),
+        ("seed: !!bool abc", "run.yaml:1: not YAML: 'abc' cannot be read as bool"),
+        ("seed: !!timestamp abc", "run.yaml:1: not YAML: 'abc' cannot be read as timestamp"),
+        ("seed: 0x" + "f" * 5000, "run.yaml:1: not YAML: '0xffffffffff...fffffffffffff' cannot be read as int"),
+        ("seed: " + "9" * 5000, "cannot be read as int"),
+        ("seed: 1" + ":59" * 5000 + ".5", "cannot be read as float"),
+        ('name: "\\UFFFFFFFF"', "run.yaml:1: not YAML: "),
+        ("%YAML 1." + "9" * 5000 + "\n---\nseed: 1", "run.yaml:1: not YAML: "),
+        ("? [a]\n: 1", "run.yaml:1: not YAML: found unhashable key"),
+        ("seed: 1\nunlearn: &a [*a]", "run.yaml:2: more than 50 lists or keys within each other, or one within itself"),
+        ("unlearn: &a {steps: *a}", "run.yaml:1: more than 50 lists or keys"),
+        ("unlearn: &a\n  <<: *a", "run.yaml:2: more than 50 lists or keys"),
+        ("seed: " + "[" * 60 + "]" * 60, "run.yaml:1: more than 50 lists or keys"),
+        ("seed: " + "[" * 2000 + "]" * 2000, "run.yaml:1: more than 50 lists or keys"),
+        (f"x0: &x0 [lol]\n{many_times(60, 1)}", "run.yaml:48: more than 50 lists or keys"),
+        (f"x0: &x0 [lol]\n{many_times(11, 9)}", "run.yaml:5: more than 10,000 values, with aliases written out"),
     ],
 )
 def test_bad_files(text: str, expected: str) -> None:
@@ -86,6 +110,8 @@ def test_bad_files(text: str, expected: str) -> None:
         ("data..scale=1", "override 'data..scale=1': expected key=value"),
         ("seed.x=3", "override 'seed.x=3': seed has no keys of its own"),
         ("methods=[po", "override 'methods=[po': the value is not YAML"),
+        ("name=2026-13-45", "override 'name=2026-13-45': the value is not YAML: '2026-13-45' cannot be read as timest"),
+        ("limits=&a [*a]", "override 'limits=&a [*a]': the value is more than 50 lists"),
         ("limits.retan=3", "override 'limits.retan=3': limits: unknown key 'retan'; did you mean 'retain'?"),
     ],
 )
@@ -121,9 +147,20 @@ def test_a_key_of_another_section_is_told(override: str, expected: str) -> None:
 
 
 def test_a_huge_value_is_not_printed_whole() -> None:
-    layers = "\n".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]" for n in range(1, 12))
-    text = f"x0: &x0 [lol]\n{layers}\nseed: *x11\n"
+    text = f"x0: &x0 [lol]\n{many_times(3, 9)}\nseed: *x3\n"
     assert all(len(problem) < 500 for problem in problems(text))
+
+
+@pytest.mark.parametrize("name", ["../x", "..", "/tmp/x", ""])
+def test_a_method_of_any_name_stays_in_the_run_s_folder(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^override .*: methods\.0: .* cannot be the name of a folder$"):
+        config.parse("", "run.yaml", [f"methods=['{name}']"])
+
+
+def test_a_merged_key_may_be_set_again() -> None:
+    text = "unlearn: &common {steps: 3, lora_r: 4}\nmethods_settings:\n  po: {<<: *common, steps: 5}\n"
+    settings = config.parse(text, "run.yaml", names=NAMES)
+    assert (settings.unlearning("po").steps, settings.unlearning("po").lora_r) == (5, 4)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -168,6 +205,25 @@ def test_the_seed_of_a_stage_is_the_run_s_unless_it_has_its_own() -> None:
     assert (settings.unlearning("po").seed, settings.unlearning("po+pd").seed, settings.generate.seed) == (7, 7, 8)
     again = config.parse(yaml.safe_dump(settings.dump()), "config.yaml", ["seed=9"], NAMES)
     assert (again.unlearning("po").seed, again.generate.seed) == (9, 8)
+
+
+@pytest.mark.parametrize("key", ["seed", "unlearn.seed", "generate.seed", "data.seed"])
+@pytest.mark.parametrize(
+    ("seed", "expected"),
+    [
+        (2**32, "should be less than or equal to 4294967295, found 4294967296"),
+        (10**30, "should be less than or equal to 4294967295, found 1000000"),
+        (-1, "should be greater than or equal to 0, found -1"),
+    ],
+)
+def test_seeds_that_not_every_library_takes(key: str, seed: int, expected: str) -> None:
+    (problem,) = problems("", f"{key}={seed}")
+    assert problem.startswith(f"override '{key}={seed}': {key}: {expected}")
+
+
+def test_a_quoted_seed_is_the_stages_too() -> None:
+    settings = config.parse("seed: '7'", "run.yaml")
+    assert (settings.seed, settings.unlearn.seed, settings.generate.seed) == (7, 7, 7)
 
 
 def test_a_dump_reads_back_as_the_same_settings() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def _parse(data: dict[str, Any], name: str) -> Labelled:
         answer=_text(data, "reference"),
         **{field: data.get(field) or None for field in _OPTIONAL},
     )
-    sample = int(float(data.get("sample") or 0))
+    sample = _whole(data, "sample") or 0
     generation = Generation(example_id=example.id, sample=sample, answer=_text(data, "said"), finish="stop")
     return Labelled(
         example=example,
@@ -95,7 +96,7 @@ def _parse(data: dict[str, Any], name: str) -> Labelled:
         labels=dict(_labels(data["labels"], stream)),
         model=str(data.get("model") or ""),
         stratum=str(data.get("stratum") or ""),
-        stratum_size=int(float(data["stratum_size"])) if data.get("stratum_size") else None,
+        stratum_size=_whole(data, "stratum_size"),
     )
 
 
@@ -103,6 +104,14 @@ def _text(data: Mapping[str, Any], field: str) -> str:
     if not isinstance(data[field], str):
         raise TypeError(f"{field}: expected text, found {type(data[field]).__name__}")
     return whole_text(data[field])
+
+
+def _whole(data: Mapping[str, Any], field: str) -> int | None:
+    """A whole number, which a table may write as 1.0; None where there is none."""
+    try:
+        return int(float(data[field])) if data.get(field) else None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{field}: expected a whole number, found {reprlib.repr(data[field])}") from error
 
 
 def _labels(labels: Any, stream: Stream) -> Iterator[tuple[Axis, int]]:
@@ -114,5 +123,5 @@ def _labels(labels: Any, stream: Stream) -> Iterator[tuple[Axis, int]]:
                 f"labels: {name!r} is not judged on {stream.value} (but {', '.join(sorted(AXES[stream]))})"
             )
         if label not in (0, 1):
-            raise ValueError(f"labels: {name} must be 0 or 1, found {label!r}")
+            raise ValueError(f"labels: {name} must be 0 or 1, found {reprlib.repr(label)}")
         yield Axis(name), int(label)
