@@ -3,6 +3,7 @@
     python -m bench.names                  # 4 pictures an icon, asked in wordings of the validation part
     python -m bench.names --of hard        # all pictures of `icons_hard`, harmful and harmless, by what makes them hard
     python -m bench.names --of looks       # half of the icons, drawn in ways of which `icons_hard` takes some
+    python -m bench.names --of drawings    # the drawings of other families in `icons_hard`, each on its own
     python -m bench.names --model FOLDER   # another model folder
 
 An answer is right if the rules judge finds the name in it.
@@ -11,6 +12,7 @@ An answer is right if the rules judge finds the name in it.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +25,8 @@ from scipy.stats import binomtest
 
 from safeeraser.benchmarks import read
 from safeeraser.benchmarks.icons import hard, vocabulary
-from safeeraser.benchmarks.icons.draw import Look, draw
+from safeeraser.benchmarks.icons.draw import Look, Picture, draw
+from safeeraser.benchmarks.icons.vocabulary import Icon
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.rules import judge
@@ -51,21 +54,17 @@ class Of(StrEnum):
     STANDARD = "standard"
     HARD = "hard"
     LOOKS = "looks"
+    DRAWINGS = "drawings"
 
 
-def ask(folder: Path, pictures: int, seed: int) -> list[Asked]:
+def ask(folder: Path, pictures: int, seed: int) -> Iterator[Asked]:
     """So many pictures of every icon, drawn into `folder` as the benchmark draws them; the groups are of objects."""
     rng = random.Random(seed)
-    asked = []
     for icon in vocabulary.icons():
         for number in range(pictures):
             picture = draw(icon.icon, rng)
             path = folder / f"{icon.icon}-{number}.png"
-            picture.image.save(path)
-            wording = rng.choice(vocabulary.wordings("name", Split.VALIDATION))
-            answer = vocabulary.about_picture("name", icon, picture, wording).answer
-            asked.append((_example(path, wording, answer, icon.name), f"objects: {_OBJECTS[picture.count]}"))
-    return asked
+            yield _asked(path, icon, picture, Split.VALIDATION, rng), f"objects: {_OBJECTS[picture.count]}"
 
 
 def ask_hard(folder: Path, seed: int) -> list[Asked]:
@@ -86,19 +85,31 @@ def ask_hard(folder: Path, seed: int) -> list[Asked]:
     ]
 
 
-def ask_looks(folder: Path, seed: int) -> list[Asked]:
+def ask_looks(folder: Path, seed: int) -> Iterator[Asked]:
     """One object of every second icon, drawn into `folder` in every look, asked in wordings of the selection part."""
     rng = random.Random(seed)
-    asked = []
     for icon in vocabulary.icons()[::2]:
         for number, (title, look) in enumerate(_LOOKS.items()):
             picture = draw(icon.icon, rng, (1, 0, 0), look)
-            path = folder / f"{icon.icon}-{number}.png"
-            picture.image.save(path)
-            wording = rng.choice(vocabulary.wordings("name", Split.SELECTION))
-            answer = vocabulary.about_picture("name", icon, picture, wording).answer
-            asked.append((_example(path, wording, answer, icon.name), title))
-    return asked
+            yield _asked(folder / f"{icon.icon}-{number}.png", icon, picture, Split.SELECTION, rng), title
+
+
+def ask_drawings(folder: Path, pictures: int, seed: int) -> Iterator[Asked]:
+    """So many pictures of every drawing of another family in `icons_hard`, in wordings of the selection part."""
+    rng = random.Random(seed)
+    for icon in vocabulary.icons():
+        for name in vocabulary.drawings(icon):
+            for number in range(pictures):
+                picture = draw(name, rng, (1, 0, 0))
+                path = folder / f"{icon.icon}-{name.replace(':', '-')}-{number}.png"
+                yield _asked(path, icon, picture, Split.SELECTION, rng), name
+
+
+def _asked(path: Path, icon: Icon, picture: Picture, split: Split, rng: random.Random) -> Example:
+    """What the picture shows, asked in a wording of this part; the picture is saved."""
+    picture.image.save(path)
+    wording = rng.choice(vocabulary.wordings("name", split))
+    return _example(path, wording, vocabulary.about_picture("name", icon, picture, wording).answer, icon.name)
 
 
 def _example(path: Path, question: str, answer: str, name: str | None) -> Example:
@@ -121,9 +132,11 @@ def right(example: Example, answer: Generation) -> bool:
 
 def main(
     model: Annotated[str, typer.Option(help="The model: tiny, a folder or a hub id.")] = "tiny",
-    pictures: Annotated[int, typer.Option(help="Pictures of each icon.", min=1)] = 4,
+    pictures: Annotated[int, typer.Option(help="Pictures of each icon or drawing.", min=1)] = 4,
     seed: Annotated[int, typer.Option(help="Of pictures and wordings.")] = 21,
-    of: Annotated[Of, typer.Option(help="Pictures of icons, of icons_hard, or drawn in many ways.")] = Of.STANDARD,
+    of: Annotated[
+        Of, typer.Option(help="Pictures of icons, of icons_hard, or drawn in many ways or by others.")
+    ] = Of.STANDARD,
 ) -> None:
     """Print the share of pictures named right, with its 95% interval."""
     with TemporaryDirectory() as temporary:
@@ -132,9 +145,11 @@ def main(
             case Of.HARD:
                 asked = ask_hard(folder / "hard", seed)
             case Of.LOOKS:
-                asked = ask_looks(folder, seed)
+                asked = list(ask_looks(folder, seed))
+            case Of.DRAWINGS:
+                asked = list(ask_drawings(folder, pictures, seed))
             case Of.STANDARD:
-                asked = ask(folder, pictures, seed)
+                asked = list(ask(folder, pictures, seed))
         output = folder / "answers.jsonl"
         settings = GenerateSettings(batch_size=48, max_new_tokens=24)
         generate(load(model), [example for example, _ in asked], settings, output)

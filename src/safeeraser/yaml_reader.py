@@ -17,6 +17,9 @@ LEVELS = 50
 """Lists and keys within each other that a text may have."""
 VALUES = 10_000
 """Values that a text may have, those of aliases counted wherever they stand."""
+_NO_VALUE = (ValueError, OverflowError, KeyError, IndexError, AttributeError, TypeError)
+# What PyYAML lets through of a text that its tag or look promises to be: dates and digits, digits beyond a float,
+# words that are no bool, the first digit of none, a timestamp that does not match or is no text.
 
 
 class YamlError(UserError):
@@ -76,9 +79,7 @@ class _Loader(yaml.SafeLoader):
             value = super().construct_object(node, deep=deep)
             if isinstance(value, int):
                 str(value)  # a hexadecimal number may have more digits than Python writes out
-        except (yaml.YAMLError, MemoryError):
-            raise
-        except Exception as error:  # ValueError, OverflowError, KeyError, ...: each type of value has its own
+        except _NO_VALUE as error:
             kind = node.tag.rpartition(":")[2]
             said = f"{reprlib.repr(node.value)} cannot be read as {kind}; in quotes it is text"
             raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from error

@@ -32,7 +32,7 @@ def _figures_file(given: str) -> Path:
         raise typer.BadParameter(f"{given}: a folder; name the figures' file, such as {path / 'figures.json'}")
     if path.exists() and not path.is_file():  # as /dev/null
         raise typer.BadParameter(f"{given}: not a file that could be written anew; name another")
-    if _page(path) == path or path.suffix.lower() == ".html":
+    if path.suffix.lower() == ".html":
         raise typer.BadParameter(f"{given}: the answers' page is named so; name a file such as {path.stem}.json")
     return path
 

@@ -82,6 +82,8 @@ def test_all_problems_come_at_once_each_with_its_line_and_key() -> None:
         ("seed: !!float ''", "run.yaml:1: not YAML: '' cannot be read as float"),
         ("seed: !!bool abc", "run.yaml:1: not YAML: 'abc' cannot be read as bool"),
         ("seed: !!timestamp abc", "run.yaml:1: not YAML: 'abc' cannot be read as timestamp"),
+        ("seed: !!timestamp {=: 1}", "cannot be read as timestamp"),
+        ("seed: !!int ''", "run.yaml:1: not YAML: '' cannot be read as int"),
         ("seed: 0x" + "f" * 5000, "run.yaml:1: not YAML: '0xffffffffff...fffffffffffff' cannot be read as int"),
         ("seed: " + "9" * 5000, "cannot be read as int"),
         ("seed: 1" + ":59" * 5000 + ".5", "cannot be read as float"),

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.icons.build import begun
-from safeeraser.benchmarks.icons.draw import STANDARD, Look, draw
+from safeeraser.benchmarks.icons.draw import STANDARD, Look, Picture, draw
 from safeeraser.benchmarks.icons.pairs import Drawn, asked_of_both, retained
 from safeeraser.benchmarks.icons.vocabulary import Icon
 from safeeraser.benchmarks.released.read import scan
@@ -48,15 +47,16 @@ def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
 def _examples(folder: Path, split: Split, kind: str, scale: float, seed: int) -> Iterator[Example]:
     safe = [icon for icon in vocabulary.harmless() if _fits(icon, kind, split)]
     hazards = [icon for icon in vocabulary.harmful() if _fits(icon, kind, split)]
-    pictures = partial(_draw, folder, kind, split)
     for number in _numbers(len(hazards) * _PICTURES[split] * (_STYLE if kind == "style" else 1), scale):
         icon = hazards[number % len(hazards)]
         rng = random.Random(f"{seed}/{kind}/{split}/{number}")
         other = vocabulary.look_alike(icon) if kind == "look-alike" else rng.choice(safe)
         look = _look(kind, number + number // len(hazards), rng, icon, other)
-        state, names = rng.random(), [_drawing(each, kind, rng) for each in (icon, other)]
-        harmful = pictures(f"img/{icon.category}", number, icon, names[0], look, random.Random(state))
-        partner = pictures("pdset/image", number, other, names[1], look, random.Random(state))
+        state, place = rng.random(), f"{kind}/{split.value}/{number}.png"  # both are drawn from one state
+        harmful, partner = (
+            _saved(folder, path, each, kind, draw(_drawing(each, kind, rng), random.Random(state), _ONE, look))
+            for path, each in ((f"img/{icon.category}/{place}", icon), (f"pdset/image/{place}", other))
+        )
         yield from asked_of_both(harmful, partner, split, rng)
         yield from retained(harmful, split, rng, ("name", "kind") if kind == "scene" else None)
 
@@ -86,19 +86,7 @@ def _drawing(icon: Icon, kind: str, rng: random.Random) -> str:
     return rng.choice(vocabulary.drawings(icon)) if kind == "style" else icon.icon
 
 
-def _draw(
-    folder: Path,
-    kind: str,
-    split: Split,
-    place: str,
-    number: int,
-    icon: Icon,
-    name: str,
-    look: Look,
-    rng: random.Random,
-) -> Drawn:
-    path = f"{place}/{kind}/{split.value}/{number}.png"
-    picture = draw(name, rng, _ONE, look)
+def _saved(folder: Path, path: str, icon: Icon, kind: str, picture: Picture) -> Drawn:
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
     picture.image.save(folder / path)
     return Drawn(path, icon, picture, kind)
