@@ -106,6 +106,11 @@ class Settings(BaseModel):
         """These settings with some changed, and checked again. Raises ConfigError with everything that is wrong."""
         return type(self)(**{name: getattr(self, name) for name in self.model_fields_set} | changes)
 
+    def without_effect(self, key: Key) -> str | None:
+        """Why nothing depends on a key, be it given or not; None where something does, or where that is not known."""
+        del key
+        return None
+
     def results(self) -> dict[str, Any]:
         """The keys that a result depends on, as plain values: all but those marked as a `Way`."""
         plain, fields = self.model_dump(mode="json"), type(self).model_fields

@@ -36,9 +36,11 @@ def sweep(
     from safeeraser import runs
 
     options = run_options(seed=seed, limit=limit, output=output) | {"sweep.trials": trials}
+    from safeeraser.runs.distributions import check_overrides
     from safeeraser.runs.kit import Kit, names
 
     settings = runs.parse(runs.read_text(config), str(config), given or [], names(), options)
+    check_overrides(settings, given or [])
     if print_config:
         stdout.print(runs.as_yaml(settings), end="", markup=False, soft_wrap=True)
         return

@@ -10,8 +10,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from safeeraser import objectives
 from safeeraser.errors import UserError, explained, unknown
-from safeeraser.runs import RunSettings
+from safeeraser.records import VANILLA
+from safeeraser.runs import ConfigError, RunSettings
 from safeeraser.runs.space import Range, Span
+from safeeraser.runs.yaml import key_of
+from safeeraser.settings import Key, dotted
 from safeeraser.unlearning.settings import UnlearnSettings
 
 _KEYS = [name for name in UnlearnSettings.model_fields if name != "objective"]  # which trials are compared by
@@ -46,6 +49,28 @@ def distributions(settings: RunSettings, method: str) -> dict[str, BaseDistribut
     if not found:
         raise UserError(f"sweep.space: nothing to try for {method}; name keys of unlearn, such as learning_rate")
     return found
+
+
+def check_overrides(settings: RunSettings, overrides: Sequence[str]) -> None:
+    """Raise ConfigError naming each override of what is drawn for every trial, so that it would change nothing."""
+    found = [each for each in overrides if _drawn_anyway(settings, key_of(each))]
+    if found:
+        raise ConfigError(
+            [f"override {each!r}: changes nothing: sweep.space has it, so each trial draws its own" for each in found]
+        )
+
+
+def _drawn_anyway(settings: RunSettings, key: Key) -> bool:
+    match key:
+        case ("unlearn", *inner):
+            methods = [name for name in settings.methods if name != VANILLA]
+        case ("methods_settings", method, *inner):
+            methods = [method]
+        case _:
+            return False
+    length = ("steps", "epochs")  # either replaces the other
+    ours = {*length} if inner[:1] and inner[0] in length else {dotted(tuple(inner))}
+    return bool(methods) and all(ours & distributions(settings, name).keys() for name in methods)
 
 
 def ends(settings: RunSettings, method: str) -> list[UnlearnSettings]:

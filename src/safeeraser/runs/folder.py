@@ -111,16 +111,19 @@ class RunFolder:
         """
         if not self.manifest.exists():
             self._write(settings, self._provenance(settings, data_hash) | noted)
+        self.check_data(settings, data_hash)
         known = self.provenance()
-        found = known.get("data")
+        if known | noted != known:  # models that were added to an evaluation
+            self._write(settings, known | noted | {"settings": settings.dump(), "settings_hash": settings.hash})
+
+    def check_data(self, settings: RunSettings, data_hash: str) -> None:
+        """Raise UserError where the folder was begun with data that have changed since."""
+        found = self.provenance().get("data") if self.manifest.exists() else data_hash
         if found != data_hash:
             raise UserError(
                 f"{self.manifest}: data: this run was made from other content of {settings.data.folder} "
                 f"(hash {found}, now {data_hash}); {ELSEWHERE}"
             )
-
-        if known | noted != known:  # models that were added to an evaluation
-            self._write(settings, known | noted | {"settings": settings.dump(), "settings_hash": settings.hash})
 
     def data(self, settings: DataSettings, given: Path | None = None) -> Path:
         """Where the run's data lie: `given`, or where they were from the current folder, the run or a folder above it.

@@ -99,18 +99,22 @@ def _check_attackable(benchmark: Benchmark) -> None:
 
 
 def _check_also(settings: RunSettings, say: Say) -> None:
-    """Build and read the other data that the models are asked about after all training.
+    """Build and read the other data that the models are asked about after all training, and see to their folders.
 
-    Raises UserError naming the key of those that cannot be used.
+    Raises UserError naming the key of those that cannot be used, and where a folder holds something else.
     """
     for number, data in enumerate(settings.also):
         key, asking = f"also.{number}", settings.asking(data)
         kit = Kit.of(asking, key=key)
         say(f"{key}: {data.benchmark}, which is asked about in the end")
         try:
-            asked(prepare(data, kit, say), asking, lambda _: None, _ALSO)
+            benchmark = prepare(data, kit, say)
+            asked(benchmark, asking, lambda _: None, _ALSO)
         except UserError as error:
             raise UserError(f"{key}.path: {error}") from error
+        folder = RunFolder(asking.folder)
+        folder.check(asking, free=["methods"])
+        folder.check_data(asking, benchmark.hash)
 
 
 def answered(settings: RunSettings, folder: RunFolder, name: str, examples: Sequence[Example]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -26,8 +26,16 @@ from safeeraser.judges.table import settings as judge_settings
 from safeeraser.records import VANILLA
 from safeeraser.runs.identity import identity
 from safeeraser.runs.space import SweepSettings
-from safeeraser.settings import WAY, FolderName, ModelName, Seed, Settings, Several, known, problem
+from safeeraser.settings import WAY, FolderName, Key, ModelName, Seed, Settings, Several, dotted, known, problem
 from safeeraser.unlearning.settings import UnlearnSettings
+
+
+def _at(settings: UnlearnSettings, key: Sequence[str]) -> Any:
+    """What stands at a key of them; of several values at once (`options`) nothing can be told."""
+    found: Any = settings.model_dump()
+    for step in key:
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return None if isinstance(found, Mapping) else found
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -170,6 +178,17 @@ class RunSettings(Settings):
     def unlearning(self, method: str) -> UnlearnSettings:
         """The training settings of one method: `unlearn`, changed by what `methods_settings` sets for it."""
         return self.methods_settings.get(method, self.unlearn)
+
+    def without_effect(self, key: Key) -> str | None:
+        """Of a key of `unlearn` that every method sets for itself, or of the settings of a method that is not run."""
+        section, *inner = key
+        trained = [name for name in self.methods if name != VANILLA]
+        if section == "methods_settings" and inner and inner[0] not in trained:
+            return f"{inner[0]} is not one of the methods that are trained ({', '.join(trained) or 'none'})"
+        own = [name for name in trained if _at(self.unlearning(name), inner) != _at(self.unlearn, inner)]
+        if section != "unlearn" or not inner or own != trained or not own:
+            return None
+        return f"every method has its own, such as {dotted(('methods_settings', own[0], *inner))}"
 
     def dump(self) -> dict[str, Any]:
         """All settings as plain values, as they are kept in the run folder."""

@@ -56,6 +56,11 @@ def as_yaml(settings: RunSettings) -> str:
     return yaml.safe_dump(settings.dump(), sort_keys=False, default_flow_style=None, width=100)
 
 
+def key_of(override: str) -> Key:
+    """Which key an override sets."""
+    return tuple(override.partition("=")[0].strip().split("."))
+
+
 def validated(
     kind: type[Model],
     text: str,
@@ -78,6 +83,8 @@ def validated(
         settings = kind.model_validate(data, context=names)
     except ValidationError as error:
         found += [f"{places.of(key)}: {message}" for key, message in problems(error, kind)]
+    else:
+        found += _without_effect(settings, overrides)
     if found:
         raise ConfigError(found)
     return settings
@@ -115,8 +122,8 @@ def _locate(node: yaml.Node | None, key: Key, places: Places) -> Iterator[str]:
 def _apply(override: str, data: dict[Any, Any], places: Places) -> list[str]:
     """Set one key in place; returns what is wrong with the override."""
     place = f"override {override!r}"
-    name, equals, text = override.partition("=")
-    *outer, last = name.strip().split(".")
+    *outer, last = key_of(override)
+    _, equals, text = override.partition("=")
     if not equals or not all([*outer, last]):
         return [f"{place}: expected key=value, such as unlearn.epochs=2"]
     try:
@@ -124,6 +131,14 @@ def _apply(override: str, data: dict[Any, Any], places: Places) -> list[str]:
     except YamlError as error:
         return [f"{place}: the value is {error.problem}"]
     return _put([*outer, last], value, place, data, places)
+
+
+def _without_effect(settings: Settings, overrides: Sequence[str]) -> Iterator[str]:
+    """A problem for each override that changes nothing: whoever gave it believes that it does."""
+    for override in overrides:
+        key = key_of(override)
+        if why := settings.without_effect(key):
+            yield f"override {override!r}: {dotted(key)}: changes nothing: {why}"
 
 
 def _put(key: Sequence[str], value: Any, place: str, data: dict[Any, Any], places: Places) -> list[str]:

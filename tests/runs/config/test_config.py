@@ -248,3 +248,43 @@ def test_name_and_output_do_not_matter_but_everything_else_does() -> None:
 def test_a_difference_in_a_key_that_one_side_lacks_is_found() -> None:
     assert config.first_difference({"a": 1, "b": {"c": 1}}, {"a": 1}) == ("b.c", 1, None)
     assert config.first_difference({"a": 1}, {"a": 1, "b": {"c": 1}}) == ("b.c", None, 1)
+
+
+_OWN = "methods: [vanilla, po, po+pd]\nmethods_settings: {po: {steps: 5, lora_r: 8}, po+pd: {steps: 6}}"
+
+
+@pytest.mark.parametrize("override", ["unlearn.steps=3", "unlearn.epochs=1", "unlearn.steps = 3"])
+def test_an_override_that_every_method_overrides_is_refused(override: str) -> None:
+    key = override.partition("=")[0].strip()
+    expected = f"override {override!r}: {key}: changes nothing: every method has its own, such as methods_settings.po."
+    (problem,) = problems(_OWN, override)
+    assert problem == expected + key.removeprefix("unlearn.")
+
+
+def test_an_override_of_options_that_every_method_has_is_refused() -> None:
+    text = "methods: [po]\nmethods_settings: {po: {options: {retain_weight: 2}}}"
+    (problem,) = problems(text, "unlearn.options.retain_weight=3")
+    assert problem.endswith("every method has its own, such as methods_settings.po.options.retain_weight")
+
+
+def test_an_override_for_a_method_that_is_not_run_is_refused() -> None:
+    (problem,) = problems("methods: [vanilla, po]", "methods_settings.po+pd.steps=3")
+    assert problem.endswith("changes nothing: po+pd is not one of the methods that are trained (po)")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "unlearn.lora_r=4",
+        "methods_settings.po.steps=3",
+        "unlearn.batch_size=3",
+        "unlearn={steps: 3}",
+        "limits.retain=2",
+    ],
+)
+def test_an_override_that_changes_something_is_not_refused(override: str) -> None:
+    config.parse(_OWN, "run.yaml", [override], NAMES)
+
+
+def test_in_the_file_common_settings_may_be_without_effect() -> None:
+    config.parse(_OWN, "run.yaml", names=NAMES)

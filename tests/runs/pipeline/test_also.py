@@ -74,6 +74,21 @@ def test_other_data_that_cannot_be_read_stop_a_run_before_anything(world: World,
     assert not settings.folder.exists()
 
 
+def test_a_folder_of_other_content_stops_a_run_before_anything(world: World, tmp_path: Path) -> None:
+    path = sources.WRITERS["vscbench"](tmp_path / "other")
+    settings = world.settings("methods=[vanilla, po]", f"also=[{{benchmark: vscbench, path: {path}}}]")
+    pipeline.run(settings, world.kit(settings), world.said.append)
+    folder = pipeline.run_also(settings, settings.also[0], world.said.append)
+    manifest = folder.provenance()
+    folder.manifest.write_text(json.dumps(manifest | {"data": "other"}))
+    with pytest.raises(UserError, match=r"also/vscbench/manifest\.json: data: this run was made from other content"):
+        pipeline.run(settings, replace(world.kit(settings), load=worlds.no_model), world.said.append)
+    folder.manifest.write_text(json.dumps(manifest))
+    folder.config.write_text(folder.config.read_text().replace("seed: 233", "seed: 4", 1))
+    with pytest.raises(UserError, match=r"also/vscbench/config\.yaml: seed: this run was made with 4, not 233"):
+        pipeline.run(settings, replace(world.kit(settings), load=worlds.no_model), world.said.append)
+
+
 def test_other_data_are_named_by_their_number(world: World, tmp_path: Path) -> None:
     path = sources.WRITERS["vscbench"](tmp_path / "other")
     settings = world.settings(f"also=[{{benchmark: vscbench, path: {path}}}, xstest]")

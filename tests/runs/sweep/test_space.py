@@ -7,8 +7,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from safeeraser import runs
 from safeeraser.errors import UserError
-from safeeraser.runs import RunSettings
-from safeeraser.runs.distributions import distributions, ends, with_parameters
+from safeeraser.runs import ConfigError, RunSettings
+from safeeraser.runs.distributions import check_overrides, distributions, ends, with_parameters
 from safeeraser.runs.kit import names
 from safeeraser.unlearning.settings import UnlearnSettings
 
@@ -37,6 +37,27 @@ def test_what_is_drawn_for_a_method() -> None:
     }
     assert distributions(settings, "po") == common | {"options.refusal_weight": FloatDistribution(1.0, 16.0)}
     assert distributions(settings, "npo") == common | {"options.beta": CategoricalDistribution((0.1, 0.5))}
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "unlearn.learning_rate=0.1",
+        "methods_settings.po.options.refusal_weight=2",
+        "methods_settings.npo.options.beta=0.3",
+        "unlearn.epochs=2",
+    ],
+)
+def test_an_override_of_what_every_trial_draws_is_refused(override: str) -> None:
+    settings = parse(SPACE.replace("lora_r:", "steps:"), "methods=[vanilla,po,npo]", override)
+    with pytest.raises(ConfigError, match=r"changes nothing: sweep\.space has it") as caught:
+        check_overrides(settings, ["limits.retain=3", override])
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize("override", ["unlearn.options.beta=0.3", "unlearn.lora_alpha=8", "sweep.trials=2"])
+def test_an_override_that_a_sweep_uses_is_not_refused(override: str) -> None:
+    check_overrides(parse(SPACE, "methods=[vanilla,npo,dpo]", override), [override])
 
 
 @pytest.mark.parametrize(
