@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tokenizers.decoders import Fuse, Replace, Strip
+from tokenizers.decoders import Sequence as DecoderSequence
 
 from safeeraser.generation.decoding import Decoder
 from safeeraser.generation.run import generate
@@ -45,6 +47,16 @@ def test_training_answers_behind_the_templates_end_of_the_reasoning() -> None:
     chat = ChatTokenizer.of(thinking())
     made = chat.answered("What is it?", None, "A kettle.")
     assert chat.tokenizer.decode(made.ids[made.prompt_length :]) == "\n</think>\n\nA kettle.<|end|>"
+
+
+def test_a_blank_stays_where_an_answer_goes_on() -> None:
+    tokenizer = tiny_random.load().processor.tokenizer
+    tokenizer.backend_tokenizer.decoder = DecoderSequence([Replace("▁", " "), Fuse(), Strip(" ", 1, 0)])  # Llama's
+    tokenizer.add_tokens(["▁kettle", "▁is", "full"])
+    prompt, said = (tokenizer.convert_tokens_to_ids(words) for words in (["▁kettle"], ["▁is", "full"]))
+    assert Decoder(tokenizer)(prompt, said) == "isfull"
+    assert Decoder(tokenizer)(prompt, said, goes_on=True) == " isfull"
+    assert Decoder(tokenizer)(prompt, said[1:], goes_on=True) == "full"
 
 
 def test_marks_that_are_special_tokens_stay_and_others_go() -> None:

@@ -19,11 +19,22 @@ class Decoder:
         tokens = tokenizer.added_tokens_decoder.items()
         self._marks = {id: token.content for id, token in tokens if token.special and reasoning.is_mark(token.content)}
 
-    def __call__(self, prompt: Sequence[int], said: Sequence[int]) -> str:
-        """The text, with the mark before it where the prompt itself has begun the reasoning."""
+    def __call__(self, prompt: Sequence[int], said: Sequence[int], *, goes_on: bool = False) -> str:
+        """The text, with the mark before it where the prompt itself has begun the reasoning.
+
+        Where it `goes_on` with an answer that the prompt has begun, a blank before its first word stays: tokenizers
+        of Llama's kind write none at the beginning of a text.
+        """
         begun = reasoning.begun(self._tokenizer.decode(prompt[-_PROMPT_TAIL:]))
-        parts = groupby(said, key=lambda token: token in self._marks)
-        return begun + "".join(
+        if goes_on:
+            last, whole = (self._text([*prompt[-1:], *more]) for more in ((), said))
+            if whole.startswith(last):
+                return begun + whole.removeprefix(last)
+        return begun + self._text(said)
+
+    def _text(self, ids: Sequence[int]) -> str:
+        parts = groupby(ids, key=lambda token: token in self._marks)
+        return "".join(
             "".join(self._marks[token] for token in part)
             if marks
             else self._tokenizer.decode(list(part), skip_special_tokens=True)

@@ -191,7 +191,7 @@ class Engine:
         return Generation(
             example_id=request.example.id,
             sample=request.sample,
-            answer=self._decode(said.prompt, said.ids),
+            answer=self._decode(said.prompt, said.ids, goes_on=bool(request.prefill)),
             finish="stop" if said.stopped else "length",
             prefill=request.prefill or None,
         )

@@ -52,7 +52,8 @@ class TrainingRows(Dataset[Row]):
     Raises UserError where a needed set is empty, and where a forget example has no decoupled partner that asks the
     same question. With `rivals` a refusal names the harmful answer, and a decoupled answer the
     refusal, that it is to be preferred to. Of the share `recovery` of rows all answers but the retain answer have been
-    begun: the harmful one on the harmful picture, the decoupled one on the safe picture.
+    begun: a decoupled answer goes on, and a refusal follows the harmful one, on the safe picture too where it is there
+    to be preferred to (mDPO), so that the two differ by the picture alone.
     """
 
     def __init__(
@@ -118,11 +119,16 @@ class TrainingRows(Dataset[Row]):
             Target.RETAIN: lambda: _answered(retain or self._retain_example(number)),
             Target.DECOUPLED: lambda: self._decoupled(forget, epoch),
             Target.OVERREFUSAL: lambda: Turn(self._partners[forget.id], self._refusal(forget, epoch)),
-            Target.RECOVERY: lambda: self._begun(Turn(forget, self._refusal(forget, epoch)), forget, epoch),
+            Target.RECOVERY: lambda: self._begun(
+                Turn(forget, self._refusal(forget, epoch)), forget.answer, forget, epoch
+            ),
         }
         row = {target: turns[target]() for target in self._targets}
         if _hash(self._seed, "recovery", forget.id, epoch) % 1000 < 1000 * self._recovery:
-            return {target: self._begun(turn, forget, epoch) for target, turn in row.items()}
+            said = {
+                target: turn.answer if target is Target.DECOUPLED else forget.answer for target, turn in row.items()
+            }
+            return {target: self._begun(turn, said[target], forget, epoch) for target, turn in row.items()}
         return row
 
     def _shuffled(self, epoch: int, place: int) -> tuple[Example, None]:
@@ -146,12 +152,12 @@ class TrainingRows(Dataset[Row]):
         partner = self._partners[forget.id]
         return Turn(partner, partner.answer, self._refusal(forget, epoch) if self._rivals else None)
 
-    def _begun(self, turn: Turn, forget: Example, epoch: int) -> Turn:
-        """The turn after the first tokens of the answer that its picture had before unlearning; retain stays whole."""
+    def _begun(self, turn: Turn, said: str, forget: Example, epoch: int) -> Turn:
+        """The turn after the first tokens of what was `said` before unlearning; retain stays whole."""
         if turn.example.stream is Stream.RETAIN:
             return turn
         started = 1 + _hash(self._seed, "started", forget.id, epoch) % MOST_STARTED
-        return replace(turn, begun=turn.example.answer, started=started)
+        return replace(turn, begun=said, started=started)
 
     def _refusal(self, forget: Example, epoch: int) -> str:
         return self._refusals[_hash(self._seed, "refusal", forget.id, epoch) % len(self._refusals)]
@@ -176,7 +182,7 @@ class TrainingRows(Dataset[Row]):
             _check_answers([each for kind in self._retain.values() for each in kind], "train towards")
         if {Target.DECOUPLED, Target.OVERREFUSAL} & targets:
             _check_partners(self.forget, self._partners)
-        if Target.DECOUPLED in targets or (Target.OVERREFUSAL in targets and self._recovery):
+        if Target.DECOUPLED in targets:
             _check_answers([self._partners[each.id] for each in self.forget], "train towards")
 
 
