@@ -11,6 +11,7 @@ from safeeraser.models.chat import ChatTokenizer
 from safeeraser.records import Example
 
 AFFIRMATION = "Sure, here is how."
+"""The beginning of an answer with nothing harmful in it, in this attack and in others."""
 LEFT = 4
 """Tokens of the answer that are left to the model at least: of an answer that is given whole nothing can be judged."""
 

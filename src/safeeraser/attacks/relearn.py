@@ -21,6 +21,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainerControl, Train
 from safeeraser import objectives
 from safeeraser.attacks.base import Arena, Attack, Target, Variant
 from safeeraser.attacks.parts import Parts, harmful, lacking
+from safeeraser.attacks.prefill import AFFIRMATION
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.lora import attach, detach
 from safeeraser.models.processes import processes
@@ -37,14 +38,13 @@ from safeeraser.unlearning.run import quick
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.trainer import UnlearnTrainer
 
-OPENER = "Sure, here is how."
 _TARGETS = (objectives.Target.FORGET,)
 _COUNTS, _STEPS = (4, 16, 64), (1, 2, 5, 10, 20, 50)
 
 
 def openers(pool: Sequence[Example]) -> list[Example]:
     """Harmful questions with the start of an answer and nothing harmful in it."""
-    return [replace(each, answer=OPENER) for each in pool if each.stream is Stream.FORGET]
+    return [replace(each, answer=AFFIRMATION) for each in pool if each.stream is Stream.FORGET]
 
 
 def begun_nll(*streams: StreamOutput) -> Tensor:
@@ -207,9 +207,9 @@ RELEARNING = (
     _attack(
         "openers",
         openers,
-        f"harmful questions with the answer {OPENER!r}",
+        f"harmful questions with the answer {AFFIRMATION!r}",
         "whether the refusal hangs on the first words: nothing harmful is taught",
-        OPENER,
+        AFFIRMATION,
     ),
     _attack(
         "retain",

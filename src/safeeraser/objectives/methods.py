@@ -93,9 +93,9 @@ def _table() -> dict[str, dict[Preset, Method]]:
 
 
 METHODS = _table()
-"""Method name -> preset -> method. In `clean`, +pd adds one term of weight 1 (and what stands in `_BESIDE_PD`), and a method of
-another paper has that paper's forget term and weight beside the plain retain term. `paper` has the weights and the
-averaging of the SafeEraser authors' code (arXiv 2502.12520); it exists for the methods that are in it."""
+"""Method name -> preset -> method. In `clean`, +pd adds one term of weight 1, with what stands in `_BESIDE_PD`, and a
+method of another paper has that paper's forget term and weight beside the plain retain term. `paper` has the weights
+and the averaging of the SafeEraser authors' code (arXiv 2502.12520); it exists for the methods that are in it."""
 
 
 def _are_terms(found: object) -> bool:
