@@ -16,6 +16,10 @@ class UserError(ValueError):
     """
 
 
+class DiskError(UserError):
+    """Something could not be written: nothing is wrong with what was asked, and the same may go on later."""
+
+
 _HALF_SAID = (AttributeError, ImportError, LookupError, NameError, TypeError)
 """Errors of Python's own whose kind says as much as their words: a KeyError says the key alone."""
 

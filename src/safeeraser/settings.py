@@ -6,7 +6,8 @@ import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -18,6 +19,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     ValidationError,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
@@ -92,6 +94,15 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise ConfigError([text for _, text in problems(error, type(self))]) from error
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, given: Any, info: ValidationInfo) -> Any:
+        """YAML reads `yes` and `on` as true, and pydantic reads true as 1."""
+        wanted = _scalars(cls.model_fields[info.field_name or ""].annotation)
+        if isinstance(given, bool) and wanted & {int, float} and bool not in wanted:
+            raise problem(f"should be a number, found {str(given).lower()}")
+        return given
+
     @model_validator(mode="wrap")
     @classmethod
     def _tell(cls, given: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
@@ -115,6 +126,13 @@ class Settings(BaseModel):
         """The keys that a result depends on, as plain values: all but those marked as a `Way`."""
         plain, fields = self.model_dump(mode="json"), type(self).model_fields
         return {name: _results(value, plain[name]) for name, value in self if WAY not in fields[name].metadata}
+
+
+def _scalars(annotation: Any) -> set[Any]:
+    """The types that a field's annotation is made of, outside of lists and the like."""
+    if get_origin(annotation) in (Union, UnionType):
+        return set().union(*map(_scalars, get_args(annotation)))
+    return _scalars(get_args(annotation)[0]) if get_origin(annotation) is Annotated else {annotation}
 
 
 def _results(value: Any, plain: Any) -> Any:

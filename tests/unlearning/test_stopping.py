@@ -92,11 +92,23 @@ def test_evaluating_changes_nothing_in_training(train: Train) -> None:
 
 
 def test_selection_rows_are_measured_as_rows_of_training_are(train: Train) -> None:
-    """At the first step, whose rate is 0, the model is as it was: the loss on the same rows is the one of training."""
-    settings = SETTINGS.changed(steps=2, warmup_ratio=0.5, eval_steps=1, eval_rows=4)
+    """After a step that changes next to nothing the loss on the same rows is the one of training."""
+    settings = SETTINGS.changed(steps=1, learning_rate=1e-12, eval_steps=1, eval_rows=4)
     adapter = train(settings, method="po+pd")
-    assert log(adapter, "learning_rate")[1] == 0
     assert log(adapter, "selection_loss")[1] == pytest.approx(log(adapter, "loss")[1], rel=1e-5)
+
+
+def test_a_step_in_which_nothing_is_learned_is_neither_kept_nor_the_last(train: Train) -> None:
+    slow = SETTINGS.changed(steps=4, warmup_ratio=0.5, eval_steps=1, eval_rows=4, learning_rate=10.0)
+    adapter = train(slow, method="po")
+    assert log(adapter, "learning_rate")[1] == 0
+    assert list(log(adapter, "selection_loss")) == [2, 3, 4]
+    assert manifest(adapter)["best_step"] >= 2
+    ended = train(SETTINGS.changed(steps=4, warmup_ratio=0.5, stop_forget_nll=1e-3), name="ended")
+    assert manifest(ended)["steps"] == 2
+    assert any(
+        value.any() for name, value in load_file(ended / "adapter_model.safetensors").items() if "lora_B" in name
+    )
 
 
 def test_without_selection_examples(train: Train) -> None:

@@ -60,12 +60,15 @@ def sweep(
     if choice is None:
         say("other processes are at work on the last trials: the last one, or this command again, writes the choice")
         return
-    best = [found.best(method) for method in found.kit.methods]
+    best = [each for method in found.kit.methods if (each := found.best(method))]
     page = sweep_report.write(found, best)
     rows = sweep_report.rows(found, best)
     print_table([row[:-2] for row in rows])
     for method, *_, drawn, ended in rows[2:]:
         stdout.print(f"{method}: {drawn} ({ended})", markup=False, soft_wrap=True)
+    for method in found.kit.methods:
+        if method not in [each.method for each in best]:
+            say(f"warning: {found.failure(method)}; it is not in {choice}")
     for each in best:
         if not each.figures["objective"]:
             say(f"warning: {each.method}: the objective was 0 in every trial, which chose between none; docs/tuning.md")

@@ -6,7 +6,7 @@ The protocol `paper` alone does otherwise, where the authors' published code doe
 
 from safeeraser.metrics.answers import Answer, ScoreError, join, stale
 from safeeraser.metrics.measures import MEASURES, Measure
-from safeeraser.metrics.objective import WANTED, WITHOUT_REFUSING, objective, shares, unscored
+from safeeraser.metrics.objective import WANTED, WITHOUT_REFUSING, objective, parts, shares, unscored
 from safeeraser.metrics.paired import Difference, Table, compare, compare_runs, plainer, usual
 from safeeraser.metrics.protocols import PAPER, PROTOCOLS, STRICT, Deviation, Protocol
 from safeeraser.metrics.rouge import rouge_l
@@ -37,6 +37,7 @@ __all__ = [
     "join",
     "measured",
     "objective",
+    "parts",
     "plainer",
     "rouge_l",
     "score",

@@ -14,10 +14,11 @@ from safeeraser.records import VANILLA
 from safeeraser.runs import ConfigError, RunSettings
 from safeeraser.runs.space import Range, Span
 from safeeraser.runs.yaml import key_of
-from safeeraser.settings import Key, dotted
+from safeeraser.settings import WAY, Key, dotted
 from safeeraser.unlearning.settings import UnlearnSettings
 
-_KEYS = [name for name in UnlearnSettings.model_fields if name != "objective"]  # which trials are compared by
+_FIXED = ("objective", "seed", "options")  # trials are compared by the first, and are to be no choice of luck
+_KEYS = [name for name, field in UnlearnSettings.model_fields.items() if not (name in _FIXED or WAY in field.metadata)]
 
 
 def with_parameters(base: UnlearnSettings, parameters: dict[str, Any]) -> UnlearnSettings:
@@ -42,6 +43,9 @@ def distributions(settings: RunSettings, method: str) -> dict[str, BaseDistribut
             if place != "sweep.space" or not _anywhere(name):
                 raise UserError(f"{place}.{key}: {unknown('option', name, known)}")
             continue
+        if key in UnlearnSettings.model_fields and key not in _KEYS:
+            hint = "; write options.NAME" if key == "options" else ""
+            raise UserError(f"{place}.{key}: not a hyper-parameter, so it cannot be tuned{hint}")
         if not key.startswith("options.") and key not in _KEYS:
             raise UserError(f"{place}.{key}: {unknown('key of unlearn', key, _KEYS)}")
         _try(settings, method, f"{place}.{key}", key, wanted)

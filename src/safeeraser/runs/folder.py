@@ -103,6 +103,13 @@ class RunFolder:
         if difference is not None:
             key, ours, theirs = difference
             raise UserError(f"{self.config}: {key}: this run was made with {theirs!r}, not {ours!r}; {ELSEWHERE}")
+        begun = self.settings().chosen
+        if settings.chosen is not None and begun != settings.chosen:
+            when = f"that of {begun.time}" if begun else "none"
+            raise UserError(
+                f"{self.config}: chosen: this run was begun with another choice ({when}) than that of "
+                f"{settings.chosen.time}; {ELSEWHERE}"
+            )
 
     def claim(self, settings: RunSettings, data_hash: str, **noted: Any) -> None:
         """Write settings and provenance, with what else is `noted`, or check them against those that are there.

@@ -51,9 +51,12 @@ def _range(given: Any) -> Range:
             f"expected values, such as [1, 4, 16], or {{low: 1.0e-4, high: 3.0e-3, log: true}}, not {given!r}"
         )
     if not isinstance(given, Mapping):
-        if not given:
+        values = tuple(map(_number, given))
+        if not values:
             raise problem("needs at least one value")
-        return tuple(map(_number, given))
+        if twice := [each for number, each in enumerate(values) if each in values[:number]]:
+            raise problem(f"{twice[0]!r} stands there twice")
+        return values
     try:
         return Span(**{str(key): _number(value) for key, value in given.items()})
     except ConfigError as error:

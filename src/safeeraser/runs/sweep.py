@@ -22,12 +22,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from safeeraser import objectives, provenance
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, rehearsal
-from safeeraser.errors import UserError, explained
+from safeeraser.errors import DiskError, UserError, explained
 from safeeraser.files import owned, write_json, write_text
 from safeeraser.generation.run import generate
 from safeeraser.judges import Judge
 from safeeraser.judges.run import FailureLimitError, Tally, describe_failures, unscored_error
-from safeeraser.metrics import STRICT, objective, shares, unscored
+from safeeraser.metrics import STRICT, objective, parts, shares, unscored
 from safeeraser.models.load import LoadedModel
 from safeeraser.provenance import json_hash
 from safeeraser.records import VANILLA, Example, Generation, read_jsonl
@@ -39,10 +39,12 @@ from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.pipeline import Say
 from safeeraser.runs.results import Judged, judge_answers
-from safeeraser.runs.sweep_folder import CHOICE, begun, claim, storage
+from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, begun, claim, storage
 from safeeraser.settings import Wanted
+from safeeraser.unlearning.output import Output
 from safeeraser.unlearning.run import check, check_model, unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
+from safeeraser.unlearning.watch import points
 
 _ASKED = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
 _ANSWERS = "generations.jsonl"
@@ -86,6 +88,10 @@ class Sweep:
         Raises UserError for a space that a method cannot be trained in, for data without a selection part, for a folder
         of another sweep, and where the model had nothing before that a method is to keep.
         """
+        if not kit.methods:
+            raise UserError(
+                "methods: vanilla is the model before unlearning, of which nothing can be tuned; name others"
+            )
         tried = {name: ends(settings, name) for name in kit.methods}
         benchmark = pipeline.prepare(settings.data, kit, say)
         benchmark = replace(
@@ -122,9 +128,13 @@ class Sweep:
             every = dict.fromkeys(name for method in kit.methods for name in made.wanted(method))
             made.before = made._measured(made.vanilla, None, tuple(every))
         for method in kit.methods:
-            if objective(made.before, made.before, made.wanted(method)) is None:
-                named = " or ".join(made.wanted(method))
-                raise UserError(f"{method}: objective: the model before unlearning has no {named} that could be kept")
+            if missing := made.missing(method):
+                told = (
+                    f"{method}: objective: the model before unlearning has no {' or '.join(missing)} that could be kept"
+                )
+                if len(missing) == len(made.wanted(method)):
+                    raise UserError(told)
+                say(f"warning: {told}, which is left out")
         return made
 
     @property
@@ -135,6 +145,11 @@ class Sweep:
     def wanted(self, method: str) -> tuple[Wanted, ...]:
         """What the objective of a method is the smallest of."""
         return wanted(self.kit.methods[method], self.settings.unlearning(method))
+
+    def missing(self, method: str) -> list[Wanted]:
+        """What is wanted and was not asked, or of which the model had nothing before unlearning to be kept."""
+        there = parts(self.before, self.before)
+        return [name for name in self.wanted(method) if name not in there]
 
     @property
     def root(self) -> Path:
@@ -181,7 +196,8 @@ class Sweep:
     def work(self) -> None:
         """Do trials until every one is done or in other hands.
 
-        Raises FailureLimitError where the judge fails: the trial stays open, to be taken up by the same command.
+        Raises FailureLimitError where the judge fails, and DiskError: the trial stays open, to be taken up by the same
+        command.
         """
         if self.done():
             return
@@ -195,7 +211,8 @@ class Sweep:
     def choose(self) -> Path | None:
         """Write down the best trial of each method; None while other processes are at work on some.
 
-        A choice that is there already stays. Raises UserError where no trial of a method came to its end.
+        A choice that is there already stays. Methods of which no trial came to its end are left out. Raises UserError
+        where that is all of them.
         """
         place = self.root / CHOICE
         with owned(self.root / "choosing", wait=True):
@@ -203,8 +220,14 @@ class Sweep:
                 return place
             if not self.done():
                 return None
-            found = {method: self.best(method) for method in self.kit.methods}
-            plain = self.settings.dump() | {"output": str(self.root / "validation")}
+            found = {method: best for method in self.kit.methods if (best := self.best(method))}
+            if not found:
+                raise UserError("\n".join(map(self.failure, self.kit.methods)))
+            plain = self.settings.dump() | {"output": str(self.root / VALIDATION)}
+            plain |= {
+                key: [name for name in plain[key] if name in found or name == VANILLA]
+                for key in ("methods", "attack_models")
+            }
             plain["methods_settings"] = {method: each.settings.given() for method, each in found.items()}
             run = RunSettings(**{key: value for key, value in plain.items() if key != "sweep"})
             figures = {method: round(each.figures["objective"], 4) for method, each in found.items()}
@@ -213,13 +236,17 @@ class Sweep:
             write_text(place, as_yaml(run.changed(chosen=told)))
         return place
 
-    def best(self, method: str) -> Best:
-        """The best trial of a method; of equal ones the first. Raises UserError where none came to its end."""
+    def failure(self, method: str) -> str:
+        """What is told of a method without a best trial."""
+        errors = [each.user_attrs[ERROR] for each in ended(self.study(method)) if ERROR in each.user_attrs]
+        return f"{method}: no trial came to its end" + (f"; the first: {errors[0]}" if errors else "")
+
+    def best(self, method: str) -> Best | None:
+        """The best trial of a method; of equal ones the first; None where none came to its end."""
         trials = ended(self.study(method))
         complete = [each for each in trials if each.state is TrialState.COMPLETE]
         if not complete:
-            errors = [each.user_attrs[ERROR] for each in trials if ERROR in each.user_attrs]
-            raise UserError(f"{method}: no trial came to its end" + (f"; the first: {errors[0]}" if errors else ""))
+            return None
         best = max(complete, key=lambda each: (each.value or 0.0, -each.number))
         return Best(
             method=method,
@@ -254,7 +281,7 @@ class Sweep:
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
             self.say(f"{method}: broken off: below the median of earlier trials")
-        except FailureLimitError:
+        except (DiskError, FailureLimitError):
             raise
         except UserError as error:
             trial.set_user_attr(ERROR, str(error))
@@ -278,7 +305,10 @@ class Sweep:
         with owned(place, wait=True):  # another process may have drawn the same
             bound = objectives.find(method, settings.preset).bind(**settings.options)
             curve = Curve.of(self.benchmark, self.judge, bound, settings, self.settings.generate, told=told)
-            if not (training / "adapter").exists():
+            if (training / "adapter").exists():  # drawn before, or trained just before a kill
+                for step, value in points(Output(training, {}).logged()):
+                    trial.report(value, step)
+            else:
                 loaded = self._loaded(None)
                 refusals = self.benchmark.refusals
                 try:

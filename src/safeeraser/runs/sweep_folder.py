@@ -17,6 +17,8 @@ from safeeraser.runs import RunSettings, as_yaml, first_difference, load
 from safeeraser.runs.folder import RunFolder
 
 CHOICE = "choice.yaml"
+VALIDATION = "validation"
+"""Where the run of the choice goes, unless it is told otherwise."""
 _SETTINGS = "sweep.yaml"
 
 
@@ -28,9 +30,15 @@ def begun(root: Path) -> RunSettings:
 def claim(root: Path, settings: RunSettings, data: str) -> None:
     """Write settings and the data's hash, or check them against those that are there: only trials may be added.
 
-    Raises UserError naming what differs, and for a folder that holds something else.
+    Raises UserError naming what differs, for a folder that holds something else, and where validation was asked with a
+    choice that is gone.
     """
     place = root / _SETTINGS
+    if (asked := root / VALIDATION / "generations").exists() and not (root / CHOICE).exists():
+        raise UserError(
+            f"{asked}: validation has been asked already, so nothing may be chosen any more: put {CHOICE} back, or "
+            "name another folder"
+        )
     if not place.exists():
         if root.is_dir() and any(not each.name.startswith(".") for each in root.iterdir()):
             raise UserError(f"{root}: not a sweep's folder (it has no {place.name}) and not empty; name another")
@@ -46,9 +54,12 @@ def claim(root: Path, settings: RunSettings, data: str) -> None:
 def storage(root: Path) -> JournalStorage:
     """Where the trials are, without a line that was half written when a disk was full or the power failed.
 
-    Optuna would write the next one behind it. Raises UserError where the file cannot be read.
+    Optuna would write the next one behind it. A lock that a killed process has left is taken over after half a minute.
+    Raises UserError where the file cannot be read.
     """
-    log = root / "trials.log"
+    log = (
+        root / "trials.log"
+    ).resolve()  # of a relative path Optuna makes a lock that a killed process leaves for ever
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if log.exists():
         lock = JournalFileSymlinkLock(str(log))  # as Optuna holds it when another process writes
@@ -57,7 +68,7 @@ def storage(root: Path) -> JournalStorage:
             repair_jsonl(log)
         finally:
             lock.release()
-    with explained(log):
+    with explained(f"{log}: damaged; put a copy of it in its place, or name another folder"):
         return JournalStorage(JournalFileBackend(str(log)))
 
 

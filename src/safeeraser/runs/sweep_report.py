@@ -86,14 +86,16 @@ def _trials(sweep: Sweep, best: Best) -> list[dict[str, Any]]:
 def _about(sweep: Sweep) -> str:
     by: dict[str, list[str]] = {}
     for method in sweep.kit.methods:
-        by.setdefault(", ".join(FIGURES[name] for name in sweep.wanted(method)), []).append(method)
+        counted = [FIGURES[name] for name in sweep.wanted(method) if name not in sweep.missing(method)]
+        by.setdefault(", ".join(counted), []).append(method)
     wanted = "; ".join(f"for {', '.join(methods)} of {told}" for told, methods in by.items())
+    failed = "".join(f" {sweep.failure(method)}." for method in sweep.kit.methods if not sweep.best(method))
     return (
         f"Measured on the selection part, {len(sweep.asked)} questions, {sweep.trials} trials a method, seed "
         f"{sweep.settings.seed}. The objective is the smallest {wanted} "
         "(ASR and SARR from above; answers kept and retain as shares of what they were before). The best of many "
         f"trials looks better here than it is: what counts is `safeeraser run {CHOICE}`, which asks the validation "
-        "part."
+        f"part.{failed}"
     )
 
 

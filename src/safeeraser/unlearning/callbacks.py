@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from accelerate.utils import reduce
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import SchedulerType, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from safeeraser.models.processes import processes
 from safeeraser.progress import ProgressBar
@@ -48,15 +48,32 @@ class LossLog(TrainerCallback):
             self._write({"step": state.global_step, "selection_loss": logs["eval_loss"], **measured})
 
 
+def _has_learned(args: TrainingArguments, state: TrainerState) -> bool:
+    """Whether the weights have changed: a warm-up's first step has a learning rate of 0."""
+    return state.global_step > 1 or not args.warmup_steps or args.lr_scheduler_type == SchedulerType.CONSTANT
+
+
+class NothingLearned(TrainerCallback):
+    """Leaves out what would be measured and kept after a step in which nothing was learned."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Of every callback this comes after transformers' own, which asks for it."""
+        if not _has_learned(args, state):
+            control.should_evaluate = control.should_save = False
+
+
 class StopForgetNll(TrainerCallback):
-    """Ends training at the first step in which the harmful answers are less likely than they have to be."""
+    """Ends training at the first step in which the harmful answers are less likely than they have to be.
+
+    Not before anything was learned: the adapter would be empty.
+    """
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
 
     def on_log(
         self,
-        args: TrainingArguments,  # noqa: ARG002
+        args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, float] | None = None,
@@ -64,7 +81,7 @@ class StopForgetNll(TrainerCallback):
     ) -> None:
         """Every process sees the same mean, so all stop at the same step."""
         found = (logs or {}).get(FORGET_NLL, 0.0)
-        if found > self._limit:
+        if found > self._limit and _has_learned(args, state):
             logger.info("step %d: forget NLL %.3f is above %g, training ends", state.global_step, found, self._limit)
             control.should_training_stop = True
 

@@ -35,7 +35,7 @@ from safeeraser.objectives.loss import Loss
 from safeeraser.progress import ProgressBar
 from safeeraser.records import LARGEST_SEED, Example, Split
 from safeeraser.unlearning.arguments import arguments, check_trackers
-from safeeraser.unlearning.callbacks import LossLog, StopForgetNll, TimedCheckpoints, WholeCheckpoints
+from safeeraser.unlearning.callbacks import LossLog, NothingLearned, StopForgetNll, TimedCheckpoints, WholeCheckpoints
 from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.gradient_mask import GradientMask, gradient_mask
 from safeeraser.unlearning.output import Output
@@ -43,7 +43,7 @@ from safeeraser.unlearning.rows import TrainingRows, forget_examples
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.sharding import VisionInForward, shard_by_layer, weights_are_sharded
 from safeeraser.unlearning.trainer import UnlearnTrainer, check_layers
-from safeeraser.unlearning.watch import OBJECTIVE, TellWatch, Watch, Watching
+from safeeraser.unlearning.watch import OBJECTIVE, TellWatch, Watch, Watching, points
 
 logger = logging.getLogger(__name__)
 
@@ -232,9 +232,8 @@ def _begin_watch(
     if not logged:
         found = watching()
         on_main(lambda: folder.log({"step": 0, **found}))
-    for entry in logged:
-        if OBJECTIVE in entry and entry["step"]:
-            watching.watch.told(int(entry["step"]), entry[OBJECTIVE])
+    for step, objective in points(logged):
+        watching.watch.told(step, objective)
     trainer.add_callback(TellWatch(watching.watch))
 
 
@@ -273,6 +272,7 @@ def _add_callbacks(trainer: UnlearnTrainer, settings: UnlearnSettings, folder: O
     trainer.remove_callback(PrinterCallback)
     if processes().is_main_process:
         trainer.add_callback(LossLog(folder.log, bar))
+    trainer.add_callback(NothingLearned())
     if settings.stop_forget_nll is not None:
         trainer.add_callback(StopForgetNll(settings.stop_forget_nll))
     if settings.patience is not None:

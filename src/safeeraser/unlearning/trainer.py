@@ -17,7 +17,7 @@ from torch.utils.data import Sampler, SequentialSampler
 from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
-from safeeraser.errors import UserError, explained
+from safeeraser.errors import DiskError, UserError, explained
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Need, StreamOutput, Target, Term
 from safeeraser.objectives.nll import plain_nll
@@ -160,7 +160,7 @@ class UnlearnTrainer(Trainer):
 
     def _save_checkpoint(self, *args: Any, **options: Any) -> None:
         """Save as the trainer does; a full disk is said in many ways."""
-        with explained(f"{self.args.output_dir}: no checkpoint could be written"):
+        with explained(f"{self.args.output_dir}: no checkpoint could be written", DiskError):
             super()._save_checkpoint(*args, **options)
 
     def _check_finite(self, logs: dict[str, float]) -> None:

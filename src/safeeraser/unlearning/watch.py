@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -48,6 +48,11 @@ class Watching:
             model.train(training)
         self._before = self._before or found
         return found
+
+
+def points(logged: Iterable[Mapping[str, float]]) -> list[tuple[int, float]]:
+    """Step and objective of every measurement after the first step in a loss log."""
+    return [(int(each["step"]), each[OBJECTIVE]) for each in logged if OBJECTIVE in each and each["step"]]
 
 
 class TellWatch(TrainerCallback):

@@ -223,6 +223,12 @@ def test_seeds_that_not_every_library_takes(key: str, seed: int, expected: str) 
     assert problem.startswith(f"override '{key}={seed}': {key}: {expected}")
 
 
+@pytest.mark.parametrize("key", ["seed", "unlearn.steps", "unlearn.learning_rate", "limits.retain", "data.scale"])
+def test_yes_is_no_number(key: str) -> None:
+    (problem,) = problems("", f"{key}=yes")
+    assert problem == f"override '{key}=yes': {key}: should be a number, found true"
+
+
 def test_a_quoted_seed_is_the_stages_too() -> None:
     settings = config.parse("seed: '7'", "run.yaml")
     assert (settings.seed, settings.unlearn.seed, settings.generate.seed) == (7, 7, 7)

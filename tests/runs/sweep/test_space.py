@@ -68,6 +68,8 @@ def test_an_override_that_a_sweep_uses_is_not_refused(override: str) -> None:
         ("learning_rate: {low: 0, high: 1, log: true}", "learning_rate: log needs low above 0"),
         ("learning_rate: {lwo: 1, high: 2}", "sweep.space.learning_rate: .*lwo.*did you mean 'low'"),
         ("learning_rate: []", "sweep.space.learning_rate: needs at least one value"),
+        ("learning_rate: [1e-4, 1.0e-4]", "sweep.space.learning_rate: 0.0001 stands there twice"),
+        ("steps: [0, 0]", "sweep.space.steps: 0 stands there twice"),
     ],
 )
 def test_what_is_no_range_is_told_with_its_key(space: str, message: str) -> None:
@@ -87,7 +89,11 @@ def test_what_is_no_range_is_told_with_its_key(space: str, message: str) -> None
         ("learning_rate: [.inf, 0.1]", "sweep.space.learning_rate: inf: .*finite"),
         ("learning_rate: {low: 0.1, high: .inf}", "sweep.space.learning_rate: .*finite"),
         ("steps: [2], epochs: [1]", "sweep.space: po: .*set steps or epochs, not both"),
-        ("objective: [rr]", "sweep.space.objective: unknown key of unlearn"),
+        ("objective: [rr]", "sweep.space.objective: not a hyper-parameter"),
+        ("seed: [1, 2]", "sweep.space.seed: not a hyper-parameter"),
+        ("save_minutes: [1, 2]", "sweep.space.save_minutes: not a hyper-parameter"),
+        ("options: [{refusal_weight: 1}]", "sweep.space.options: not a hyper-parameter.*; write options.NAME"),
+        ("learning_rate: [0.5, true]", "sweep.space.learning_rate: True: .*should be a number, found true"),
     ],
 )
 def test_what_a_method_does_not_take_is_told_before_anything_is_trained(space: str, message: str) -> None:

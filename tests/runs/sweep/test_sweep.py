@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import TrialState
 
 from safeeraser import runs
-from safeeraser.errors import UserError
+from safeeraser.errors import DiskError, UserError
 from safeeraser.judges import Judge
 from safeeraser.judges.base import UNFINISHED, Asked
 from safeeraser.judges.run import FailureLimitError
@@ -22,10 +25,11 @@ from safeeraser.runs import RunSettings, pipeline, sweep_report
 from safeeraser.runs import sweep as sweeping
 from safeeraser.runs.choice import check
 from safeeraser.runs.kit import Kit, names
-from safeeraser.runs.sweep import Sweep
-from safeeraser.runs.sweep_folder import CHOICE
+from safeeraser.runs.sweep import Best, Sweep
+from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, storage
 from safeeraser.unlearning.output import Output
 from tests.cli.test_cli import Ended
+from tests.files.room import no_room
 from tests.runs.pipeline import world
 from tests.runs.pipeline.world import World, contents
 from tests.runs.report.test_pages import data
@@ -41,6 +45,20 @@ def settings(world: World, name: str, *overrides: str) -> RunSettings:
 def begin(world: World, name: str = "sweep", *overrides: str) -> Sweep:
     wanted = settings(world, name, *overrides)
     return Sweep.begin(wanted, Kit.of(wanted), world.said.append)
+
+
+class _Killed(BaseException):
+    pass
+
+
+def _kill(*_: Any) -> None:
+    raise _Killed
+
+
+def best_of(sweep: Sweep) -> Best:
+    found = sweep.best("po")
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +94,7 @@ def test_validation_is_nowhere_in_the_sweep(done: World) -> None:
 def test_the_choice_is_the_best_trial_and_a_run_of_it_is_checked(done: World, tmp_path: Path) -> None:
     place = done.folder / "sweep" / CHOICE
     chosen = yaml.safe_load(place.read_text())["chosen"]
-    best = begin(done).best("po")
+    best = best_of(begin(done))
     run = runs.load(place, [f"output={tmp_path / 'run'}"], names())
     assert run.unlearning("po") == best.settings
     assert chosen["objective"] == {"po": best.figures["objective"]}
@@ -153,10 +171,109 @@ def test_a_line_that_was_half_written_costs_no_other(fresh: World) -> None:
     found = begin(fresh)
     assert log.read_bytes() == whole
     found.work()
-    assert begin(fresh).best("po").states["finished"] == 3
+    assert best_of(begin(fresh)).states["finished"] == 3
     log.write_bytes(b"no JSON\n" + log.read_bytes())
     with pytest.raises(UserError, match=r"trials\.log"):
         begin(fresh)
+
+
+def test_a_lock_that_a_killed_process_left_is_taken_over(fresh: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(fresh)
+    monkeypatch.chdir(fresh.folder)
+    root = Path("sweep")  # as it is by default: from the current folder
+    with monkeypatch.context() as killed:
+        killed.setattr(JournalFileSymlinkLock, "release", lambda _: None)
+        storage(root)
+    assert (root / "trials.log.lock").is_symlink()
+    ten_seconds_each = iter(range(0, 1_000, 10))
+    clock = SimpleNamespace(monotonic=lambda: next(ten_seconds_each), sleep=lambda _: None)
+    monkeypatch.setattr("optuna.storages.journal._file.time", clock)
+    storage(root)
+    assert not (root / "trials.log.lock").is_symlink()
+
+
+@pytest.mark.parametrize("damage", [b"no JSON\n", b"\x00\xff\n", b"\xff\xfe\n"])
+def test_a_damaged_file_of_trials_is_named(fresh: World, damage: bytes) -> None:
+    begin(fresh)
+    log = fresh.folder / "sweep" / "trials.log"
+    log.write_bytes(damage + log.read_bytes())
+    with pytest.raises(UserError, match=r"sweep/trials\.log: damaged; put a copy"):
+        begin(fresh)
+
+
+def test_a_full_disk_costs_no_trial(fresh: World) -> None:
+    found = begin(fresh, "sweep", "unlearn.eval_questions=0")
+    with no_room(10_000), pytest.raises(DiskError, match="no checkpoint could be written"):
+        found.work()
+    again = begin(fresh, "sweep", "unlearn.eval_questions=0")
+    again.work()
+    assert best_of(again).states == {"finished": 3, "broken off": 0, "failed": 0}
+
+
+def test_a_method_of_which_every_trial_failed_is_left_out(fresh: World) -> None:
+    space = (
+        "sweep={trials: 1, prune: false, space: {learning_rate: [0.01]}, methods_space: {gd: {learning_rate: [1e30]}}}"
+    )
+    config = fresh.folder / "config.yaml"
+    config.write_text(runs.as_yaml(settings(fresh, "sweep", space, "methods=[vanilla,gd,po]", "attack_models=[gd,po]")))
+
+    ended = Ended("sweep", config)
+
+    assert ended.code == 0, ended.err
+    assert "warning: gd: no trial came to its end; the first:" in " ".join(ended.err.split())
+    run = runs.load(fresh.folder / "sweep" / CHOICE, [], names())
+    assert (run.methods, run.attack_models) == (("vanilla", "po"), ("po",))
+    assert run.chosen is not None
+    assert list(run.chosen.hashes) == ["po"]
+    assert "gd: no trial came to its end" in (fresh.folder / "sweep" / "report.md").read_text()
+
+
+def test_nothing_is_chosen_again_once_validation_was_asked(done: World, tmp_path: Path) -> None:
+    root = tmp_path / "sweep"
+    shutil.copytree(done.folder / "sweep", root)
+    (root / VALIDATION / "generations").mkdir(parents=True)
+    same = f"output={root}"
+    begin(done, "sweep", same)
+    (root / CHOICE).unlink()
+    with pytest.raises(UserError, match=r"sweep/validation/generations: validation has been asked already"):
+        begin(done, "sweep", same)
+
+
+def test_a_run_that_was_begun_with_another_choice_is_not_gone_on_with(done: World, tmp_path: Path) -> None:
+    place = done.folder / "sweep" / CHOICE
+    run = runs.load(place, [f"output={tmp_path / 'run'}"], names())
+    pipeline.run(run, Kit.of(run), done.said.append)
+    later = runs.load(place, [f"output={tmp_path / 'run'}", "chosen.time=later"], names())
+    with pytest.raises(UserError, match=r"config.yaml: chosen: this run was begun with another choice .* later"):
+        pipeline.run(later, Kit.of(later), done.said.append)
+
+
+def test_what_the_model_had_nothing_of_is_named(fresh: World) -> None:
+    found = begin(fresh, "sweep", "limits.retain=1", "sweep={trials: 1, prune: false, space: {learning_rate: [0.01]}}")
+    assert found.missing("po") == ["kept", "retain"]  # a model of random weights is right in nothing
+    told = "po: objective: the model before unlearning has no kept or retain that could be kept, which is left out"
+    assert f"warning: {told}" in fresh.said
+    found.work()
+    sweep_report.write(found, [best_of(found)])
+    assert "smallest for po of RR, SARR (" in (found.root / "report.md").read_text()
+
+
+def test_only_the_model_before_cannot_be_tuned(fresh: World) -> None:
+    with pytest.raises(UserError, match=r"^methods: vanilla is the model before unlearning"):
+        begin(fresh, "sweep", "methods=[vanilla]")
+
+
+def test_a_trial_that_was_trained_before_has_its_curve(fresh: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = begin(fresh)
+    monkeypatch.setattr(sweeping, "generate", _kill)
+    with pytest.raises(_Killed):
+        found.work()
+    monkeypatch.undo()
+    again = begin(fresh)
+    again.work()
+    curves = [each.intermediate_values for each in again.study("po").get_trials()]
+    assert len(curves) == 4
+    assert all(list(each) == [2] for each in curves)
 
 
 def unheard(kit: Kit, axis: Axis, failure: str) -> Kit:
@@ -185,7 +302,7 @@ def test_figures_that_the_judge_did_not_score_are_not_left_out(fresh: World) -> 
         broken.work()
     again = begin(fresh)
     again.work()
-    assert again.best("po").states["finished"] == 3  # the one that was being judged is taken up
+    assert best_of(again).states["finished"] == 3  # the one that was being judged is taken up
 
 
 def test_the_run_keeps_the_adapter_that_the_trial_kept(fresh: World) -> None:
@@ -196,9 +313,7 @@ def test_the_run_keeps_the_adapter_that_the_trial_kept(fresh: World) -> None:
     assert place is not None
     run = runs.load(place, [f"output={fresh.folder / 'run'}"], names())
     pipeline.run(run, Kit.of(run), fresh.said.append)
-    told = [
-        folder / "manifest.json" for folder in (found.best("po").folder / "training", fresh.folder / "run/models/po")
-    ]
+    told = [folder / "manifest.json" for folder in (best_of(found).folder / "training", fresh.folder / "run/models/po")]
     trial, trained = (json.loads(each.read_text()) for each in told)
     assert trial["best_step"] == trained["best_step"]
     assert trial["objective"] == trained["objective"]
@@ -211,11 +326,8 @@ def test_a_trial_whose_answers_never_leave_their_reasoning_has_failed(fresh: Wor
     found = Sweep.begin(wanted, unheard(Kit.of(wanted), Axis.REFUSAL, UNFINISHED), fresh.said.append)
     found.work()
     with pytest.raises(UserError, match=r"po: no trial came to its end; the first: .*scored no answer for rr"):
-        found.best("po")
-
-
-class _Killed(BaseException):
-    pass
+        found.choose()
+    assert found.best("po") is None
 
 
 def test_a_trial_that_was_cut_off_is_taken_up(fresh: World, monkeypatch: pytest.MonkeyPatch, done: World) -> None:
@@ -261,7 +373,7 @@ def test_a_trial_below_the_median_is_broken_off_and_one_that_fails_is_told(
     monkeypatch.setattr(sweeping, "unlearn", train)
     monkeypatch.setattr(Sweep, "_measured", lambda *_: {"rr": 0.5, "objective": 0.5})
     found.work()
-    best = found.best("po")
+    best = best_of(found)
     assert best.states == {"finished": 5, "broken off": 1, "failed": 1}
     assert best.figures["objective"] == 0.5
     assert any("the loss is not a number" in line for line in fresh.said)
@@ -283,7 +395,7 @@ def test_a_method_may_have_an_objective_of_its_own(fresh: World) -> None:
     space = "sweep={trials: 1, prune: false, space: {learning_rate: [0.01]}}"
     found = begin(fresh, "sweep", space, "methods_settings.po.objective=[asr]")
     found.work()
-    best = found.best("po")
+    best = best_of(found)
     assert best.figures["objective"] == 1 - best.figures["asr"] != min(best.figures["rr"], 1 - best.figures["sarr"])
     sweep_report.write(found, [best])
     assert "The objective is the smallest for po of ASR (" in (found.root / "report.md").read_text()
@@ -299,7 +411,7 @@ def test_the_command_prints_what_was_chosen_and_writes_a_page(done: World) -> No
     assert ended.code == 0, ended.err
     assert f"safeeraser run {root / CHOICE}" in ended.err
     assert "learning_rate=" in ended.out
-    best = begin(done).best("po")
+    best = best_of(begin(done))
     page = data(root / "report.html")
     assert [each["name"] for each in page["models"]] == ["vanilla", "po"]
     assert [each["best"] for each in page["trials"]].count(True) == 1
