@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
-from safeeraser.errors import UserError
+from safeeraser.errors import DiskError, UserError
 from safeeraser.text import json_text
 
 LFS_POINTER = b"version https://git-lfs"
@@ -39,7 +39,7 @@ def _naming(target: Path) -> Iterator[None]:
             error.filename = str(target)
         raise
     except SafetensorError as error:
-        raise UserError(f"{target}: {error}") from error
+        raise DiskError(f"{target}: {error}") from error
 
 
 @contextmanager

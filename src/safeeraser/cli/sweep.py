@@ -46,11 +46,13 @@ def sweep(
         return
     from safeeraser.runs import sweep_report
     from safeeraser.runs.sweep import Sweep
-    from safeeraser.runs.sweep_folder import CHOICE
+    from safeeraser.runs.sweep_folder import CHOICE, VALIDATION
 
     found = Sweep.begin(settings, Kit.of(settings), say)
     if (found.root / CHOICE).exists():
-        say(f"{found.root / CHOICE} is written: nothing is tried any more. Remove it to try more before you report")
+        asked = (found.root / VALIDATION).exists()
+        more = "" if asked else ". Remove it to try more before you ask the validation part"
+        say(f"{found.root / CHOICE} is written: nothing is tried any more{more}")
     else:
         count = len(found.kit.methods)
         say(f"{count} methods x {found.trials} trials = {count * found.trials} trainings at most")

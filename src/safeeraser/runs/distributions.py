@@ -15,7 +15,7 @@ from safeeraser.runs import ConfigError, RunSettings
 from safeeraser.runs.space import Range, Span
 from safeeraser.runs.yaml import key_of
 from safeeraser.settings import WAY, Key, dotted
-from safeeraser.unlearning.settings import UnlearnSettings
+from safeeraser.unlearning.settings import LENGTH, UnlearnSettings
 
 _FIXED = ("objective", "seed", "options")  # trials are compared by the first, and are to be no choice of luck
 _KEYS = [name for name, field in UnlearnSettings.model_fields.items() if not (name in _FIXED or WAY in field.metadata)]
@@ -56,25 +56,25 @@ def distributions(settings: RunSettings, method: str) -> dict[str, BaseDistribut
 
 
 def check_overrides(settings: RunSettings, overrides: Sequence[str]) -> None:
-    """Raise ConfigError naming each override of what is drawn for every trial, so that it would change nothing."""
+    """Raise ConfigError naming each override of what every trial draws or its method sets: it would change nothing."""
     found = [each for each in overrides if _drawn_anyway(settings, key_of(each))]
     if found:
         raise ConfigError(
-            [f"override {each!r}: changes nothing: sweep.space has it, so each trial draws its own" for each in found]
+            [f"override {each!r}: changes nothing: every trial draws its own (sweep.space)" for each in found]
         )
 
 
 def _drawn_anyway(settings: RunSettings, key: Key) -> bool:
     match key:
-        case ("unlearn", *inner):
+        case ("unlearn", first, *more):
             methods = [name for name in settings.methods if name != VANILLA]
-        case ("methods_settings", method, *inner):
-            methods = [method]
+            own = [name for name in methods if settings.has_own(name, [first, *more])]
+        case ("methods_settings", method, first, *more):
+            methods, own = [method], []
         case _:
             return False
-    length = ("steps", "epochs")  # either replaces the other
-    ours = {*length} if inner[:1] and inner[0] in length else {dotted(tuple(inner))}
-    return bool(methods) and all(ours & distributions(settings, name).keys() for name in methods)
+    ours = {*LENGTH} if first in LENGTH else {dotted((first, *more))}  # steps and epochs replace each other
+    return bool(methods) and all(name in own or ours & distributions(settings, name).keys() for name in methods)
 
 
 def ends(settings: RunSettings, method: str) -> list[UnlearnSettings]:

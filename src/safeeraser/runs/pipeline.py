@@ -6,7 +6,7 @@ was, and one that is complete only prints. The stand-alone commands use the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -112,9 +112,17 @@ def _check_also(settings: RunSettings, say: Say) -> None:
             asked(benchmark, asking, lambda _: None, _ALSO)
         except UserError as error:
             raise UserError(f"{key}.path: {error}") from error
-        folder = RunFolder(asking.folder)
-        folder.check(asking, free=["methods"])
-        folder.check_data(asking, benchmark.hash)
+        _check_there(RunFolder(asking.folder), asking, benchmark.hash)
+
+
+def _check_there(folder: RunFolder, settings: RunSettings, data_hash: str) -> None:
+    """Raise UserError where a folder of other data was made otherwise than it would be gone on with."""
+    if not folder.root.exists():
+        return
+    with owned(folder.root):
+        folder.check(settings, free=["methods"])
+        folder.check_data(settings, data_hash)
+        _check_same_parts(folder, settings.methods, _ALSO)
 
 
 def answered(settings: RunSettings, folder: RunFolder, name: str, examples: Sequence[Example]) -> bool:
@@ -163,11 +171,8 @@ def evaluate(
         on_main(lambda: conclude(settings, judge, folder, examples))
 
 
-def _check_evaluation(folder: RunFolder, adapters: Mapping[str, Path | None], parts: Sequence[Part]) -> None:
-    """See that an evaluation may go on in this folder: with the same parts, and with all adapters that it has.
-
-    Raises UserError naming what differs.
-    """
+def _check_same_parts(folder: RunFolder, methods: Collection[str], parts: Sequence[Part]) -> None:
+    """Raise UserError where an evaluation was made of other parts, or has more methods."""
     if not folder.manifest.exists():
         return
     there = folder.parts()
@@ -176,11 +181,19 @@ def _check_evaluation(folder: RunFolder, adapters: Mapping[str, Path | None], pa
             f"{folder.manifest}: parts: this evaluation was made of {', '.join(there)}, not {', '.join(parts)}; "
             f"{ELSEWHERE}"
         )
-    if missing := [name for name in folder.settings().methods if name not in adapters]:
+    if missing := [name for name in folder.settings().methods if name not in methods]:
         raise UserError(
             f"{folder.config}: methods: this evaluation has {', '.join(missing)} too: name these adapters again, for "
             f"others can only be added; {ELSEWHERE}"
         )
+
+
+def _check_evaluation(folder: RunFolder, adapters: Mapping[str, Path | None], parts: Sequence[Part]) -> None:
+    """See that an evaluation may go on in this folder: with the same parts, and with all adapters that it has.
+
+    Raises UserError naming what differs.
+    """
+    _check_same_parts(folder, adapters, parts)
     for name, path in adapters.items():
         if folder.generations(name).exists():
             _check_adapter(folder.generations(name), path)

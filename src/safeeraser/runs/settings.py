@@ -27,7 +27,7 @@ from safeeraser.records import VANILLA
 from safeeraser.runs.identity import identity
 from safeeraser.runs.space import SweepSettings
 from safeeraser.settings import WAY, FolderName, Key, ModelName, Seed, Settings, Several, dotted, known, problem
-from safeeraser.unlearning.settings import UnlearnSettings
+from safeeraser.unlearning.settings import LENGTH, UnlearnSettings
 
 
 def _at(settings: UnlearnSettings, key: Sequence[str]) -> Any:
@@ -63,7 +63,7 @@ class Chosen(Settings):
     """What tells the model's weights from others."""
     hashes: dict[str, str]
     """By method the hash of the settings that were chosen."""
-    objective: dict[str, float]
+    objective: dict[str, Annotated[float, Field(strict=True)]]
     """By method what its best trial had on the selection part, 0 to 1."""
 
 
@@ -185,10 +185,15 @@ class RunSettings(Settings):
         trained = [name for name in self.methods if name != VANILLA]
         if section == "methods_settings" and inner and inner[0] not in trained:
             return f"{inner[0]} is not one of the methods that are trained ({', '.join(trained) or 'none'})"
-        own = [name for name in trained if _at(self.unlearning(name), inner) != _at(self.unlearn, inner)]
-        if section != "unlearn" or not inner or own != trained or not own:
+        if section != "unlearn" or not inner or not trained or not all(self.has_own(name, inner) for name in trained):
             return None
-        return f"every method has its own, such as {dotted(('methods_settings', own[0], *inner))}"
+        if inner[0] in LENGTH:
+            inner = [each for each in LENGTH if getattr(self.unlearning(trained[0]), each) is not None]
+        return f"every method has its own, such as {dotted(('methods_settings', trained[0], *inner))}"
+
+    def has_own(self, method: str, key: Sequence[str]) -> bool:
+        """Whether a method has another value at a key of `unlearn` than that has."""
+        return bool(_at(self.unlearning(method), key) != _at(self.unlearn, key))
 
     def dump(self) -> dict[str, Any]:
         """All settings as plain values, as they are kept in the run folder."""

@@ -54,8 +54,9 @@ def _range(given: Any) -> Range:
         values = tuple(map(_number, given))
         if not values:
             raise problem("needs at least one value")
-        if twice := [each for number, each in enumerate(values) if each in values[:number]]:
-            raise problem(f"{twice[0]!r} stands there twice")
+        kinds = [(isinstance(each, bool), each) for each in values]  # 1 and true are equal
+        if twice := [each for number, each in enumerate(kinds) if each in kinds[:number]]:
+            raise problem(f"{twice[0][1]!r} stands there twice")
         return values
     try:
         return Span(**{str(key): _number(value) for key, value in given.items()})

@@ -224,10 +224,10 @@ class Sweep:
             if not found:
                 raise UserError("\n".join(map(self.failure, self.kit.methods)))
             plain = self.settings.dump() | {"output": str(self.root / VALIDATION)}
-            plain |= {
-                key: [name for name in plain[key] if name in found or name == VANILLA]
-                for key in ("methods", "attack_models")
-            }
+            there = {VANILLA, *found}
+            if there.isdisjoint(plain["attack_models"]) and plain["attack_models"]:
+                plain["attacks"] = []  # without models that are named, all would be attacked
+            plain |= {key: [name for name in plain[key] if name in there] for key in ("methods", "attack_models")}
             plain["methods_settings"] = {method: each.settings.given() for method, each in found.items()}
             run = RunSettings(**{key: value for key, value in plain.items() if key != "sweep"})
             figures = {method: round(each.figures["objective"], 4) for method, each in found.items()}

@@ -45,7 +45,7 @@ def rows(sweep: Sweep, found: Iterable[Best]) -> list[list[str]]:
 def write(sweep: Sweep, found: Iterable[Best]) -> Path:
     """Write report.html, and report.md with Optuna's plots beside it; the page's path."""
     every = list(found)
-    took = costs.tried(sweep.root, [each.method for each in every])
+    took = costs.tried(sweep.root, list(sweep.kit.methods))
     lines = ["# Sweep", "", _about(sweep), "", *_table(rows(sweep, every)), ""]
     for each in every:
         lines += [f"## {text.markdown(each.method)}", ""]
@@ -54,7 +54,7 @@ def write(sweep: Sweep, found: Iterable[Best]) -> Path:
     return pages.write_sweep(
         sweep.root,
         [Tried(name=VANILLA, judged=sweep.judged(sweep.vanilla)[0]), *(_tried(sweep, each) for each in every)],
-        [trial for each in every for trial in _trials(sweep, each)],
+        [trial for method in sweep.kit.methods for trial in _trials(sweep, method)],
         took=took,
         about=_about(sweep),
         provenance=sweep.provenance(),
@@ -68,18 +68,19 @@ def _tried(sweep: Sweep, best: Best) -> Tried:
     return Tried(name=best.method, judged=sweep.judged(best.folder)[0], settings=settings, losses=losses)
 
 
-def _trials(sweep: Sweep, best: Best) -> list[dict[str, Any]]:
+def _trials(sweep: Sweep, method: str) -> list[dict[str, Any]]:
     """Every trial of a method as the page shows it."""
+    best = sweep.best(method)
     return [
         {
-            "method": best.method,
+            "method": method,
             "number": each.number,
-            "best": each.number == best.number,
+            "best": best is not None and each.number == best.number,
             "figures": each.user_attrs.get("figures", {}),
             "parameters": _drawn(each.params),
             "ended": each.user_attrs.get(ERROR) or STATES[each.state],
         }
-        for each in ended(sweep.study(best.method))
+        for each in ended(sweep.study(method))
     ]
 
 

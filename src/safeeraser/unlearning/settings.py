@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from safeeraser.errors import UserError
 from safeeraser.settings import WAY, Preset, Projector, Seed, Settings, Several, Wanted, problem
 
+LENGTH = ("steps", "epochs")
+"""How long a training is: the one or the other."""
+
 
 class UnlearnSettings(Settings):
     """How to train.
@@ -103,7 +106,7 @@ class UnlearnSettings(Settings):
 
         Of `options` it replaces those that it names. The result is not checked.
         """
-        length = {"steps", "epochs"} if changes.keys() & {"steps", "epochs"} else set()
+        length = LENGTH if changes.keys() & {*LENGTH} else ()
         ours = {key: value for key, value in self.given().items() if key not in length}
         options = changes.get("options", {})
         both = {"options": {**self.options, **options}} if isinstance(options, Mapping) else {}

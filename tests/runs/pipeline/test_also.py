@@ -83,6 +83,9 @@ def test_a_folder_of_other_content_stops_a_run_before_anything(world: World, tmp
     folder.manifest.write_text(json.dumps(manifest | {"data": "other"}))
     with pytest.raises(UserError, match=r"also/vscbench/manifest\.json: data: this run was made from other content"):
         pipeline.run(settings, replace(world.kit(settings), load=worlds.no_model), world.said.append)
+    folder.manifest.write_text(json.dumps(manifest | {"parts": ["retain"]}))
+    with pytest.raises(UserError, match="parts: this evaluation was made of retain, not generality, decoupled, retain"):
+        pipeline.run(settings, replace(world.kit(settings), load=worlds.no_model), world.said.append)
     folder.manifest.write_text(json.dumps(manifest))
     folder.config.write_text(folder.config.read_text().replace("seed: 233", "seed: 4", 1))
     with pytest.raises(UserError, match=r"also/vscbench/config\.yaml: seed: this run was made with 4, not 233"):

@@ -50,9 +50,17 @@ def test_what_is_drawn_for_a_method() -> None:
 )
 def test_an_override_of_what_every_trial_draws_is_refused(override: str) -> None:
     settings = parse(SPACE.replace("lora_r:", "steps:"), "methods=[vanilla,po,npo]", override)
-    with pytest.raises(ConfigError, match=r"changes nothing: sweep\.space has it") as caught:
+    with pytest.raises(ConfigError, match=r"changes nothing: every trial draws its own") as caught:
         check_overrides(settings, ["limits.retain=3", override])
     assert len(caught.value.problems) == 1
+
+
+def test_an_override_that_one_method_draws_and_the_other_sets_is_refused() -> None:
+    space = "{methods_space: {npo: {steps: [3, 4]}, po: {lora_r: [4]}}}"
+    text = f"methods: [po, npo]\nmethods_settings: {{po: {{steps: 2}}}}\nsweep: {space}"
+    settings = parse(text, "unlearn.steps=5")
+    with pytest.raises(ConfigError, match=r"'unlearn\.steps=5': changes nothing"):
+        check_overrides(settings, ["unlearn.steps=5"])
 
 
 @pytest.mark.parametrize("override", ["unlearn.options.beta=0.3", "unlearn.lora_alpha=8", "sweep.trials=2"])
@@ -93,6 +101,7 @@ def test_what_is_no_range_is_told_with_its_key(space: str, message: str) -> None
         ("seed: [1, 2]", "sweep.space.seed: not a hyper-parameter"),
         ("save_minutes: [1, 2]", "sweep.space.save_minutes: not a hyper-parameter"),
         ("options: [{refusal_weight: 1}]", "sweep.space.options: not a hyper-parameter.*; write options.NAME"),
+        ("batch_size: [1, true]", "sweep.space.batch_size: True: .*should be a number, found true"),
         ("learning_rate: [0.5, true]", "sweep.space.learning_rate: True: .*should be a number, found true"),
     ],
 )

@@ -201,13 +201,15 @@ def test_a_damaged_file_of_trials_is_named(fresh: World, damage: bytes) -> None:
         begin(fresh)
 
 
-def test_a_full_disk_costs_no_trial(fresh: World) -> None:
-    found = begin(fresh, "sweep", "unlearn.eval_questions=0")
-    with no_room(10_000), pytest.raises(DiskError, match="no checkpoint could be written"):
+@pytest.mark.parametrize(("prune", "place"), [("true", "no checkpoint could be written"), ("false", "adapter: ")])
+def test_a_full_disk_costs_no_trial(fresh: World, prune: str, place: str) -> None:
+    space = f"sweep={{trials: 1, prune: {prune}, space: {{learning_rate: [0.01]}}}}"
+    found = begin(fresh, "sweep", "unlearn.eval_questions=0", space)
+    with no_room(10_000), pytest.raises(DiskError, match=place):
         found.work()
-    again = begin(fresh, "sweep", "unlearn.eval_questions=0")
+    again = begin(fresh, "sweep", "unlearn.eval_questions=0", space)
     again.work()
-    assert best_of(again).states == {"finished": 3, "broken off": 0, "failed": 0}
+    assert best_of(again).states == {"finished": 1, "broken off": 0, "failed": 0}
 
 
 def test_a_method_of_which_every_trial_failed_is_left_out(fresh: World) -> None:
@@ -215,17 +217,25 @@ def test_a_method_of_which_every_trial_failed_is_left_out(fresh: World) -> None:
         "sweep={trials: 1, prune: false, space: {learning_rate: [0.01]}, methods_space: {gd: {learning_rate: [1e30]}}}"
     )
     config = fresh.folder / "config.yaml"
-    config.write_text(runs.as_yaml(settings(fresh, "sweep", space, "methods=[vanilla,gd,po]", "attack_models=[gd,po]")))
+    config.write_text(
+        runs.as_yaml(
+            settings(fresh, "sweep", space, "methods=[vanilla,gd,po]", "attacks=prefill", "attack_models=[gd]")
+        )
+    )
 
     ended = Ended("sweep", config)
 
     assert ended.code == 0, ended.err
     assert "warning: gd: no trial came to its end; the first:" in " ".join(ended.err.split())
     run = runs.load(fresh.folder / "sweep" / CHOICE, [], names())
-    assert (run.methods, run.attack_models) == (("vanilla", "po"), ("po",))
+    assert (run.methods, run.attacks) == (("vanilla", "po"), ())
     assert run.chosen is not None
     assert list(run.chosen.hashes) == ["po"]
-    assert "gd: no trial came to its end" in (fresh.folder / "sweep" / "report.md").read_text()
+    report = (fresh.folder / "sweep" / "report.md").read_text()
+    assert "gd: no trial came to its end" in report
+    assert "| trials of gd | 1 trials |" in report
+    page = data(fresh.folder / "sweep" / "report.html")
+    assert [(each["method"], each["best"]) for each in page["trials"]] == [("gd", False), ("po", True)]
 
 
 def test_nothing_is_chosen_again_once_validation_was_asked(done: World, tmp_path: Path) -> None:
