@@ -67,10 +67,8 @@ def test_it_rates_the_conversation_and_covers_one_axis(tmp_path: Path) -> None:
         made = judge_settings(**settings, url=s.url).make(())
         tally = judge_file(made, asked, answers(asked), tmp_path / "v.jsonl")
     assert (tally.scored, tally.held, tally.failed) == ({Axis.UNSAFE: 4}, {Axis.UNSAFE: 1}, 0)
-    assert [(turn["role"], turn["content"]) for turn in s.bodies[0]["messages"]] == [
-        ("user", asked[0].question),
-        ("assistant", SAID[0]),
-    ]
+    turns = [[(turn["role"], turn["content"]) for turn in body["messages"]] for body in s.bodies]  # in any order
+    assert [("user", asked[0].question), ("assistant", SAID[0])] in turns
     assert made.name.startswith("llama-guard@meta-llama/Llama-Guard-3-8B:")
     verdicts = read_jsonl(tmp_path / "v.jsonl", Verdict)
     found = {each.name: each for each in score("m", asked, answers(asked), verdicts) if each.group == "all"}

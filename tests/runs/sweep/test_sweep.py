@@ -274,15 +274,16 @@ def test_only_the_model_before_cannot_be_tuned(fresh: World) -> None:
 
 
 def test_a_trial_that_was_trained_before_has_its_curve(fresh: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = begin(fresh)
+    space = "sweep={trials: 1, measurements: 1, space: {learning_rate: [0.01]}}"
+    found = begin(fresh, "sweep", space)
     monkeypatch.setattr(sweeping, "generate", _kill)
     with pytest.raises(_Killed):
         found.work()
     monkeypatch.undo()
-    again = begin(fresh)
+    again = begin(fresh, "sweep", space)
     again.work()
     curves = [each.intermediate_values for each in again.study("po").get_trials()]
-    assert len(curves) == 4
+    assert len(curves) == 2
     assert all(list(each) == [2] for each in curves)
 
 
