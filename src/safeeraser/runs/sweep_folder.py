@@ -57,9 +57,7 @@ def storage(root: Path) -> JournalStorage:
     Optuna would write the next one behind it. A lock that a killed process has left is taken over after half a minute.
     Raises UserError where the file cannot be read.
     """
-    log = (
-        root / "trials.log"
-    ).resolve()  # of a relative path Optuna makes a lock that a killed process leaves for ever
+    log = (root / "trials.log").resolve()  # Optuna never takes over a lock that has a relative path
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if log.exists():
         lock = JournalFileSymlinkLock(str(log))  # as Optuna holds it when another process writes

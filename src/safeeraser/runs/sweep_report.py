@@ -46,7 +46,8 @@ def write(sweep: Sweep, found: Iterable[Best]) -> Path:
     """Write report.html, and report.md with Optuna's plots beside it; the page's path."""
     every = list(found)
     took = costs.tried(sweep.root, list(sweep.kit.methods))
-    lines = ["# Sweep", "", _about(sweep), "", *_table(rows(sweep, every)), ""]
+    failed = [f"{sweep.failure(method)}." for method in sweep.kit.methods if not sweep.best(method)]
+    lines = ["# Sweep", "", " ".join([_about(sweep), *map(text.markdown, failed)]), "", *_table(rows(sweep, every)), ""]
     for each in every:
         lines += [f"## {text.markdown(each.method)}", ""]
         lines += [f"![{name}](plots/{path.name})" for name, path in _draw(sweep, each.method).items()] + [""]
@@ -56,7 +57,7 @@ def write(sweep: Sweep, found: Iterable[Best]) -> Path:
         [Tried(name=VANILLA, judged=sweep.judged(sweep.vanilla)[0]), *(_tried(sweep, each) for each in every)],
         [trial for method in sweep.kit.methods for trial in _trials(sweep, method)],
         took=took,
-        about=_about(sweep),
+        about=" ".join([_about(sweep), *failed]),
         provenance=sweep.provenance(),
         commands=[shlex.join(["safeeraser", "run", str(sweep.root / CHOICE)])],
     )
@@ -90,13 +91,12 @@ def _about(sweep: Sweep) -> str:
         counted = [FIGURES[name] for name in sweep.wanted(method) if name not in sweep.missing(method)]
         by.setdefault(", ".join(counted), []).append(method)
     wanted = "; ".join(f"for {', '.join(methods)} of {told}" for told, methods in by.items())
-    failed = "".join(f" {sweep.failure(method)}." for method in sweep.kit.methods if not sweep.best(method))
     return (
         f"Measured on the selection part, {len(sweep.asked)} questions, {sweep.trials} trials a method, seed "
         f"{sweep.settings.seed}. The objective is the smallest {wanted} "
         "(ASR and SARR from above; answers kept and retain as shares of what they were before). The best of many "
         f"trials looks better here than it is: what counts is `safeeraser run {CHOICE}`, which asks the validation "
-        f"part.{failed}"
+        "part."
     )
 
 
