@@ -34,7 +34,7 @@ from tests.runs.pipeline import world
 from tests.runs.pipeline.world import World, contents
 from tests.runs.report.test_pages import data
 
-SPACE = "sweep={trials: 3, measurements: 1, space: {learning_rate: {low: 1.0e-3, high: 1.0e-1, log: true}}}"
+SPACE = "sweep={trials: 2, measurements: 1, space: {learning_rate: {low: 1.0e-3, high: 1.0e-1, log: true}}}"
 
 
 def settings(world: World, name: str, *overrides: str) -> RunSettings:
@@ -73,7 +73,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def test_each_trial_is_a_training_with_its_answers_to_the_selection_part(done: World) -> None:
     trials = [path.parent for path in (done.folder / "sweep/trials/po").glob("*/result.json")]
-    assert len(trials) == 3
+    assert len(trials) == 2
     for trial in (*trials, done.folder / "sweep/vanilla"):
         answers = read_jsonl(trial / "generations.jsonl", Generation)
         assert {each.example_id.partition("/")[0] for each in answers} == {"selection"}
@@ -81,7 +81,7 @@ def test_each_trial_is_a_training_with_its_answers_to_the_selection_part(done: W
         json.loads((trial / "training/manifest.json").read_text())["inputs"]["settings"]["learning_rate"]
         for trial in trials
     ]
-    assert len(set(rates)) == 3
+    assert len(set(rates)) == 2
     assert all(1e-3 <= rate <= 1e-1 for rate in rates)
 
 
@@ -146,8 +146,8 @@ def test_trials_can_be_added_until_the_choice_is_written_and_never_taken_away(fr
     first = begin(fresh, "sweep", f"sweep={{trials: 2, {space}}}")
     assert begin(fresh, "sweep", f"sweep={{trials: 3, {space}}}").left() == 3
     assert first.left() == 3  # the process that was told less does not write the choice before the others are done
-    with pytest.raises(UserError, match="not 4: and its choice is written"):
-        begin(done, "sweep", SPACE.replace("trials: 3", "trials: 4"))
+    with pytest.raises(UserError, match="not 3: and its choice is written"):
+        begin(done, "sweep", SPACE.replace("trials: 2", "trials: 3"))
 
 
 def test_other_data_or_weights_do_not_go_into_a_sweep(fresh: World) -> None:
@@ -171,7 +171,7 @@ def test_a_line_that_was_half_written_costs_no_other(fresh: World) -> None:
     found = begin(fresh)
     assert log.read_bytes() == whole
     found.work()
-    assert best_of(begin(fresh)).states["finished"] == 3
+    assert best_of(begin(fresh)).states["finished"] == 2
     log.write_bytes(b"no JSON\n" + log.read_bytes())
     with pytest.raises(UserError, match=r"trials\.log"):
         begin(fresh)
@@ -313,7 +313,7 @@ def test_figures_that_the_judge_did_not_score_are_not_left_out(fresh: World) -> 
         broken.work()
     again = begin(fresh)
     again.work()
-    assert best_of(again).states["finished"] == 3  # the one that was being judged is taken up
+    assert best_of(again).states["finished"] == 2  # the one that was being judged is taken up
 
 
 def test_the_run_keeps_the_adapter_that_the_trial_kept(fresh: World) -> None:
@@ -356,11 +356,11 @@ def test_a_trial_that_was_cut_off_is_taken_up(fresh: World, monkeypatch: pytest.
     assert found.choose() is None
     monkeypatch.setattr(Output, "log", write)
     again = begin(fresh)
-    assert again.left() == 2  # the one that was cut off counts until it is looked for
+    assert again.left() == 1  # the one that was cut off counts until it is looked for
     again.work()
     assert again.choose() is not None
     trials = again.study("po").get_trials()
-    assert [each.state for each in trials].count(TrialState.COMPLETE) == 3
+    assert [each.state for each in trials].count(TrialState.COMPLETE) == 2
     assert trials[0].params == trials[1].params
     straight = [each.params for each in begin(done).study("po").get_trials()]
     assert straight[0] == trials[0].params
@@ -434,10 +434,10 @@ def test_the_command_prints_what_was_chosen_and_writes_a_page(done: World) -> No
     )
     assert best.figures["objective"] == 0.0  # a model of random weights refuses nothing
     assert "po: the objective was 0 in every trial" in " ".join(ended.err.split())
-    assert "| trials of po | 3 trials | " in (root / "report.md").read_text()
+    assert "| trials of po | 2 trials | " in (root / "report.md").read_text()
     assert [each[:2] for each in page["costs"]["rows"]] == [
         ["answers of vanilla", "12 answers"],
-        ["trials of po", "3 trials"],
+        ["trials of po", "2 trials"],
         ["all", ""],
     ]
     assert {each.name for each in (root / "plots").iterdir()} == {
