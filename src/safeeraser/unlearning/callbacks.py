@@ -54,12 +54,12 @@ def _has_learned(args: TrainingArguments, state: TrainerState) -> bool:
 
 
 class NothingLearned(TrainerCallback):
-    """Leaves out what would be measured and kept after a step in which nothing was learned."""
+    """Leaves out the measurement after a step in which nothing was learned: what is not measured is not the best."""
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Of every callback this comes after transformers' own, which asks for it."""
         if not _has_learned(args, state):
-            control.should_evaluate = control.should_save = False
+            control.should_evaluate = False
 
 
 class StopForgetNll(TrainerCallback):
