@@ -69,7 +69,7 @@ def sweep(
     for method, *_, drawn, ended in rows[2:]:
         stdout.print(f"{method}: {drawn} ({ended})", markup=False, soft_wrap=True)
     for method in found.kit.methods:
-        if method not in [each.method for each in best]:
+        if not found.best(method):
             say(f"warning: {found.failure(method)}; it is not in {choice}")
     for each in best:
         if not each.figures["objective"]:

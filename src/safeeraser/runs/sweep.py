@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial, TrialState
 
 from safeeraser import objectives, provenance
 from safeeraser.benchmarks.benchmark import Benchmark
@@ -40,6 +39,7 @@ from safeeraser.runs.kit import Kit
 from safeeraser.runs.pipeline import Say
 from safeeraser.runs.results import Judged, judge_answers
 from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, begun, claim, storage
+from safeeraser.runs.trials import ERROR, STATES, counted, ended, load, short
 from safeeraser.settings import Wanted
 from safeeraser.unlearning.output import Output
 from safeeraser.unlearning.run import check, check_model, unlearn
@@ -48,9 +48,6 @@ from safeeraser.unlearning.watch import points
 
 _ASKED = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
 _ANSWERS = "generations.jsonl"
-_STARTUP = 5  # trials at random, before Optuna goes by what they gave
-ERROR = "error"  # what ended a trial that failed; one without it was killed
-STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "broken off", TrialState.FAIL: "failed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,17 +173,12 @@ class Sweep:
 
     def study(self, method: str) -> optuna.Study:
         """A method's trials."""
-        pruners = optuna.pruners
-        pruner = pruners.MedianPruner(_STARTUP) if self.settings.sweep.prune else pruners.NopPruner()
-        study = optuna.load_study(storage=self.storage, study_name=method, pruner=pruner)
-        seed = zlib.crc32(f"{self.settings.seed}/{method}/{len(study.get_trials(deepcopy=False))}".encode())
-        study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP)
-        return study
+        return load(self.storage, method, self.settings.seed, prune=self.settings.sweep.prune)
 
     def left(self) -> int:
         """How many trials are still to be begun."""
         budget = self.trials
-        return sum(max(0, budget - len(_counted(self.study(method)))) for method in self.kit.methods)
+        return sum(max(0, budget - len(counted(self.study(method)))) for method in self.kit.methods)
 
     def done(self) -> bool:
         """Whether all trials have come to an end."""
@@ -265,11 +257,11 @@ class Sweep:
             with owned(self.root / "asking", wait=True):
                 study = self.study(method)
                 self._take_up(study, method)
-                if len(_counted(study)) >= budget:
+                if len(counted(study)) >= budget:
                     return False
                 trial = study.ask(distributions(self.settings, method))
                 held.enter_context(owned(self._mark(method, trial.number)))
-            of = f"{len(_counted(study))} of {budget}"
+            of = f"{len(counted(study))} of {budget}"
             self.say(f"{method}: trial {of}: {', '.join(f'{k}={short(v)}' for k, v in trial.params.items())}")
             self._answer(study, trial, method)
         return True
@@ -381,21 +373,3 @@ class Sweep:
     def _place(self, method: str, parameters: dict[str, Any]) -> Path:
         """A folder for what is trained: the same for the same settings, so that it goes on where it was."""
         return self.root / "trials" / method / json_hash(self._settings(method, parameters).results())[:12]
-
-
-def _counted(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that count for the budget: those under way, and those that have ended otherwise than by a kill."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return [*ended(study), *running]
-
-
-def ended(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials of a method that have come to an end, be it a failure, but for those that were killed."""
-    states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-    trials = study.get_trials(deepcopy=False, states=states)
-    return [each for each in trials if each.state is not TrialState.FAIL or ERROR in each.user_attrs]
-
-
-def short(value: Any) -> str:
-    """A hyper-parameter as it is shown."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -19,8 +19,9 @@ from safeeraser.runs import costs, pages
 from safeeraser.runs.pages import Tried
 from safeeraser.runs.report.costs import section
 from safeeraser.runs.report.plot import save
-from safeeraser.runs.sweep import ERROR, STATES, Best, Sweep, ended, short
+from safeeraser.runs.sweep import Best, Sweep
 from safeeraser.runs.sweep_folder import CHOICE
+from safeeraser.runs.trials import ERROR, STATES, ended, short
 
 FIGURES = {"asr": "ASR", "rr": "RR", "sarr": "SARR", "kept": "answers kept", "retain": "retain"}
 FIGURES |= {"objective": "objective"}
