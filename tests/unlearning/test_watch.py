@@ -12,12 +12,13 @@ import pytest
 
 from safeeraser import objectives
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.errors import UserError
+from safeeraser.errors import DiskError, UserError
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.table import settings as judge_settings
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Axis, Example, Split
 from safeeraser.runs.curves import Curve
+from safeeraser.unlearning.output import Output
 from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
 from tests import tiny_random
@@ -60,6 +61,10 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
 def train(examples: list[Example], folder: Path, watch: Any, **changes: Any) -> Path:
     settings = SETTINGS.changed(**changes)
     return unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, "po+pd", settings, folder, watch)
+
+
+def no_room_left(*_: Any) -> None:
+    raise DiskError("no space left on device")
 
 
 def entries(folder: Path) -> list[dict[str, float]]:
@@ -133,6 +138,19 @@ def test_a_curve_goes_on_where_it_was_stopped(examples: list[Example], tmp_path:
     assert heard == [2, 4, 6, 8]
     for name in ("loss.jsonl", "adapter/adapter_model.safetensors"):
         assert (tmp_path / "straight" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes()
+
+
+def test_the_best_adapter_is_found_where_a_stopped_training_was_moved(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(examples, tmp_path / "straight", Fake([0.1, 0.2, 0.6, 0.6, 0.5]))
+    with monkeypatch.context() as full, pytest.raises(DiskError):
+        full.setattr(Output, "finish", no_room_left)
+        train(examples, tmp_path / "stopped", Fake([0.1, 0.2, 0.6, 0.6, 0.5]))
+    (tmp_path / "stopped").rename(tmp_path / "moved")
+    train(examples, tmp_path / "moved", Fake([]))
+    for name in ("loss.jsonl", "adapter/adapter_model.safetensors"):
+        assert (tmp_path / "straight" / name).read_bytes() == (tmp_path / "moved" / name).read_bytes()
 
 
 def test_watching_changes_nothing_in_training(examples: list[Example], tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ class Output:
             write_text(self._loss, "".join(kept))
         if not step:
             return 0, 0
+        self._find_best(step)
         return step, json.loads((self._checkpoint(step) / _WHOLE).read_text(encoding="utf-8"))["processes"]
 
     def newest(self) -> int:
@@ -128,6 +129,18 @@ class Output:
         """Whether there is anything to lose: an adapter, a step in the loss log, a checkpoint."""
         logged = self._loss.exists() and self._loss.stat().st_size > 0
         return logged or self.adapter.exists() or any(self.checkpoints.glob("checkpoint-*"))
+
+    def _find_best(self, step: int) -> None:
+        """Have the best checkpoint looked for beside this one: transformers notes its whole path.
+
+        Where the folder was moved it would find none there, or that of another run, and keep the last adapter, or that.
+        """
+        place = self._checkpoint(step) / "trainer_state.json"
+        with explained(place):
+            state = json.loads(place.read_text(encoding="utf-8"))
+        best = self._checkpoint(state.get("best_global_step") or 0)
+        if best.exists():
+            write_json(place, state | {"best_model_checkpoint": str(best.resolve())})
 
     def _checkpoint(self, step: int) -> Path:
         return self.checkpoints / f"checkpoint-{step}"
