@@ -144,9 +144,10 @@ def test_the_best_adapter_is_found_where_a_stopped_training_was_moved(
     examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(examples, tmp_path / "straight", Fake([0.1, 0.2, 0.6, 0.6, 0.5]))
-    with monkeypatch.context() as full, pytest.raises(DiskError):
-        full.setattr(Output, "finish", no_room_left)
+    monkeypatch.setattr(Output, "finish", no_room_left)
+    with pytest.raises(DiskError):
         train(examples, tmp_path / "stopped", Fake([0.1, 0.2, 0.6, 0.6, 0.5]))
+    monkeypatch.undo()
     (tmp_path / "stopped").rename(tmp_path / "moved")
     train(examples, tmp_path / "moved", Fake([]))
     for name in ("loss.jsonl", "adapter/adapter_model.safetensors"):

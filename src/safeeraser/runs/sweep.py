@@ -38,7 +38,7 @@ from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.pipeline import Say
 from safeeraser.runs.results import Judged, judge_answers
-from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, begun, claim, storage
+from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, alone, begun, claim, storage
 from safeeraser.runs.trials import ERROR, STATES, counted, ended, load, short
 from safeeraser.settings import Wanted
 from safeeraser.unlearning.output import Output
@@ -106,7 +106,7 @@ class Sweep:
         root = settings.folder
         if not RunFolder(root).manifest.exists():
             kit.find()
-        with owned(root / "begin", wait=True):
+        with alone(root):
             claim(root, settings, benchmark.hash)
             if weights := kit.weights():
                 RunFolder(root).note_model(weights)
@@ -207,7 +207,7 @@ class Sweep:
         where that is all of them.
         """
         place = self.root / CHOICE
-        with owned(self.root / "choosing", wait=True):
+        with alone(self.root):
             if place.exists():
                 return place
             if not self.done():
@@ -363,7 +363,8 @@ class Sweep:
             try:
                 with owned(self._mark(method, trial.number)):
                     study.tell(trial.number, state=TrialState.FAIL)
-                    study.enqueue_trial(trial.params)
+                    if ERROR not in trial.user_attrs:  # it failed, and was killed before it could say so
+                        study.enqueue_trial(trial.params)
             except UserError:  # its process is at work
                 continue
 

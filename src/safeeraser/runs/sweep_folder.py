@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from safeeraser import provenance
 from safeeraser.errors import UserError, explained
-from safeeraser.files import write_json, write_text
+from safeeraser.files import owned, write_json, write_text
 from safeeraser.records import repair_jsonl
 from safeeraser.runs import RunSettings, as_yaml, first_difference, load
 from safeeraser.runs.folder import RunFolder
@@ -20,6 +21,14 @@ CHOICE = "choice.yaml"
 VALIDATION = "validation"
 """Where the run of the choice goes, unless it is told otherwise."""
 _SETTINGS = "sweep.yaml"
+
+
+def alone(root: Path) -> AbstractContextManager[None]:
+    """Wait to be the only process that begins, chooses or reports.
+
+    Trials that are added while a choice is made would not be in it, and two reports would judge into one file.
+    """
+    return owned(root / "begin", wait=True)
 
 
 def begun(root: Path) -> RunSettings:

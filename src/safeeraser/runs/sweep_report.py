@@ -20,7 +20,7 @@ from safeeraser.runs.pages import Tried
 from safeeraser.runs.report.costs import section
 from safeeraser.runs.report.plot import save
 from safeeraser.runs.sweep import Best, Sweep
-from safeeraser.runs.sweep_folder import CHOICE
+from safeeraser.runs.sweep_folder import CHOICE, alone
 from safeeraser.runs.trials import ERROR, STATES, ended, short
 
 FIGURES = {"asr": "ASR", "rr": "RR", "sarr": "SARR", "kept": "answers kept", "retain": "retain"}
@@ -45,23 +45,31 @@ def rows(sweep: Sweep, found: Iterable[Best]) -> list[list[str]]:
 
 def write(sweep: Sweep, found: Iterable[Best]) -> Path:
     """Write report.html, and report.md with Optuna's plots beside it; the page's path."""
-    every = list(found)
-    took = costs.tried(sweep.root, list(sweep.kit.methods))
-    failed = [f"{sweep.failure(method)}." for method in sweep.kit.methods if not sweep.best(method)]
-    lines = ["# Sweep", "", " ".join([_about(sweep), *map(text.markdown, failed)]), "", *_table(rows(sweep, every)), ""]
-    for each in every:
-        lines += [f"## {text.markdown(each.method)}", ""]
-        lines += [f"![{name}](plots/{path.name})" for name, path in _draw(sweep, each.method).items()] + [""]
-    write_text(sweep.root / "report.md", "\n".join(lines) + "\n\n".join([*section(took), ""]))
-    return pages.write_sweep(
-        sweep.root,
-        [Tried(name=VANILLA, judged=sweep.judged(sweep.vanilla)[0]), *(_tried(sweep, each) for each in every)],
-        [trial for method in sweep.kit.methods for trial in _trials(sweep, method)],
-        took=took,
-        about=" ".join([_about(sweep), *failed]),
-        provenance=sweep.provenance(),
-        commands=[shlex.join(["safeeraser", "run", str(sweep.root / CHOICE)])],
-    )
+    with alone(sweep.root):
+        every = list(found)
+        took = costs.tried(sweep.root, list(sweep.kit.methods))
+        failed = [f"{sweep.failure(method)}." for method in sweep.kit.methods if not sweep.best(method)]
+        lines = [
+            "# Sweep",
+            "",
+            " ".join([_about(sweep), *map(text.markdown, failed)]),
+            "",
+            *_table(rows(sweep, every)),
+            "",
+        ]
+        for each in every:
+            lines += [f"## {text.markdown(each.method)}", ""]
+            lines += [f"![{name}](plots/{path.name})" for name, path in _draw(sweep, each.method).items()] + [""]
+        write_text(sweep.root / "report.md", "\n".join(lines) + "\n\n".join([*section(took), ""]))
+        return pages.write_sweep(
+            sweep.root,
+            [Tried(name=VANILLA, judged=sweep.judged(sweep.vanilla)[0]), *(_tried(sweep, each) for each in every)],
+            [trial for method in sweep.kit.methods for trial in _trials(sweep, method)],
+            took=took,
+            about=" ".join([_about(sweep), *failed]),
+            provenance=sweep.provenance(),
+            commands=[shlex.join(["safeeraser", "run", str(sweep.root / CHOICE)])],
+        )
 
 
 def _tried(sweep: Sweep, best: Best) -> Tried:

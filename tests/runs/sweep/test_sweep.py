@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import optuna
 import pytest
 import yaml
 from optuna.storages.journal import JournalFileSymlinkLock
@@ -17,6 +18,7 @@ from optuna.trial import TrialState
 
 from safeeraser import runs
 from safeeraser.errors import DiskError, UserError
+from safeeraser.files import owned
 from safeeraser.judges import Judge
 from safeeraser.judges.base import UNFINISHED, Asked
 from safeeraser.judges.run import FailureLimitError
@@ -51,7 +53,7 @@ class _Killed(BaseException):
     pass
 
 
-def _kill(*_: Any) -> None:
+def _kill(*_: Any, **__: Any) -> None:
     raise _Killed
 
 
@@ -150,6 +152,34 @@ def test_trials_can_be_added_until_the_choice_is_written_and_never_taken_away(fr
         begin(done, "sweep", SPACE.replace("trials: 2", "trials: 3"))
 
 
+def test_a_process_begins_chooses_and_reports_alone(
+    done: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials that are added meanwhile would not be in the choice, and two reports would judge into one file."""
+    root = tmp_path / "sweep"
+    shutil.copytree(done.folder / "sweep", root)
+    found = begin(done, "sweep", f"output={root}")
+    (root / CHOICE).unlink()
+    seen: list[str] = []
+
+    def alone(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*given: Any) -> Any:
+            with pytest.raises(UserError, match="is at work here"), owned(root / "begin"):
+                pass
+            seen.append(name)
+            return work(*given)
+
+        return wrapped
+
+    monkeypatch.setattr(sweeping, "claim", alone("begin", sweeping.claim))
+    monkeypatch.setattr(sweeping, "chosen", alone("choose", sweeping.chosen))
+    monkeypatch.setattr(Sweep, "judged", alone("report", Sweep.judged))
+    begin(done, "sweep", f"output={root}")
+    found.choose()
+    sweep_report.write(found, [best_of(found)])
+    assert list(dict.fromkeys(seen)) == ["begin", "choose", "report"]
+
+
 def test_other_data_or_weights_do_not_go_into_a_sweep(fresh: World) -> None:
     begin(fresh)
     changed = next(path for path in fresh.data.rglob("*.json") if path.read_text().strip().startswith(("[", "{")))
@@ -236,6 +266,19 @@ def test_a_method_of_which_every_trial_failed_is_left_out(fresh: World) -> None:
     assert "| trials of gd | 1 trials |" in report
     page = data(fresh.folder / "sweep" / "report.html")
     assert [(each["method"], each["best"]) for each in page["trials"]] == [("gd", False), ("po", True)]
+
+
+def test_a_trial_that_was_killed_with_its_error_noted_is_not_done_again(
+    fresh: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = "sweep={trials: 2, prune: false, space: {learning_rate: {low: 1.0e+29, high: 1.0e+30}}}"
+    monkeypatch.setattr(optuna.Study, "tell", _kill)
+    with pytest.raises(_Killed):
+        begin(fresh, "sweep", space).work()
+    monkeypatch.undo()
+    again = begin(fresh, "sweep", space)
+    again.work()
+    assert len({each.params["learning_rate"] for each in again.study("po").get_trials()}) == 2
 
 
 def test_nothing_is_chosen_again_once_validation_was_asked(done: World, tmp_path: Path) -> None:
