@@ -25,7 +25,7 @@ def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tupl
 
 
 def _leaves(value: Any, key: Key = ()) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _leaves(inner, (*key, name))
     else:

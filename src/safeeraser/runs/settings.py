@@ -208,10 +208,10 @@ class RunSettings(Settings):
         }
 
     def results(self) -> dict[str, Any]:
-        """The keys that a result depends on; of a method's settings, those that it changes."""
-        changes = {name: self._changed(name).items() for name in self.methods_settings}
+        """The keys that a result depends on; of a method's settings, those that it changes, if any."""
         matter = self.unlearn.results()
-        found = {name: {k: v for k, v in keys if k in matter} for name, keys in changes.items()}
+        every = {name: self._changed(name) for name in self.methods_settings}
+        found = {name: own for name, keys in every.items() if (own := {k: v for k, v in keys.items() if k in matter})}
         common = {name: value for name, value in super().results().items() if name != "methods_settings"}
         return self._one_seeded(common) | {"methods_settings": found}
 

@@ -254,6 +254,7 @@ def test_name_and_output_do_not_matter_but_everything_else_does() -> None:
 def test_a_difference_in_a_key_that_one_side_lacks_is_found() -> None:
     assert config.first_difference({"a": 1, "b": {"c": 1}}, {"a": 1}) == ("b.c", 1, None)
     assert config.first_difference({"a": 1}, {"a": 1, "b": {"c": 1}}) == ("b.c", None, 1)
+    assert config.first_difference({"b": {}}, {"b": {"c": 1}}) == ("b.c", None, 1)
 
 
 _OWN = "methods: [vanilla, po, po+pd]\nmethods_settings: {po: {steps: 5, lora_r: 8}, po+pd: {steps: 6}}"
@@ -294,3 +295,10 @@ def test_an_override_that_changes_something_is_not_refused(override: str) -> Non
 
 def test_in_the_file_common_settings_may_be_without_effect() -> None:
     config.parse(_OWN, "run.yaml", names=NAMES)
+
+
+def test_a_method_s_settings_that_change_no_result_are_no_difference() -> None:
+    plain = RunSettings(methods=("po",))
+    saved = RunSettings(methods=("po",), methods_settings={"po": {"save_minutes": 1.0}})
+    assert config.first_difference(plain.results(), saved.results()) is None
+    assert plain.hash == saved.hash
