@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
-from safeeraser.runs.report.page import build, collect
+from safeeraser.runs.report.page import Attacks, build, collect
+from safeeraser.runs.report.page.attacked import curves
 from safeeraser.runs.report.page.collect import Shown
 from tests.runs.report.views import MODELS, examples, page_view, shown
 
@@ -75,3 +77,18 @@ def test_equal_views_give_equal_pages_that_no_parser_leaves_early(tmp_path: Path
 
     assert page == build("t", made)
     assert page.count("</script>") == 3
+
+
+def test_a_model_of_which_nothing_was_scored_when_left_alone_has_no_point_there() -> None:
+    def metric(value: float | None) -> dict[str, Any]:
+        return {"name": "asr", "value": value, "low": value, "high": value, "n": 0 if value is None else 4}
+
+    outcomes = [{"attack": "none", "column": "po", "metrics": [metric(None)]}]
+    at = [
+        {**metric(0.5), "measure": "asr", "attack": "prefill", "column": "po", "series": "", "budget": b}
+        for b in (1, 4)
+    ]
+
+    (line,) = curves(Attacks(outcomes, at, [], {}))
+
+    assert [point[0] for point in line["points"]] == [1, 4]

@@ -77,7 +77,8 @@ def curves(attacks: Attacks) -> list[dict[str, Any]]:
             key = (each["measure"], each["attack"], each["column"], each["series"])
             lines[key].append(_point(each, each["budget"]))
     for (measure, attack, column, _), points in lines.items():
-        if measure == ASR and attack.startswith(_FROM_NOTHING) and (start := _left_alone(attacks, column)) is not None:
+        start = _left_alone(attacks, column)
+        if measure == ASR and attack.startswith(_FROM_NOTHING) and start is not None and start["value"] is not None:
             points.append(_point(start, 0))
     return [
         {"measure": measure, "attack": attack, "model": column, "of": series, "points": sorted(points)}
