@@ -167,8 +167,6 @@ def _names(runs: Sequence[FinishedRun]) -> list[dict[str, str]]:
     """By run the columns of its models; a vanilla that an earlier run has already is not there."""
     if len(runs) == 1:
         return [{model: model for model in runs[0].settings.methods}]
-    short = [run.folder.root.resolve().name for run in runs]
-    labels = [name if short.count(name) == 1 else str(run.folder.root) for name, run in zip(short, runs, strict=True)]
     before = [_vanilla(run) for run in runs]
     once = all(each == before[0] for each in before)
     return [
@@ -177,8 +175,14 @@ def _names(runs: Sequence[FinishedRun]) -> list[dict[str, str]]:
             for model in run.settings.methods
             if not (model == VANILLA and once and number > 0)
         }
-        for number, (run, label) in enumerate(zip(runs, labels, strict=True))
+        for number, (run, label) in enumerate(zip(runs, _labels(runs), strict=True))
     ]
+
+
+def _labels(runs: Sequence[FinishedRun]) -> list[str]:
+    """The name of each run's folder, or its whole path where another one's is the same."""
+    short = [run.folder.root.resolve().name for run in runs]
+    return [name if short.count(name) == 1 else str(run.folder.root) for name, run in zip(short, runs, strict=True)]
 
 
 def _vanilla(run: FinishedRun) -> str | None:
@@ -300,16 +304,16 @@ def _title(runs: Sequence[FinishedRun]) -> str:
     """Their folders' names; that of one run as it was made, for its page is the same wherever it is moved."""
     if len(runs) == 1:
         return runs[0].folder.settings().folder.name
-    return ", ".join(run.folder.root.resolve().name for run in runs)
+    return ", ".join(_labels(runs))
 
 
 def _notes(runs: Sequence[FinishedRun], examples: Sequence[Example]) -> list[str]:
     """What the page compares, where runs did not ask the same questions."""
-    counts = {run.folder.root.resolve().name: len(run.examples) for run in runs}
+    counts = zip(_labels(runs), (len(run.examples) for run in runs), strict=True)
     shared = set.intersection(*({each.id for each in run.examples} for run in runs))
     if len(shared) == len(examples):
         return []
-    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    listed = ", ".join(f"{name} {count}" for name, count in counts)
     return [
         f"The runs asked different questions ({listed}; {len(shared)} are the same): each figure is over its own "
         "run's, a difference over those that both asked."
@@ -318,11 +322,10 @@ def _notes(runs: Sequence[FinishedRun], examples: Sequence[Example]) -> list[str
 
 def _costs(runs: Sequence[FinishedRun]) -> list[costs.Stage]:
     """What the stages of all runs took; those of several are named by their run."""
-    found = [(run.folder.root.resolve().name, costs.stages(run.folder, run.settings.methods)) for run in runs]
     return [
-        replace(stage, name=f"{name}: {stage.name}") if len(runs) > 1 else stage
-        for name, stages in found
-        for stage in stages
+        replace(stage, name=f"{label}: {stage.name}") if len(runs) > 1 else stage
+        for label, run in zip(_labels(runs), runs, strict=True)
+        for stage in costs.stages(run.folder, run.settings.methods)
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from safeeraser.records import ANSWER, CONTRAST, Generation, Likelihood, read_jsonl, write_jsonl
 from tests.cli.test_cli import Ended, refused
@@ -171,3 +172,17 @@ def test_figures_in_a_file_have_a_page_beside_them(finished: World, tmp_path: Pa
         each["name"]: each["value"] for each in figures if each["group"] == "all"
     }
     assert [each["name"] for each in data(tmp_path / "both.html")["models"]] == ["vanilla", "po", "po+pd"]
+
+
+def test_runs_of_one_name_are_told_apart(finished: World, tmp_path: Path) -> None:
+    one, other = (copied(finished, tmp_path / name / "run") for name in ("one", "other"))
+    config = yaml.safe_load((other / "config.yaml").read_text())
+    (other / "config.yaml").write_text(yaml.safe_dump(config | {"limits": dict.fromkeys(config["limits"])}))
+
+    ended = Ended("report", one, other, "--output", tmp_path / "both.html")
+
+    assert ended.code == 0, ended.err
+
+    found = data(tmp_path / "both.html")
+    assert all(f"{run} " in found["notes"][0] for run in (one, other))
+    assert len({row[0] for row in found["costs"]["rows"]}) == len(found["costs"]["rows"])
