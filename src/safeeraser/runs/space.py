@@ -82,4 +82,4 @@ class SweepSettings(Settings):
     prune: bool = True
     """Break off a trial whose curve is below the median of earlier ones."""
     measurements: int = Field(default=5, ge=1)
-    """Points of that curve, where unlearn.eval_steps does not say how far apart they are."""
+    """Points of that curve at least, if there are as many steps, where unlearn.eval_steps does not space them."""
