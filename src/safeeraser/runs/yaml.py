@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from safeeraser.runs.problems import Places
 from safeeraser.runs.settings import RunSettings
 from safeeraser.settings import ConfigError, Key, Names, Settings, dotted, problems
 from safeeraser.yaml_reader import YamlError, YamlText, read_yaml
@@ -90,8 +90,21 @@ def validated(
     return settings
 
 
-def _read_yaml(text: str, source: str) -> tuple[dict[Any, Any], Places, list[str]]:
-    places = Places(source, {})
+@dataclass(slots=True)
+class _Places:
+    """Where each key was written: a line of the file, or an override."""
+
+    source: str
+    written: dict[Key, str]
+
+    def of(self, key: Key) -> str:
+        """The place of the key, or of the nearest thing around it."""
+        inner = next((key[:end] for end in range(len(key), 0, -1) if key[:end] in self.written), None)
+        return self.source if inner is None else self.written[inner]
+
+
+def _read_yaml(text: str, source: str) -> tuple[dict[Any, Any], _Places, list[str]]:
+    places = _Places(source, {})
     try:
         document = YamlText(text)
         twice = list(_locate(document.root, (), places))  # before merges are written out, which may repeat a key
@@ -105,7 +118,7 @@ def _read_yaml(text: str, source: str) -> tuple[dict[Any, Any], Places, list[str
     return data, places, twice
 
 
-def _locate(node: yaml.Node | None, key: Key, places: Places) -> Iterator[str]:
+def _locate(node: yaml.Node | None, key: Key, places: _Places) -> Iterator[str]:
     """Note the line of every key; yields a problem for each key written twice, of which YAML keeps the last."""
     if not isinstance(node, yaml.MappingNode):
         return
@@ -119,7 +132,7 @@ def _locate(node: yaml.Node | None, key: Key, places: Places) -> Iterator[str]:
         yield from _locate(value, inner, places)
 
 
-def _apply(override: str, data: dict[Any, Any], places: Places) -> list[str]:
+def _apply(override: str, data: dict[Any, Any], places: _Places) -> list[str]:
     """Set one key in place; returns what is wrong with the override."""
     place = f"override {override!r}"
     *outer, last = key_of(override)
@@ -141,7 +154,7 @@ def _without_effect(settings: Settings, overrides: Sequence[str]) -> Iterator[st
             yield f"override {override!r}: {dotted(key)}: changes nothing: {why}"
 
 
-def _put(key: Sequence[str], value: Any, place: str, data: dict[Any, Any], places: Places) -> list[str]:
+def _put(key: Sequence[str], value: Any, place: str, data: dict[Any, Any], places: _Places) -> list[str]:
     """Set one key in place, and note where it was written; returns what is wrong with it."""
     *outer, last = key
     for step in outer:
