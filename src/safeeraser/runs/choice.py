@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from safeeraser.errors import UserError
+from safeeraser.provenance import text_hash
 from safeeraser.records import VANILLA
 from safeeraser.runs.settings import Chosen, RunSettings
 
@@ -24,7 +24,7 @@ def fingerprint(settings: RunSettings, method: str) -> str:
     stages = {"unlearn": settings.unlearning(method), "generate": settings.generate, "data": settings.data}
     told: dict[str, Any] = {"method": method, "model": model, "dtype": settings.dtype}
     told |= {name: {k: v for k, v in each.results().items() if k not in _FREE} for name, each in stages.items()}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return text_hash(json.dumps(told, sort_keys=True))
 
 
 def chosen(settings: RunSettings, data: str, weights: str | None, sweep: str, objective: dict[str, float]) -> Chosen:

@@ -1,18 +1,11 @@
-"""Which settings make two runs the same: those that change a result."""
+"""In which of the settings that change a result two runs differ."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from safeeraser.settings import Key, Settings, dotted
-
-
-def identity(settings: Settings) -> str:
-    """Equal for settings whose results must be equal: sha256 of those that matter, 16 hex digits."""
-    return hashlib.sha256(json.dumps(settings.results(), sort_keys=True).encode()).hexdigest()[:16]
+from safeeraser.settings import Key, dotted
 
 
 def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str, Any, Any] | None:

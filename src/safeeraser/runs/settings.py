@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,8 +24,8 @@ from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.settings import JudgeSettings
 from safeeraser.judges.table import AnyJudge
 from safeeraser.judges.table import settings as judge_settings
+from safeeraser.provenance import text_hash
 from safeeraser.records import VANILLA
-from safeeraser.runs.identity import identity
 from safeeraser.runs.space import SweepSettings
 from safeeraser.settings import WAY, FolderName, Key, ModelName, Seed, Settings, Several, dotted, known, problem
 from safeeraser.unlearning.settings import LENGTH, UnlearnSettings
@@ -229,4 +230,4 @@ class RunSettings(Settings):
     @property
     def hash(self) -> str:
         """Equal for runs whose results must be equal: sha256 of the settings that matter, 16 hex digits."""
-        return identity(self)
+        return text_hash(json.dumps(self.results(), sort_keys=True))
