@@ -89,19 +89,20 @@ def draw(icon: str, rng: random.Random, shares: tuple[int, int, int] = SHARES, l
     angle = rng.uniform(*look.angle)
     for x, y in places:
         stamp = _stamp(icon, height, COLOURS[colour], angle)
-        left = SIZE // 2 + x + rng.randint(-2, 2) - stamp.width // 2
-        top = SIZE // 2 + y + rng.randint(-2, 2) - stamp.height // 2
-        canvas.paste(stamp, (_clamp(left, stamp.width), _clamp(top, stamp.height)), stamp)
+        _put(canvas, stamp, x + rng.randint(-2, 2), y + rng.randint(-2, 2))
     for other, (x, y) in zip(look.extra, rng.sample(_CORNERS, len(look.extra)), strict=True):
         stamp = _stamp(other, 20, COLOURS[rng.choice(list(COLOURS))], rng.uniform(*look.angle))
-        left, top = SIZE // 2 + x - stamp.width // 2, SIZE // 2 + y - stamp.height // 2
-        canvas.paste(stamp, (_clamp(left, stamp.width), _clamp(top, stamp.height)), stamp)
+        _put(canvas, stamp, x, y)
     return Picture(canvas, colour, count, position)
 
 
-def _clamp(start: int, length: int) -> int:
-    """Keep a stamp inside the canvas, so that the object is whole."""
-    return max(0, min(start, SIZE - length))
+def _put(canvas: Image.Image, stamp: Image.Image, x: int, y: int) -> None:
+    """Paste a stamp so far from the middle, and inside the canvas all the same, so that the object is whole."""
+    left, top = (
+        max(0, min(SIZE // 2 + away - length // 2, SIZE - length))
+        for away, length in zip((x, y), stamp.size, strict=True)
+    )
+    canvas.paste(stamp, (left, top), stamp)
 
 
 def _background(foreground: tuple[int, int, int], rng: random.Random) -> Image.Image:
