@@ -20,6 +20,8 @@ class Part(StrEnum):
     RETAIN = "retain"
 
 
+HELD_OUT = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
+"""The parts about pictures that nothing is trained on."""
 _SOURCE = {
     Part.EFFICACY: (Split.TRAIN, Stream.FORGET),
     Part.GENERALITY: (Split.VALIDATION, Stream.FORGET),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from safeeraser import provenance
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.benchmarks.selection import Part, choose, rehearsal
+from safeeraser.benchmarks.selection import HELD_OUT, choose, rehearsal
 from safeeraser.errors import UserError
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.memory import Fitting
@@ -27,7 +27,6 @@ from safeeraser.settings import Wanted
 from safeeraser.unlearning.settings import UnlearnSettings
 
 _Made = TypeVar("_Made")
-_ASKED = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,7 +120,7 @@ def wanted(method: Method, settings: UnlearnSettings) -> tuple[Wanted, ...]:
 def sample(benchmark: Benchmark, limit: int, seed: int) -> tuple[Example, ...]:
     """Up to `limit` questions of each side of the selection part, in the place of validation."""
     pool = rehearsal(benchmark.examples)
-    return tuple(each for part in _ASKED for each in choose(pool, part, limit, seed))
+    return tuple(each for part in HELD_OUT for each in choose(pool, part, limit, seed))
 
 
 def ask(

@@ -14,7 +14,7 @@ from safeeraser import metrics as statistics
 from safeeraser import pixels, provenance
 from safeeraser.attacks.parts import split
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.benchmarks.selection import Part, choose
+from safeeraser.benchmarks.selection import HELD_OUT, Part, choose
 from safeeraser.benchmarks.settings import DataSettings
 from safeeraser.errors import UserError
 from safeeraser.files import owned, write_json
@@ -38,7 +38,6 @@ from safeeraser.unlearning.sharding import weights_are_sharded
 
 Say = Callable[[str], None]
 _WARNINGS = 10  # of a benchmark, that a run shows
-_ALSO = tuple(part for part in Part if part is not Part.EFFICACY)  # of other data there is nothing to train on
 
 
 def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
@@ -109,7 +108,7 @@ def _check_also(settings: RunSettings, say: Say) -> None:
         say(f"{key}: {data.benchmark}, which is asked about in the end")
         try:
             benchmark = prepare(data, kit, say)
-            asked(benchmark, asking, lambda _: None, _ALSO)
+            asked(benchmark, asking, lambda _: None, HELD_OUT)
         except UserError as error:
             raise UserError(f"{key}.path: {error}") from error
         _check_there(RunFolder(asking.folder), asking, benchmark.hash)
@@ -122,7 +121,7 @@ def _check_there(folder: RunFolder, settings: RunSettings, data_hash: str) -> No
     with owned(folder.root):
         folder.check(settings, free=["methods"])
         folder.check_data(settings, data_hash)
-        _check_same_parts(folder, settings.methods, _ALSO)
+        _check_same_parts(folder, settings.methods, HELD_OUT)
 
 
 def answered(settings: RunSettings, folder: RunFolder, name: str, examples: Sequence[Example]) -> bool:
@@ -207,7 +206,7 @@ def run_also(settings: RunSettings, data: DataSettings, say: Say) -> RunFolder:
     run_folder, asked_settings = RunFolder(settings.folder), settings.asking(data)
     folder = RunFolder(asked_settings.folder)
     adapters = {name: None if name == VANILLA else run_folder.adapter(name) for name in settings.methods}
-    evaluate(asked_settings, Kit.of(asked_settings, folder), adapters, _ALSO, say)
+    evaluate(asked_settings, Kit.of(asked_settings, folder), adapters, HELD_OUT, say)
     return folder
 
 

@@ -20,7 +20,7 @@ from optuna.trial import Trial, TrialState
 
 from safeeraser import objectives, provenance
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.benchmarks.selection import Part, rehearsal
+from safeeraser.benchmarks.selection import HELD_OUT, rehearsal
 from safeeraser.errors import DiskError, UserError, explained
 from safeeraser.files import owned, write_json, write_text
 from safeeraser.generation.run import generate
@@ -46,7 +46,6 @@ from safeeraser.unlearning.run import check, check_model, unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.watch import points
 
-_ASKED = (Part.GENERALITY, Part.DECOUPLED, Part.RETAIN)
 _ANSWERS = "generations.jsonl"
 
 
@@ -97,7 +96,7 @@ class Sweep:
         rehearsed = replace(benchmark, examples=tuple(rehearsal(benchmark.examples)))
         if not rehearsed.examples:
             raise UserError(f"{benchmark.folder}: no examples of the selection split, on which a sweep chooses")
-        asked = pipeline.asked(rehearsed, settings, say, _ASKED)
+        asked = pipeline.asked(rehearsed, settings, say, HELD_OUT)
         for name, bound in kit.methods.items():
             for each in tried[name]:
                 check(benchmark.examples, benchmark.refusals, bound, each)
