@@ -55,7 +55,7 @@ def run(settings: RunSettings, kit: Kit, say: Say) -> list[Metric]:
         benchmark = kit.read(settings.data.folder)
         examples = asked(benchmark, settings, lambda _: None)
         judge = kit.judge(benchmark.refusals)
-        model = _Model(kit.load, folder, say)
+        model = OneModel(kit.load, folder, say)
         training = _Training(settings, folder, model, judge, say)
         training.check_model(kit.methods.values())
         for method in kit.methods.values():
@@ -164,7 +164,7 @@ def evaluate(
 
     with owned_by_main(folder.root):
         on_main(begin)
-        model = _Model(kit.load, folder, say)
+        model = OneModel(kit.load, folder, say)
         for name, path in adapters.items():
             _answer(settings, folder, model, name, path, examples, say)
         on_main(lambda: conclude(settings, judge, folder, examples))
@@ -305,8 +305,8 @@ def asked(benchmark: Benchmark, settings: RunSettings, say: Say, parts: Iterable
     return examples
 
 
-class _Model:
-    """The one model in memory. Asking for another adapter drops it before the other is loaded."""
+class OneModel:
+    """The one model in memory, noted in its folder. Asking for another adapter drops it before the other is loaded."""
 
     def __init__(self, load: Callable[[Path | None], LoadedModel], folder: RunFolder, say: Say) -> None:
         self._load = load
@@ -316,6 +316,7 @@ class _Model:
         self._noted = False
 
     def get(self, adapter: Path | None = None) -> LoadedModel:
+        """The model with this adapter, or as it was before."""
         if self._loaded is None or self._loaded.adapter != adapter:
             self._loaded = None
             self._say("loading the model" + (f" with {adapter}" if adapter else ""))
@@ -348,7 +349,7 @@ class _Training:
 
     settings: RunSettings
     folder: RunFolder
-    model: _Model
+    model: OneModel
     judge: Judge
     say: Say
 
@@ -373,7 +374,7 @@ class _Training:
 def _answer(
     settings: RunSettings,
     folder: RunFolder,
-    model: _Model,
+    model: OneModel,
     name: str,
     adapter: Path | None,
     examples: Sequence[Example],

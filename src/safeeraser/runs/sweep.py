@@ -27,7 +27,6 @@ from safeeraser.generation.run import generate
 from safeeraser.judges import Judge
 from safeeraser.judges.run import FailureLimitError, Tally, describe_failures, unscored_error
 from safeeraser.metrics import STRICT, objective, parts, shares, unscored
-from safeeraser.models.load import LoadedModel
 from safeeraser.provenance import json_hash
 from safeeraser.records import VANILLA, Example, Generation, read_jsonl
 from safeeraser.runs import RunSettings, as_yaml, costs, pipeline
@@ -36,7 +35,7 @@ from safeeraser.runs.curves import Curve, wanted
 from safeeraser.runs.distributions import distributions, ends, with_parameters
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
-from safeeraser.runs.pipeline import Say
+from safeeraser.runs.pipeline import OneModel, Say
 from safeeraser.runs.results import Judged, judge_answers
 from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, alone, begun, claim, storage
 from safeeraser.runs.trials import ERROR, STATES, counted, ended, load, short
@@ -73,9 +72,8 @@ class Sweep:
     asked: Sequence[Example]
     judge: Judge
     storage: JournalStorage
+    model: OneModel
     before: dict[str, float] = field(default_factory=dict)
-    _model: LoadedModel | None = None
-    _noted: bool = False
 
     @classmethod
     def begin(cls, settings: RunSettings, kit: Kit, say: Say) -> Sweep:
@@ -120,6 +118,7 @@ class Sweep:
                 asked=asked,
                 judge=judge,
                 storage=trials,
+                model=OneModel(kit.load, RunFolder(root), lambda _: None),
             )
             every = dict.fromkeys(name for method in kit.methods for name in made.wanted(method))
             made.before = made._measured(made.vanilla, None, tuple(every))
@@ -194,7 +193,7 @@ class Sweep:
             return
         for name, bound in self.kit.methods.items():
             for each in ends(self.settings, name):
-                check_model(self._loaded(None), bound, each)
+                check_model(self.model.get(), bound, each)
         for method in self.kit.methods:
             while self._trial(method):
                 pass
@@ -300,7 +299,7 @@ class Sweep:
                 for step, value in points(Output(training, {}).logged()):
                     trial.report(value, step)
             else:
-                loaded = self._loaded(None)
+                loaded = self.model.get()
                 refusals = self.benchmark.refusals
                 try:
                     with self._clock(place):
@@ -320,7 +319,7 @@ class Sweep:
             with explained(file):
                 return dict(json.loads(file.read_text(encoding="utf-8")))
         with self._clock(place):
-            generate(self._loaded(adapter), self.asked, self.settings.generate, place / _ANSWERS)
+            generate(self.model.get(adapter), self.asked, self.settings.generate, place / _ANSWERS)
             judged, tally = self.judged(place)
         columns = judged.columns(STRICT)
         failures = f": {describe_failures(tally)}" if tally.failures else ""
@@ -337,16 +336,6 @@ class Sweep:
 
     def _clock(self, place: Path) -> AbstractContextManager[None]:
         return costs.clock(RunFolder(place).costs, costs.TRIAL, self.judge.spent)
-
-    def _loaded(self, adapter: Path | None) -> LoadedModel:
-        """The one model in memory."""
-        if self._model is None or self._model.adapter != adapter:
-            self._model = None
-            self._model = self.kit.load(adapter)
-            if not self._noted:
-                RunFolder(self.root).note_model(str(self._model.identity["weights"]))
-                self._noted = True
-        return self._model
 
     def _settings(self, method: str, parameters: dict[str, Any]) -> UnlearnSettings:
         made = with_parameters(self.settings.unlearning(method), parameters)
