@@ -28,7 +28,7 @@ from safeeraser.judges import Judge
 from safeeraser.judges.run import FailureLimitError, Tally, describe_failures, unscored_error
 from safeeraser.metrics import STRICT, objective, parts, shares, unscored
 from safeeraser.provenance import json_hash
-from safeeraser.records import VANILLA, Example, Generation, read_jsonl
+from safeeraser.records import VANILLA, Example, Generation, Split, Stream, read_jsonl
 from safeeraser.runs import RunSettings, as_yaml, costs, pipeline
 from safeeraser.runs.choice import chosen
 from safeeraser.runs.curves import Curve, wanted
@@ -87,14 +87,7 @@ class Sweep:
                 "methods: vanilla is the model before unlearning, of which nothing can be tuned; name others"
             )
         tried = {name: ends(settings, name) for name in kit.methods}
-        benchmark = pipeline.prepare(settings.data, kit, say)
-        benchmark = replace(
-            benchmark, examples=tuple(each for each in benchmark.examples if each.split != "validation")
-        )
-        rehearsed = replace(benchmark, examples=tuple(rehearsal(benchmark.examples)))
-        if not rehearsed.examples:
-            raise UserError(f"{benchmark.folder}: no examples of the selection split, on which a sweep chooses")
-        asked = pipeline.asked(rehearsed, settings, say, HELD_OUT)
+        benchmark, asked = _without_validation(settings, kit, say)
         for name, bound in kit.methods.items():
             for each in tried[name]:
                 check(benchmark.examples, benchmark.refusals, bound, each)
@@ -122,14 +115,7 @@ class Sweep:
             )
             every = dict.fromkeys(name for method in kit.methods for name in made.wanted(method))
             made.before = made._measured(made.vanilla, None, tuple(every))
-        for method in kit.methods:
-            if missing := made.missing(method):
-                told = (
-                    f"{method}: objective: the model before unlearning has no {' or '.join(missing)} that could be kept"
-                )
-                if len(missing) == len(made.wanted(method)):
-                    raise UserError(told)
-                say(f"warning: {told}, which is left out")
+        made._tell_missing()
         return made
 
     @property
@@ -145,6 +131,16 @@ class Sweep:
         """What is wanted and was not asked, or of which the model had nothing before unlearning to be kept."""
         there = parts(self.before, self.before)
         return [name for name in self.wanted(method) if name not in there]
+
+    def _tell_missing(self) -> None:
+        """Warn of what is left out of the objectives. Raises UserError where nothing is left of one."""
+        for method in self.kit.methods:
+            if missing := self.missing(method):
+                figures = " or ".join(missing)
+                told = f"{method}: objective: the model before unlearning has no {figures} that could be kept"
+                if len(missing) == len(self.wanted(method)):
+                    raise UserError(told)
+                self.say(f"warning: {told}, which is left out")
 
     @property
     def root(self) -> Path:
@@ -341,7 +337,7 @@ class Sweep:
         made = with_parameters(self.settings.unlearning(method), parameters)
         if made.eval_steps is not None or not self.settings.sweep.prune:
             return made
-        forget = sum(each.split == "train" and each.stream == "forget" for each in self.benchmark.examples)
+        forget = sum((each.split, each.stream) == (Split.TRAIN, Stream.FORGET) for each in self.benchmark.examples)
         steps = made.total_rows(min(forget, made.limit or forget)) // made.rows_per_step
         return made.changed(eval_steps=max(1, steps // self.settings.sweep.measurements), save_steps=None)
 
@@ -362,3 +358,13 @@ class Sweep:
     def _place(self, method: str, parameters: dict[str, Any]) -> Path:
         """A folder for what is trained: the same for the same settings, so that it goes on where it was."""
         return self.root / "trials" / method / json_hash(self._settings(method, parameters).results())[:12]
+
+
+def _without_validation(settings: RunSettings, kit: Kit, say: Say) -> tuple[Benchmark, list[Example]]:
+    """The benchmark without its validation part, and the questions of the selection part in the place of that."""
+    whole = pipeline.prepare(settings.data, kit, say)
+    benchmark = replace(whole, examples=tuple(each for each in whole.examples if each.split is not Split.VALIDATION))
+    rehearsed = replace(benchmark, examples=tuple(rehearsal(benchmark.examples)))
+    if not rehearsed.examples:
+        raise UserError(f"{benchmark.folder}: no examples of the selection split, on which a sweep chooses")
+    return benchmark, pipeline.asked(rehearsed, settings, say, HELD_OUT)
