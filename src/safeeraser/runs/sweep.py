@@ -346,9 +346,9 @@ class Sweep:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             try:
                 with owned(self._mark(method, trial.number)):
-                    study.tell(trial.number, state=TrialState.FAIL)
-                    if ERROR not in trial.user_attrs:  # it failed, and was killed before it could say so
-                        study.enqueue_trial(trial.params)
+                    told = study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)  # it may be by now
+                    if told.state is TrialState.FAIL and ERROR not in told.user_attrs:  # with an error it had failed
+                        study.enqueue_trial(told.params)
             except UserError:  # its process is at work
                 continue
 

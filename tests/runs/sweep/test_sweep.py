@@ -26,6 +26,7 @@ from safeeraser.records import Axis, Generation, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, pipeline, sweep_report
 from safeeraser.runs import sweep as sweeping
 from safeeraser.runs.choice import check
+from safeeraser.runs.distributions import distributions
 from safeeraser.runs.kit import Kit, names
 from safeeraser.runs.sweep import Best, Sweep
 from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, storage
@@ -279,6 +280,23 @@ def test_a_trial_that_was_killed_with_its_error_noted_is_not_done_again(
     again = begin(fresh, "sweep", space)
     again.work()
     assert len({each.params["learning_rate"] for each in again.study("po").get_trials()}) == 2
+
+
+def test_a_trial_that_ends_while_another_process_looks_at_it_stays_ended(
+    fresh: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = "sweep={trials: 1, prune: false, space: {learning_rate: [0.01]}}"
+    found = begin(fresh, "sweep", space)
+    trial = found.study("po").ask(distributions(found.settings, "po"))
+
+    def ends_first(place: Path, **options: Any) -> Any:
+        if place.name == f"trial-{trial.number}":
+            found.study("po").tell(trial.number, 0.5)
+        return owned(place, **options)
+
+    monkeypatch.setattr(sweeping, "owned", ends_first)
+    begin(fresh, "sweep", space).work()
+    assert [each.value for each in found.study("po").get_trials()] == [0.5]
 
 
 def test_nothing_is_chosen_again_once_validation_was_asked(done: World, tmp_path: Path) -> None:
