@@ -25,11 +25,11 @@ from safeeraser.judges.run import FailureLimitError
 from safeeraser.records import Axis, Generation, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, pipeline, sweep_report
 from safeeraser.runs import sweep as sweeping
-from safeeraser.runs.choice import check
+from safeeraser.runs.choice import check, chosen
 from safeeraser.runs.distributions import distributions
 from safeeraser.runs.kit import Kit, names
 from safeeraser.runs.sweep import Best, Sweep
-from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, storage
+from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, claim, storage
 from safeeraser.unlearning.output import Output
 from tests.cli.test_cli import Ended
 from tests.files.room import no_room
@@ -172,8 +172,8 @@ def test_a_process_begins_chooses_and_reports_alone(
 
         return wrapped
 
-    monkeypatch.setattr(sweeping, "claim", alone("begin", sweeping.claim))
-    monkeypatch.setattr(sweeping, "chosen", alone("choose", sweeping.chosen))
+    monkeypatch.setattr(sweeping, "claim", alone("begin", claim))
+    monkeypatch.setattr(sweeping, "chosen", alone("choose", chosen))
     monkeypatch.setattr(Sweep, "judged", alone("report", Sweep.judged))
     begin(done, "sweep", f"output={root}")
     found.choose()
