@@ -222,12 +222,9 @@ def _metrics(metrics: Iterable[Metric]) -> list[dict[str, Any]]:
     """The figures with what their measures say of themselves, in the measures' order."""
     about = {(each.name, each.part.value): each for each in MEASURES}
     order = {key: number for number, key in enumerate(about)}
-    known = sorted((each for each in metrics if (each.name, each.part) in about), key=lambda m: order[m.name, m.part])
-    return [
-        {**asdict(each), "title": measure.title, "better": measure.better}
-        for each in known
-        if (measure := about[each.name, each.part])
-    ]
+    known = [(each, about[each.name, each.part]) for each in metrics if (each.name, each.part) in about]
+    known.sort(key=lambda found: order[found[0].name, found[0].part])
+    return [{**asdict(each), "title": measure.title, "better": measure.better} for each, measure in known]
 
 
 def _training(model: Shown) -> dict[str, Any]:
