@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from safeeraser.records import VANILLA
 from safeeraser.runs import costs, pages
 from safeeraser.runs.pages import Tried
 from safeeraser.runs.report.costs import section
+from safeeraser.runs.report.markdown import table
 from safeeraser.runs.report.plot import save
 from safeeraser.runs.sweep import Best, Sweep
 from safeeraser.runs.sweep_folder import CHOICE, alone
@@ -46,21 +47,9 @@ def rows(sweep: Sweep, found: Iterable[Best]) -> list[list[str]]:
 def write(sweep: Sweep, found: Iterable[Best]) -> Path:
     """Write report.html, and report.md with Optuna's plots beside it; the page's path."""
     with alone(sweep.root):
-        every = list(found)
-        took = costs.tried(sweep.root, list(sweep.kit.methods))
+        every, took = list(found), costs.tried(sweep.root, list(sweep.kit.methods))
         failed = [f"{sweep.failure(method)}." for method in sweep.kit.methods if not sweep.best(method)]
-        lines = [
-            "# Sweep",
-            "",
-            " ".join([_about(sweep), *map(text.markdown, failed)]),
-            "",
-            *_table(rows(sweep, every)),
-            "",
-        ]
-        for each in every:
-            lines += [f"## {text.markdown(each.method)}", ""]
-            lines += [f"![{name}](plots/{path.name})" for name, path in _draw(sweep, each.method).items()] + [""]
-        write_text(sweep.root / "report.md", "\n".join(lines) + "\n\n".join([*section(took), ""]))
+        write_text(sweep.root / "report.md", _markdown(sweep, every, took, failed))
         return pages.write_sweep(
             sweep.root,
             [Tried(name=VANILLA, judged=sweep.judged(sweep.vanilla)[0]), *(_tried(sweep, each) for each in every)],
@@ -70,6 +59,16 @@ def write(sweep: Sweep, found: Iterable[Best]) -> Path:
             provenance=sweep.provenance(),
             commands=[shlex.join(["safeeraser", "run", str(sweep.root / CHOICE)])],
         )
+
+
+def _markdown(sweep: Sweep, found: Sequence[Best], took: Sequence[costs.Stage], failed: Iterable[str]) -> str:
+    """The report, whose plots are drawn beside it."""
+    head, *body = [[text.markdown(cell) for cell in line] for line in rows(sweep, found)]
+    blocks = ["# Sweep", " ".join([_about(sweep), *map(text.markdown, failed)]), table(head, body)]
+    for each in found:
+        plots = "\n".join(f"![{name}](plots/{path.name})" for name, path in _draw(sweep, each.method).items())
+        blocks += [f"## {text.markdown(each.method)}", plots]
+    return "\n\n".join([*blocks, *section(took)]) + "\n"
 
 
 def _tried(sweep: Sweep, best: Best) -> Tried:
@@ -138,9 +137,3 @@ def _drawn(parameters: Mapping[str, Any]) -> str:
 
 def _percent(found: Mapping[str, Any], name: str) -> str:
     return f"{100 * found[name]:.1f}" if name in found else ""
-
-
-def _table(lines: list[list[str]]) -> list[str]:
-    told = [[text.markdown(cell) for cell in line] for line in lines]
-    told.insert(1, [":---"] * len(lines[0]))
-    return [f"| {' | '.join(cells)} |" for cells in told]
