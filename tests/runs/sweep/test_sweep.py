@@ -16,6 +16,7 @@ from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import TrialState
 
 from safeeraser import runs
+from safeeraser.cli.names import names
 from safeeraser.errors import DiskError, UserError
 from safeeraser.judges import Judge
 from safeeraser.judges.base import UNFINISHED, Asked
@@ -24,7 +25,7 @@ from safeeraser.records import Axis, Generation, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, pipeline, sweep_report
 from safeeraser.runs import sweep as sweeping
 from safeeraser.runs.choice import check
-from safeeraser.runs.kit import Kit, names
+from safeeraser.runs.kit import Kit
 from safeeraser.runs.sweep import Best, Sweep
 from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, storage
 from safeeraser.unlearning.output import Output
