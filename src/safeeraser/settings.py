@@ -240,19 +240,22 @@ FolderName = Annotated[str, AfterValidator(_one_name)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """The names that settings may use, as the CLI knows them. An empty tuple leaves that kind unchecked."""
+    """What tells the names that settings may use; asked only where one is looked up, for that may take seconds.
 
-    attacks: tuple[str, ...] = ()
-    benchmarks: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
+    A kind of which no names are told is left unchecked.
+    """
+
+    attacks: Callable[[], tuple[str, ...]] = tuple
+    benchmarks: Callable[[], tuple[str, ...]] = tuple
+    methods: Callable[[], tuple[str, ...]] = tuple
+    models: Callable[[], tuple[str, ...]] = tuple
 
 
 def known(field: str, kind: str) -> AfterValidator:
     """A validator that looks a name up in the `Names` given as context."""
 
     def check(name: str, info: ValidationInfo) -> str:
-        names = getattr(info.context, field, ())
+        names: tuple[str, ...] = getattr(info.context, field, tuple)()
         if names and name not in names:
             raise problem(unknown(kind, name, names))
         return name
@@ -262,7 +265,7 @@ def known(field: str, kind: str) -> AfterValidator:
 
 def _model(name: str, info: ValidationInfo) -> str:
     """A model is one of ours, a folder, or a hub id (`owner/name`)."""
-    names = getattr(info.context, "models", ())
+    names: tuple[str, ...] = getattr(info.context, "models", tuple)()
     if not names or name in names or "/" in name or Path(name).is_dir():
         return name
     raise problem(f"{unknown('model', name, names)}, or a folder, or a hub id such as llava-hf/llava-1.5-7b-hf")

@@ -20,6 +20,7 @@ from safeeraser import runs as config
 from safeeraser.attacks import prefill
 from safeeraser.attacks.table import ATTACKS
 from safeeraser.cli import app
+from safeeraser.cli.names import names
 from safeeraser.errors import UserError
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
@@ -27,7 +28,7 @@ from safeeraser.models.load import load
 from safeeraser.records import Example, Generation, Metric, Split, Stream, read_jsonl, write_jsonl
 from safeeraser.runs import pipeline
 from safeeraser.runs.attacks import choose_attacks
-from safeeraser.runs.kit import Kit, names
+from safeeraser.runs.kit import Kit
 from tests.docs.generate import ROOT
 from tests.durability.killing import files, run_until_size
 from tests.endpoint.fake_server import completion, last_text, serving

@@ -18,8 +18,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return world.write_model(tmp_path_factory.mktemp("chat") / "model")
 
 
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_it_goes_on_after_lines_that_are_no_text_and_pictures_that_are_none(model: Path, locale: str) -> None:
+def test_it_goes_on_after_lines_that_are_no_text_and_pictures_that_are_none(model: Path) -> None:
     given = (
         b"What is\xff this?\n/image caf\xe9.png\n/image nowhere.png\nAnd this?\n<image>?\nAnd that?\n/quit\nNo more.\n"
     )
@@ -27,7 +26,7 @@ def test_it_goes_on_after_lines_that_are_no_text_and_pictures_that_are_none(mode
         [sys.executable, "-m", "safeeraser", "chat", "--model", model, "--max-new-tokens", "2"],
         input=given,
         capture_output=True,
-        env=os.environ | {"LC_ALL": locale, "COLUMNS": "200"},
+        env=os.environ | {"LC_ALL": "C", "COLUMNS": "200"},
         check=True,
     )
     assert done.stdout.decode().count("vanilla: ") == 2

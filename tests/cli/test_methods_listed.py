@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 
 from safeeraser import runs as config
 from safeeraser.cli import app
+from safeeraser.cli.names import names
 from safeeraser.errors import UserError
 from safeeraser.objectives import METHODS
-from safeeraser.runs.kit import Kit, names
+from safeeraser.runs.kit import Kit
 
 
 def shown(*arguments: str) -> str:

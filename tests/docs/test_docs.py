@@ -11,7 +11,7 @@ import typer
 
 from safeeraser import runs as config
 from safeeraser.cli import app
-from safeeraser.runs.kit import names
+from safeeraser.cli.names import names
 from tests.docs.generate import PACKAGE, ROOT, command_paths, pages, tree
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

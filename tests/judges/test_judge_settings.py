@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from safeeraser.cli.names import names
 from safeeraser.runs import ConfigError, RunSettings, first_difference, parse
-from safeeraser.runs.kit import names
 
 ENDPOINT = "judge: {name: endpoint, model: m, url: http://one/v1, concurrency: 4}\n"
 

@@ -35,27 +35,23 @@ def safeeraser(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def test_a_method_is_listed_and_explained_with_and_without_pd(safeeraser: Run) -> None:
+def test_methods_are_listed_and_explained_with_and_without_pd_and_a_name_of_ours_stays_ours(safeeraser: Run) -> None:
     listed = safeeraser("methods")
     assert listed.returncode == 0
     assert "surprise+pd" in listed.stdout
+    assert "refusal" in listed.stdout
+    assert "1 nll(refusal) + 1 plain_nll(retain)" in listed.stdout, "po is not that of the other package"
+    assert "the method 'broken' of safeeraser-example (safeeraser_example:NOT_THERE) cannot be loaded" in listed.stderr
+    assert "the method 'odd' of safeeraser-example (safeeraser_example:ODD) is no method" in listed.stderr
     shown = safeeraser("methods", "show", "surprise+pd").stdout
     assert "1 surprise(forget) + 1 nll(decoupled)" in shown
     assert "mean(p_t) (an example)" in shown
 
 
-def test_what_cannot_be_used_is_named_and_the_rest_works(safeeraser: Run) -> None:
-    listed = safeeraser("methods")
-    assert "the method 'broken' of safeeraser-example (safeeraser_example:NOT_THERE) cannot be loaded" in listed.stderr
-    assert "the method 'odd' of safeeraser-example (safeeraser_example:ODD) is no method" in listed.stderr
-    assert "refusal" in listed.stdout
+def test_what_cannot_be_used_says_so_where_it_is_asked_for(safeeraser: Run) -> None:
     asked_for = safeeraser("methods", "show", "broken")
     assert asked_for.returncode == 2
     assert "cannot be loaded: AttributeError" in asked_for.stderr
-
-
-def test_a_name_of_ours_stays_ours(safeeraser: Run) -> None:
-    assert "1 nll(refusal) + 1 plain_nll(retain)" in safeeraser("methods", "show", "po").stdout
 
 
 def test_a_judge_is_listed_and_judges_with_its_keys(safeeraser: Run, tmp_path: Path) -> None:

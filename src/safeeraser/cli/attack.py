@@ -181,8 +181,9 @@ def _of_options(
     served: list[Subject],
 ) -> AttackRun:
     from safeeraser.benchmarks import read
+    from safeeraser.cli.names import names
     from safeeraser.runs import attacks, parse
-    from safeeraser.runs.kit import Kit, names
+    from safeeraser.runs.kit import Kit
 
     if data is None or output is None:
         raise UserError("give a RUN, or --data and --output")

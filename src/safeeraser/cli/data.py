@@ -308,9 +308,9 @@ def _build_own(output: Path, settings: BuildSettings, work: Path | None, *, only
 
 
 def _settings(file: Path | None, images: Path | None, seed: int | None, changes: Sequence[str]) -> BuildSettings:
+    from safeeraser.cli.names import names
     from safeeraser.curation.settings import BuildSettings
     from safeeraser.runs import read_text, validated
-    from safeeraser.runs.kit import names
 
     text, source = (read_text(file), str(file)) if file else ("", "options")
     return validated(BuildSettings, text, source, changes, names(), {"images": images, "seed": seed})

@@ -38,13 +38,14 @@ def estimate(
     """
     say("loading libraries")
     from safeeraser import runs
+    from safeeraser.cli.names import names
     from safeeraser.models.chat import ChatTokenizer
     from safeeraser.models.load import DTYPES, load_processor
     from safeeraser.models.quantised import NF4
     from safeeraser.runs import pipeline
     from safeeraser.runs.estimate import devices, reckon, table, work
     from safeeraser.runs.estimate.outline import Outline
-    from safeeraser.runs.kit import Kit, names
+    from safeeraser.runs.kit import Kit
 
     settings = runs.parse(runs.read_text(config), str(config), given or [], names(), run_options(limit=limit))
     dtype = DTYPES.get(settings.dtype) or devices.default_dtype(device)

@@ -59,17 +59,18 @@ def evaluate(
       safeeraser evaluate --data MOSSBench --format mossbench --model llava-hf/llava-1.5-7b-hf \\
         --adapter out/llava/adapter --output out/mossbench generate.max_new_tokens=128
     """
+    from safeeraser.cli.names import names
     from safeeraser.models.processes import processes
     from safeeraser.runs import parse, pipeline
     from safeeraser.runs.folder import RunFolder
-    from safeeraser.runs.kit import Kit, names
+    from safeeraser.runs.kit import Kit
 
     processes()  # before the model is loaded, so that each goes to its own device
     adapters = named(adapter)
     options = run_options(seed=seed, limit=limit, output=output)
     options |= {"model": model, "dtype": dtype, "judge.name": judge, "methods": list(adapters)}
     options |= {"data.benchmark": layout, "data.path": data}
-    settings = parse("", "options", given or [], replace(names(), methods=()), options)  # its methods are adapters
+    settings = parse("", "options", given or [], replace(names(), methods=tuple), options)  # its methods are adapters
     kit = Kit.of(settings.model_copy(update={"methods": (VANILLA,)}), RunFolder(output))
     asking = partial(pipeline.evaluate, settings, kit, adapters, part or list(Part), say)
     finish(asking, settings, output)

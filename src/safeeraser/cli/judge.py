@@ -76,8 +76,8 @@ def judge(
 
 def judge_settings(judge: str | None, given: list[str] | None, config: Path | None) -> RunSettings:
     """Settings that say who judges: from a run's configuration, or from a name and KEY=VALUE."""
+    from safeeraser.cli.names import names
     from safeeraser.runs import load
-    from safeeraser.runs.kit import names
 
     if config is not None:
         if judge is not None or given:

@@ -76,8 +76,8 @@ def stage_settings(section: str, given: list[str] | None, options: Mapping[str, 
 
     The section may stand before the key, as it does for `run`.
     """
+    from safeeraser.cli.names import names
     from safeeraser.runs import parse
-    from safeeraser.runs.kit import names
 
     keys = (each.removeprefix(f"{section}.") for each in given or [])
     return parse("", "options", [f"{section}.{key}" for key in keys], names(), options)

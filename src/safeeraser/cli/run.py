@@ -49,10 +49,11 @@ def carry_out(text: str, source: str, given: list[str] | None, options: Mapping[
     """Do the run of a configuration, with overrides and options, and print what it comes to; or print its settings."""
     say("loading libraries")
     from safeeraser import runs as config
+    from safeeraser.cli.names import names
     from safeeraser.models.processes import on_main
     from safeeraser.runs import attacks, pipeline
     from safeeraser.runs.folder import RunFolder
-    from safeeraser.runs.kit import Kit, names
+    from safeeraser.runs.kit import Kit
 
     if only_print:
         alone()

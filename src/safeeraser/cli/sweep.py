@@ -36,8 +36,9 @@ def sweep(
     from safeeraser import runs
 
     options = run_options(seed=seed, limit=limit, output=output) | {"sweep.trials": trials}
+    from safeeraser.cli.names import names
     from safeeraser.runs.distributions import check_overrides
-    from safeeraser.runs.kit import Kit, names
+    from safeeraser.runs.kit import Kit
 
     settings = runs.parse(runs.read_text(config), str(config), given or [], names(), options)
     check_overrides(settings, given or [])

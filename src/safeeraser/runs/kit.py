@@ -8,30 +8,17 @@ from functools import cache, partial
 from pathlib import Path
 
 from safeeraser import objectives, provenance
-from safeeraser.attacks.table import ATTACKS
 from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.settings import DataSettings
 from safeeraser.errors import UserError
 from safeeraser.judges import Judge
 from safeeraser.judges.table import maker
-from safeeraser.models import MODELS
 from safeeraser.models.load import LoadedModel, load, source
 from safeeraser.objectives import Method
 from safeeraser.records import VANILLA
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.settings import RunSettings
-from safeeraser.settings import Names
-
-
-def names() -> Names:
-    """Every name that settings may use."""
-    return Names(
-        attacks=ATTACKS.names,
-        benchmarks=tuple(SOURCES),
-        methods=(VANILLA, *objectives.names()),
-        models=tuple(name for name in MODELS if name.islower()),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,9 @@ from safeeraser.judges.table import JUDGES
 from safeeraser.runs import ConfigError, RunSettings
 from safeeraser.settings import Names
 
-NAMES = Names(benchmarks=("icons", "released"), methods=("vanilla", "po", "po+pd"), models=("tiny",))
+NAMES = Names(
+    benchmarks=lambda: ("icons", "released"), methods=lambda: ("vanilla", "po", "po+pd"), models=lambda: ("tiny",)
+)
 
 
 def problems(text: str, *overrides: str) -> tuple[str, ...]:

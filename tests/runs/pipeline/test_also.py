@@ -12,10 +12,10 @@ from rich.console import Console
 
 from safeeraser import runs as config
 from safeeraser.benchmarks.settings import DataSettings
+from safeeraser.cli.names import names
 from safeeraser.errors import UserError
 from safeeraser.runs import ConfigError, pipeline, report
 from safeeraser.runs.folder import RunFolder
-from safeeraser.runs.kit import names
 from tests.benchmarks import sources
 from tests.runs.pipeline import world as worlds
 from tests.runs.pipeline.world import World

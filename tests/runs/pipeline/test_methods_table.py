@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 from safeeraser import runs as config
+from safeeraser.cli.names import names
 from safeeraser.objectives import METHODS
 from safeeraser.records import VANILLA, Metric
 from safeeraser.runs import choice
-from safeeraser.runs.kit import Kit, names
+from safeeraser.runs.kit import Kit
 from safeeraser.runs.results import Reader
 from tests.docs import results
 from tests.docs.generate import ROOT

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from safeeraser import runs as config
+from safeeraser.cli.names import names
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.run import judge_file
@@ -14,7 +15,7 @@ from safeeraser.metrics import score
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Generation, Metric, Split, Stream, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, pipeline
-from safeeraser.runs.kit import Kit, names
+from safeeraser.runs.kit import Kit
 from tests import tiny_random
 from tests.benchmarks import sources
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from safeeraser import runs as config
+from safeeraser.cli.names import names
 from safeeraser.models.load import LoadedModel
 from safeeraser.records import Metric
 from safeeraser.runs import RunSettings, pipeline
 from safeeraser.runs.folder import RunFolder
-from safeeraser.runs.kit import Kit, names
+from safeeraser.runs.kit import Kit
 from tests import tiny_random
 from tests.benchmarks import small
 

@@ -6,10 +6,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from safeeraser import runs
+from safeeraser.cli.names import names
 from safeeraser.errors import UserError
 from safeeraser.runs import ConfigError, RunSettings
 from safeeraser.runs.distributions import check_overrides, distributions, ends, with_parameters
-from safeeraser.runs.kit import names
 from safeeraser.unlearning.settings import UnlearnSettings
 
 SPACE = """

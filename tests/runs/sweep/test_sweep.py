@@ -17,6 +17,7 @@ from optuna.storages.journal import JournalFileSymlinkLock
 from optuna.trial import TrialState
 
 from safeeraser import runs
+from safeeraser.cli.names import names
 from safeeraser.errors import DiskError, UserError
 from safeeraser.files import owned
 from safeeraser.judges import Judge
@@ -27,7 +28,7 @@ from safeeraser.runs import RunSettings, pipeline, sweep_report
 from safeeraser.runs import sweep as sweeping
 from safeeraser.runs.choice import check, chosen
 from safeeraser.runs.distributions import distributions
-from safeeraser.runs.kit import Kit, names
+from safeeraser.runs.kit import Kit
 from safeeraser.runs.sweep import Best, Sweep
 from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, claim, storage
 from safeeraser.unlearning.output import Output
