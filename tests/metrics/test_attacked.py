@@ -185,6 +185,17 @@ def test_what_could_not_be_read_is_unscored_and_not_nought() -> None:
     assert (found.value, found.n, found.unscored) == (0.8, 1, 1)
 
 
+def test_a_probe_of_which_no_pair_was_scored_has_no_selectivity() -> None:
+    examples = {name: example(name, name) for name in "ab"}
+    readings = [
+        Reading(example_id=name, measure=measure, value=1.0 if (name, measure) == ("a", "probe") else None)
+        for measure in ("probe", "probe_control")
+        for name in "ab"
+    ]
+    *_, found = read("po", examples, readings)
+    assert (found.name, found.value, found.n, found.unscored) == ("selectivity", None, 0, 2)
+
+
 def test_the_points_of_a_curve_have_their_budgets_and_intervals() -> None:
     tables = {
         (NONE, NONE): {"po": [column([0, 0])]},

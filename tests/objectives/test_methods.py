@@ -125,6 +125,8 @@ def test_what_is_computed_for_a_method() -> None:
 def test_unknown_names() -> None:
     with pytest.raises(UserError, match=r"unknown method 'popd'; did you mean 'po\+pd'"):
         find("popd")
+    with pytest.raises(UserError, match=r"unknown method '\+kl'"):
+        find("+kl")
     with pytest.raises(UserError, match="unknown preset 'papers'; did you mean 'paper'"):
         find("po", "papers")  # type: ignore[arg-type]
     with pytest.raises(
@@ -144,7 +146,7 @@ def test_rec_begins_the_answers_of_half_of_the_rows_of_methods_that_refuse() -> 
     assert method.bind(refusal_weight=4).recovery == 0.5
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.5])
+@pytest.mark.parametrize("share", [-0.1, 1.5, True, 10**400])
 def test_rec_begins_a_share_of_rows(share: float) -> None:
     with pytest.raises(UserError, match="option recovery must be a share of rows, 0 to 1, not"):
         find("po+rec").bind(recovery=share)

@@ -69,6 +69,7 @@ def test_values_of_a_whole_run_go_where_they_are_known() -> None:
         ("npo", {"bta": 0.2}, "npo: unknown option 'bta'; did you mean 'beta'"),
         ("ga", {"beta": 0.2}, r"ga: unknown option 'beta' \(there are: forget_weight\)"),
         ("npo", {"beta": 0}, "npo: option beta must be above 0, not 0"),
+        ("npo", {"beta": 10**400}, "option beta must be a number, not 1000"),
         ("npo", {"beta": float("nan")}, "option beta must be a number, not nan"),
         ("npo", {"beta": True}, "option beta must be a number, not True"),
         ("npo", {"retain_weight": -1}, "option retain_weight must be 0 or more, not -1"),

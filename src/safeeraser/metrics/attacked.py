@@ -184,6 +184,8 @@ def _selectivity(
     cluster: Callable[[str], Hashable],
 ) -> Metric:
     pairs = {name: (up, down) for name, up in probe.items() if up is not None and (down := control[name]) is not None}
+    if not pairs:
+        return _metric(model, SELECTIVITY, (None, None, None), 0, len(probe))
     shared = [cluster(each) for each in pairs]
     up, down = np.array([*pairs.values()]).T
     both = spread(up - down, shared)

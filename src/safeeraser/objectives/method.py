@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -104,10 +104,10 @@ class Term:
         weight = options.get(self._weight, self.weight)
         return replace(self, weight=weight, bound=bound, options={**self.options, **own})
 
-    def broken_rule(self, name: str, value: object) -> str | None:
+    def broken_rule(self, name: str, value: float) -> str | None:
         """The rule that this value of a setting breaks; None where it is fine."""
         positive = (*about(self.loss).positive, *(["eta"] if self.bound else []))
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not _is_number(value):
             return "a number"
         if isinstance(option_defaults(self.loss).get(name), int) and value % 1:
             return "a whole number"
@@ -211,10 +211,14 @@ class Method:
             rule = next((rule for term in owners if (rule := term.broken_rule(name, value))), None)
             if not owners and name in _RULES:
                 told, fits = _RULES[name]
-                number = isinstance(value, int | float) and math.isfinite(value)
-                rule = None if number and fits(value) else told
+                rule = None if _is_number(value) and fits(value) else told
             if rule:
                 yield f"option {name} must be {rule}, not {value!r}"
         for name, current in self.settings.items():
             if current is None and name not in options:
                 yield f"option {name} has no default and has to be set (unlearn.options.{name})"
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is one that a float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

@@ -179,7 +179,7 @@ def presets(name: str) -> dict[Preset, Method]:
     if name in METHODS:
         return METHODS[name]
     plain, ends = _split(name)
-    if ends and not _split(plain)[1]:  # in this order and no other, so that a method has one name
+    if plain and ends and not _split(plain)[1]:  # in this order and no other, so that a method has one name
         return {"clean": reduce(_add, ends, find(plain))}
     base = name.removesuffix("+pd")
     if base not in _BASES:
