@@ -14,6 +14,7 @@ from pathlib import Path
 
 from safeeraser.benchmarks.icons import vocabulary
 from safeeraser.benchmarks.icons.draw import draw
+from safeeraser.benchmarks.icons.made import note
 from safeeraser.benchmarks.icons.pairs import SEEN, UNSEEN, Drawn, asked_of_both, retained
 from safeeraser.benchmarks.icons.vocabulary import Icon
 from safeeraser.benchmarks.released.write import write
@@ -31,18 +32,19 @@ def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
 
     Raises UserError where the folder holds anything, ValueError where the scale is not in (0, 1].
     """
-    with begun(folder, scale) as scratch:
+    with begun(folder, "icons", scale, seed) as scratch:
         _write(scratch, scale, seed)
 
 
 @contextmanager
-def begun(folder: Path, scale: float) -> Iterator[Path]:
-    """A folder to write a benchmark of this scale into, which becomes `folder` once it is whole. Raises as `build`."""
+def begun(folder: Path, benchmark: str, scale: float, seed: int) -> Iterator[Path]:
+    """A folder to write a benchmark into, which becomes `folder` once it is whole. Raises what `build` raises."""
     if not 0 < scale <= 1:
         raise ValueError(f"scale must be above 0 and at most 1, found {scale}")
     require_new(folder)
     with whole_folder(folder) as scratch:
         yield scratch
+        note(scratch, benchmark, scale, seed)
 
 
 def _write(folder: Path, scale: float, seed: int) -> None:

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from safeeraser.benchmarks.icons import vocabulary
+from safeeraser.benchmarks.icons import made, vocabulary
 from safeeraser.benchmarks.icons.build import begun
 from safeeraser.benchmarks.icons.draw import STANDARD, Look, Picture, draw
 from safeeraser.benchmarks.icons.pairs import Drawn, asked_of_both, retained
 from safeeraser.benchmarks.icons.vocabulary import Icon
-from safeeraser.benchmarks.released.read import scan
 from safeeraser.benchmarks.released.write import write
 from safeeraser.records import Example, Split
 
 __all__ = ["KINDS", "build", "scan"]
 
+scan = partial(made.scan, "icons_hard")
 KINDS = ("style", "scene", "look-alike", "shift")
 """What makes a picture hard."""
 
@@ -38,7 +39,7 @@ def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
 
     Raises what `build.build` raises.
     """
-    with begun(folder, scale) as scratch:
+    with begun(folder, "icons_hard", scale, seed) as scratch:
         kinds = [(split, kind) for split in _PICTURES for kind in KINDS]
         examples = [each for split, kind in kinds for each in _examples(scratch, split, kind, scale, seed)]
         write(scratch, examples, vocabulary.refusals(), Path.as_posix)

@@ -35,6 +35,7 @@ RULES = {
     "model": "a question or picture that the model of `--model` refuses",
     "control": "a text with control characters or direction marks",
     "unused": "pictures in the folder that no record names",
+    "version": "an embedded benchmark that another version of it made",
 }
 """Every rule a problem can break; `docs/data.md` explains them."""
 
