@@ -6,6 +6,7 @@ the model's answer where the benchmark holds its own.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,8 @@ def read_answers(path: Path, benchmark: Benchmark, split: Split, *, as_the_autho
     """
     spot = Spot(Collector(), path)
     try:
-        content = Folder(path.parent).file(path.name, limit=MAX_BYTES).read_bytes()
+        real = Path(os.path.realpath(path))  # the user named it: a link may lead anywhere, a record's path may not
+        content = Folder(real.parent).file(real.name, limit=MAX_BYTES).read_bytes()
     except (PathError, OSError) as error:
         spot.error("file", str(error))
         content = None
