@@ -95,7 +95,7 @@ def owned(place: Path, *, wait: bool = False) -> Iterator[None]:
     The lock lies beside it as `.<name>.lock`; one whose owner was killed is free. With `wait` another owner is waited
     for. Raises UserError, which says who is at work, otherwise.
     """
-    place = place.resolve()
+    place = real(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     lock, owner = (place.with_name(f".{place.name}.{end}") for end in ("lock", "owner"))
     try:
@@ -177,6 +177,14 @@ def check_fetched(path: Path) -> None:
         with path.open("rb") as file:
             if file.read(len(LFS_POINTER)) == LFS_POINTER:
                 raise UserError(f"{path}: a Git LFS pointer, not the file itself; `git lfs pull` gets it")
+
+
+def real(path: Path) -> Path:
+    """Where a path leads, absolute. One in a circle of links leads nowhere: it stays as it is, and opening it tells.
+
+    `Path.resolve` of Python before 3.13 has a RuntimeError for that.
+    """
+    return Path(os.path.realpath(path))
 
 
 def is_one_name(text: str) -> bool:

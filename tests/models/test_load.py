@@ -135,7 +135,7 @@ def test_an_adapter_of_four_bits_that_fits_in_part_is_refused(
     else:
         weights.pop(next(iter(weights)))
     save_file(weights, adapter / "adapter_model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(UserError, match="adapter: 1 tensors are missing or have no place, such as .*lora_A"):
+    with pytest.raises(UserError, match=r"adapter: 1 tensors are missing or have no place, such as .*lora_A"):
         load(str(folder), adapter=adapter, dtype="float32", device="cpu")
 
 

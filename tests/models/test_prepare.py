@@ -18,7 +18,9 @@ from tests.metrics.records import example
 def test_a_picture_that_is_a_bomb_by_its_header_is_named(tmp_path: Path) -> None:
     """Pillow's error for it is no OSError and no ValueError."""
     parts = ((b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b"0")))
-    chunks = (struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts)
+    chunks = (
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts
+    )
     path = tmp_path / "bomb.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
     with pytest.raises(UserError, match=r"bomb\.png: a decompression bomb"):

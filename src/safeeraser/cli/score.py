@@ -14,7 +14,7 @@ from safeeraser.cli.complete import complete_format, complete_judge, one_of
 from safeeraser.cli.judge import judge_settings
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError, unknown
-from safeeraser.files import write_json
+from safeeraser.files import real, write_json
 from safeeraser.records import Split
 
 if TYPE_CHECKING:
@@ -192,9 +192,9 @@ def _refuse(given: dict[str, Any], place: str) -> None:
 
 def _keep_inputs(output: Path | None, *inputs: Path | None) -> None:
     """Raise UserError where figures or page would take the place of what is read, or of the verdicts."""
-    written = [] if output is None else [output.resolve(), _page(output).resolve()]
+    written = [] if output is None else [real(output), real(_page(output))]
     for path in inputs:
-        if path is not None and path.resolve() in written:
+        if path is not None and real(path) in written:
             raise UserError(f"--output {output}: {path} would be overwritten; name another file")
 
 

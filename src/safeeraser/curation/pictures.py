@@ -16,6 +16,7 @@ from safeeraser.benchmarks.tools.decode import Decoded, Progress, decode_all
 from safeeraser.benchmarks.tools.perceptual_hash import PerceptualHash, alike
 from safeeraser.curation.findings import Gate
 from safeeraser.errors import UserError, unknown
+from safeeraser.files import real
 from safeeraser.pixels import FORMATS
 from safeeraser.text import hidden, quoted
 
@@ -116,12 +117,12 @@ def _walk(root: Path, categories: bool) -> Iterator[Listed]:
 
 
 def _from_list(source: Path, categories: bool) -> Iterator[Listed]:
-    real = source.resolve()
-    reading = Reading(real.parent, source.name)
+    place = real(source)
+    reading = Reading(place.parent, source.name)
     if source.suffix.lower() in TABLES:
-        entries = file_entries(reading, real.name, _COLUMNS[:1])
+        entries = file_entries(reading, place.name, _COLUMNS[:1])
     elif source.suffix.lower() in (".json", ".jsonl"):
-        entries = json_entries(reading, real.name)
+        entries = json_entries(reading, place.name)
     else:
         raise UserError(f"{source}: expected a folder, a table ({', '.join(TABLES)}), .json or .jsonl")
     found = [_listed(source.parent, row, spot, categories) for _, row, spot in entries]

@@ -6,7 +6,6 @@ the model's answer where the benchmark holds its own.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from safeeraser.benchmarks.reading.json import MAX_BYTES
 from safeeraser.benchmarks.reading.problems import BenchmarkError, Collector, Problem, Spot, errors, warnings
 from safeeraser.benchmarks.reading.reading import without_tokens
 from safeeraser.benchmarks.released.rows import ANSWER_KEY, Row, read_rows
+from safeeraser.files import real
 from safeeraser.records import Example, Generation, Split
 from safeeraser.text import quoted, whole_text
 
@@ -48,8 +48,8 @@ def read_answers(path: Path, benchmark: Benchmark, split: Split, *, as_the_autho
     """
     spot = Spot(Collector(), path)
     try:
-        real = Path(os.path.realpath(path))  # the user named it: a link may lead anywhere, a record's path may not
-        content = Folder(real.parent).file(real.name, limit=MAX_BYTES).read_bytes()
+        place = real(path)  # the user named it: a link may lead anywhere, a record's path may not
+        content = Folder(place.parent).file(place.name, limit=MAX_BYTES).read_bytes()
     except (PathError, OSError) as error:
         spot.error("file", str(error))
         content = None

@@ -60,7 +60,7 @@ def fix(
     costly = [one for one in findings.problems if one.severity == "error" or one.rule in also]
     kept, left_out = _leave_out(reading.found, costly)
     if reading.whole:
-        kept, pictureless = _leave_out_pictureless(reading, kept)
+        kept, pictureless = _leave_out_pictureless(kept)
         left_out += pictureless
     if not kept:
         raise BenchmarkError(errors(findings.problems) or costly)
@@ -93,9 +93,11 @@ def _leave_out(found: Sequence[Located], costly: Sequence[Problem]) -> tuple[lis
     return [one for own in records.values() for one in own], left_out
 
 
-def _leave_out_pictureless(reading: Reading, kept: Sequence[Located]) -> tuple[list[Located], list[LeftOut]]:
-    """The same without what is left of records that have lost all about their picture: the released layout names every
-    record after its picture."""
+def _leave_out_pictureless(kept: Sequence[Located]) -> tuple[list[Located], list[LeftOut]]:
+    """The same without what is left of records that have lost all about their picture.
+
+    The released layout names every record after its picture.
+    """
     pictured = {(one.question.file, one.question.number) for one in kept if one.example.image is not None}
     lost: dict[tuple[Path, int | None], list[Located]] = {}
     for one in kept:

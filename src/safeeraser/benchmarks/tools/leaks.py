@@ -29,8 +29,11 @@ class Use:
 
 
 def uses(reading: Reading) -> list[Use]:
-    """Each record's naming of each of its pictures in each role; where the source shares pictures, splits are not told
-    apart. What is retained about a picture gives it no role beside the one that it has in its record."""
+    """Each record's naming of each of its pictures in each role.
+
+    What is retained about a picture gives it no role beside another in the same record. Where the source shares
+    pictures, splits are not told apart.
+    """
     found: dict[tuple[Path, int | None, Path], dict[str | None, Use]] = {}
     for one in reading.found:
         example = one.example
@@ -59,7 +62,7 @@ def compare(found: Sequence[Use], decoded: Mapping[Path, Decoded | str]) -> None
 
 
 def _same_bytes(group: Sequence[Use]) -> None:
-    """Compare each with the first, and what is fit for it in role with the first that has one: harmful or safe."""
+    """Compare each with the first, and where they can be together with the first that is harmful or safe."""
     first = group[0]
     with_role = next((use for use in group if use.role), first)
     for use in group[1:]:
