@@ -135,6 +135,7 @@ def score(
     if runs:
         if len(runs) > 1:
             raise UserError("several run folders: `safeeraser seeds` puts them together, `compare` holds two apart")
+        keep_runs(output, runs)
         (run,) = Reader(data, judge).read(runs)
         content = _show_run(run, how)
         if output is not None:
@@ -196,6 +197,14 @@ def _keep_inputs(output: Path | None, *inputs: Path | None) -> None:
     for path in inputs:
         if path is not None and real(path) in written:
             raise UserError(f"--output {output}: {path} would be overwritten; name another file")
+
+
+def keep_runs(output: Path | None, runs: Iterable[Path]) -> None:
+    """Raise UserError where figures or page would take the place of a run's own files, which are read again."""
+    from safeeraser.runs.report import PAGE, REPORT
+
+    own = ("config.yaml", "manifest.json", "metrics.json", "costs.json", REPORT, PAGE)
+    _keep_inputs(output, *(run / name for run in runs for name in own))
 
 
 def _needed(option: str, path: Path | None) -> Path:
