@@ -31,17 +31,19 @@ class Beside:
         for name, path in adapters.items():
             with quiet_peft(), warnings.catch_warnings(), explained(str(path)):
                 warnings.filterwarnings("error", message="Found missing adapter keys", category=UserWarning)
-                self._put_on(loaded, path, self._numbers[name])
-            check_places(path, self._model, tensors[name], self._numbers[name])
+                adapted = self._put_on(loaded, path, self._numbers[name])
+            check_places(path, adapted, tensors[name], self._numbers[name])
         loaded.model.eval().requires_grad_(False)
 
-    def _put_on(self, loaded: LoadedModel, path: Path, number: str) -> None:
+    def _put_on(self, loaded: LoadedModel, path: Path, number: str) -> PeftModel:
         if self._model is None:
             self._model = PeftModel.from_pretrained(loaded.model, str(path), adapter_name=number)
         else:
             found = self._model.load_adapter(str(path), adapter_name=number)
             if found.missing_keys:  # of which PEFT warns only where the first is put on
                 raise UserError(f"{len(found.missing_keys)} tensors are missing, such as {found.missing_keys[0]}")
+        adapted: PeftModel = self._model
+        return adapted
 
     @contextmanager
     def switched(self, name: str | None) -> Iterator[None]:
