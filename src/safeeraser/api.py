@@ -158,7 +158,8 @@ def judge(
         made = settings.make(refusals)
         made.check()
         judge_file(made, examples, answers, file)
-        verdicts = [each for each in read_jsonl(file, Verdict) if each.judge == made.name]
+        found = read_jsonl(file, Verdict) if file.exists() else []  # there is none where there was nothing to judge
+        verdicts = [each for each in found if each.judge == made.name]
     return Judged(examples, tuple(answers), tuple(verdicts))
 
 
