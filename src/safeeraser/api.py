@@ -21,7 +21,7 @@ from safeeraser.benchmarks import source as kind
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.benchmarks.settings import DataSettings
-from safeeraser.errors import UserError
+from safeeraser.errors import UserError, unknown
 from safeeraser.files import is_one_name
 from safeeraser.generation.run import generate as generate_into
 from safeeraser.generation.settings import GenerateSettings
@@ -158,7 +158,8 @@ def judge(
         made = settings.make(refusals)
         made.check()
         judge_file(made, examples, answers, file)
-        verdicts = [each for each in read_jsonl(file, Verdict) if each.judge == made.name]
+        found = read_jsonl(file, Verdict) if file.exists() else []  # there is none where there was nothing to judge
+        verdicts = [each for each in found if each.judge == made.name]
     return Judged(examples, tuple(answers), tuple(verdicts))
 
 
@@ -168,7 +169,11 @@ def score(judged: Judged, *, name: str = "model", protocol: str = "strict") -> l
     Each has its value (a share of 0 to 1), n, a 95% interval, and how many answers are unscored: these count in no
     mean. `name` stands in the metrics as the model's. `protocol` "paper" does what the authors' code does, for
     comparison with published figures only (docs/metrics.md).
+
+    Raises UserError for an unknown protocol.
     """
+    if protocol not in metrics.PROTOCOLS:
+        raise UserError(unknown("protocol", protocol, metrics.PROTOCOLS))
     return [metrics.summarise(name, column) for column in judged.columns(metrics.PROTOCOLS[protocol])]
 
 

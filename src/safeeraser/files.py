@@ -72,8 +72,10 @@ def whole_folder(target: Path) -> Iterator[Path]:
     """Yield a scratch folder beside `target` that takes its place when the block ends, and is removed if it fails.
 
     `target` must not exist or be an empty folder; UserError is raised at the end otherwise, for what another process
-    has written there meanwhile stays. Files get ordinary permissions, whatever wrote them.
+    has written there meanwhile stays. Files get ordinary permissions, whatever wrote them. Raises it at once for a
+    place without a name of its own, such as the current folder.
     """
+    require_named(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
@@ -95,7 +97,7 @@ def owned(place: Path, *, wait: bool = False) -> Iterator[None]:
     The lock lies beside it as `.<name>.lock`; one whose owner was killed is free. With `wait` another owner is waited
     for. Raises UserError, which says who is at work, otherwise.
     """
-    place = place.resolve()
+    place = real(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     lock, owner = (place.with_name(f".{place.name}.{end}") for end in ("lock", "owner"))
     try:
@@ -179,13 +181,31 @@ def check_fetched(path: Path) -> None:
                 raise UserError(f"{path}: a Git LFS pointer, not the file itself; `git lfs pull` gets it")
 
 
+def real(path: Path) -> Path:
+    """Where a path leads, absolute. One in a circle of links leads nowhere: it stays as it is, and opening it tells.
+
+    `Path.resolve` of Python before 3.13 has a RuntimeError for that.
+    """
+    return Path(os.path.realpath(path))
+
+
 def is_one_name(text: str) -> bool:
     """Whether a text names something in a folder, and nothing elsewhere."""
     return text not in ("", ".", "..") and not {"/", "\0"} & set(text)
 
 
+def require_named(target: Path) -> None:
+    """Raise UserError for a place without a name of its own, as `.`: nothing can lie beside it and take its place."""
+    if target.name in ("", ".."):
+        raise UserError(f"{target}: a new folder has a name; from the folder above, name {real(target).name or 'one'}")
+
+
 def require_new(target: Path, advice: str = "name a new folder") -> None:
-    """Raise UserError, ending in the advice, where there is something at `target`; an empty folder is nothing."""
+    """Raise UserError, ending in the advice, where there is something at `target`; an empty folder is nothing.
+
+    Raises it as `require_named` does, too.
+    """
+    require_named(target)
     if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
         raise UserError(f"{target} exists already; {advice}")
 

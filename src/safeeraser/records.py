@@ -247,7 +247,9 @@ def read_jsonl(path: Path, kind: type[Record]) -> list[Record]:
 def repair_jsonl(path: Path) -> None:
     """Cut a half-written last line off a record file, so that appending starts on a line of its own.
 
-    Copies that a kill left beside it go too, so this is for who alone writes the file.
+    A whole one that only lacks its line break gets it, as it is read, too. Copies that a kill left beside the file go,
+    so this is for who alone writes it. Raises UserError, and leaves the file as it is, where it ends in something else
+    than the beginning of a record: then it is no such file, and what would be cut off is somebody's own.
     """
     remove_scratch(path)
     if not path.exists():
@@ -256,9 +258,16 @@ def repair_jsonl(path: Path) -> None:
         raise UserError(f"{path}: not a file that records could be added to; name another")
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
-    if whole != len(content):
-        with path.open("r+b") as file:
-            file.truncate(whole)
+    last = content[whole:]
+    if not last:
+        return
+    if not last.startswith((b"{", b"\0")):  # zeros are what a failing power supply leaves of a line
+        raise UserError(f"{path}: ends in something else than a record: not a file of records; name another")
+    if _is_whole(last):
+        append_text(path, "")
+        return
+    with path.open("r+b") as file:
+        file.truncate(whole)
 
 
 def _lines(path: Path, records: Iterable[Record]) -> str:

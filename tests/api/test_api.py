@@ -73,6 +73,8 @@ def test_wrong_settings_and_names_are_told(finished: World) -> None:
         se.unlearn(model, data, "popd", output=finished.folder / "never")
     with pytest.raises(UserError, match="did you mean 'vlguard'"):
         se.read_benchmark(finished.data, format="vlgard")
+    with pytest.raises(UserError, match="unknown protocol 'papr'; did you mean 'paper'"):
+        se.score(se.judge(data, []), protocol="papr")
     with pytest.raises(AttributeError, match="unlern"):
         _ = se.unlern
 

@@ -56,6 +56,14 @@ def test_every_answer_finds_its_example(folder: Path) -> None:
     }
 
 
+def test_a_link_to_answers_elsewhere_is_followed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whose path the user gives, not a record."""
+    write(folder)
+    link = tmp_path_factory.mktemp("elsewhere") / "link.json"
+    link.symlink_to(folder.parent / NAME)
+    assert read_answers(link, read(folder), Split.VALIDATION) == answers(folder)
+
+
 def test_empty_answers_count(folder: Path) -> None:
     write(folder, lambda records: records[0]["unsafe_pairs"][0].update(model_response2="", sd_response=" "))
     found = {(one.example_id.rpartition("/")[2], one.sample): one.answer for one in answers(folder).generations[:4]}

@@ -128,6 +128,21 @@ def test_one_file_named_in_two_splits_is_a_leak(folder: Path) -> None:
     assert ("error", "leak", "#1", "SDImage_path") in found(folder)
 
 
+def test_one_file_as_harmful_and_as_safe_picture_of_a_record(folder: Path) -> None:
+    small.edit(folder, lambda records: records[0].update(SDImage_path=records[0]["image_path"]))
+    assert ("error", "role", "#1", "SDImage_path") in found(folder)
+
+
+def test_what_is_retained_about_a_picture_hides_no_role(folder: Path) -> None:
+    """The first record that names the picture only retains."""
+    small.edit(folder, lambda records: records[0].pop("unsafe_pairs"))
+    small.edit(folder, lambda records: records[0].pop("SDImage_path"))
+    small.edit(folder, lambda records: records.append(records[1] | {"id": "third"}))
+    small.edit(folder, lambda records: records[1].update(image_path=records[0]["image_path"]))
+    small.edit(folder, lambda records: records[2].update(SDImage_path=records[0]["image_path"]))
+    assert ("error", "role", "#3", "SDImage_path") in found(folder)
+
+
 def test_a_safe_picture_may_serve_many_records_of_its_split(folder: Path) -> None:
     small.edit(folder, lambda records: records[1].update(SDImage_path=records[0]["SDImage_path"]))
     assert found(folder) == [("warning", "unused", None, None)]

@@ -127,6 +127,24 @@ def test_warnings_cost_something_only_when_asked(folder: Path) -> None:
     assert train(target) == (7, 8, 6)
 
 
+def test_a_record_that_lost_all_about_its_picture_goes_whole(folder: Path) -> None:
+    """The released layout has no name for a record of questions without a picture."""
+
+    def spoil(records: list[small.Record]) -> None:
+        for pair in records[0]["unsafe_pairs"]:
+            pair["model_response"] = "I cannot."
+        for end in ("image1", "image2"):
+            records[0][f"UnharmPair_{end}"]["Prediction"] = "I cannot."
+        for end in ("text1", "text2"):
+            records[0][f"UnharmPair_{end}"]["image"] = None
+
+    small.edit(folder, spoil)
+    target, left_out = run(folder, also=("refusal",))
+    assert (2, "part", None) in left_out
+    assert train(target) == (4, 4, 4)
+    assert check(scan(target), is_refusal=is_refusal).errors == ()
+
+
 def test_the_list_says_where_and_why(folder: Path) -> None:
     small.edit(folder, lambda records: records[0]["unsafe_pairs"][1].update(question=""))
     target, _ = run(folder)

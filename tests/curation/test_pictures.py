@@ -86,6 +86,8 @@ def test_every_row_that_is_wrong_is_named(tmp_path: Path, text: str, message: st
     [
         (lambda root: picture(root / "a.png", 1), "a.png: in no folder of a category"),
         (lambda root: picture(root / "a" / "b" / "c" / "d.png", 1), "d.png: too deep"),
+        (lambda root: picture(root / "a\nb" / "d.png", 1), "category: control characters, or not UTF-8"),
+        (lambda root: picture(root / "a\udcffb" / "d.png", 1), "category: control characters, or not UTF-8"),
         (lambda root: root.mkdir(exist_ok=True), "no pictures"),
     ],
 )

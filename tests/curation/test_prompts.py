@@ -72,6 +72,7 @@ def test_a_folder_that_cannot_be_used_is_named_at_once(tmp_path: Path, name: str
     [
         ("one\n{% if x %}", r"template_forget.jinja:2: .*end of template"),
         ("{{ keywrd }}", r"template_forget.jinja: 'keywrd' is undefined \(the slots are category, keyword, split\)"),
+        ("{{ 1 // 0 }}", r"template_forget.jinja: integer division or modulo by zero"),
         ("{{ ''.__class__.__mro__ }}", r"template_forget.jinja: access to attribute '__class__'"),
     ],
 )
@@ -79,6 +80,11 @@ def test_a_mistake_in_a_template_is_named_with_its_file(tmp_path: Path, text: st
     (tmp_path / "template_forget.jinja").write_text(text)
     with pytest.raises(UserError, match=message):
         Prompts(tmp_path).template(Role.FORGET, "Weapon", keyword="x", split="train")
+
+
+def test_a_folder_of_a_file_s_name_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "ask_forget.Weapon.jinja").mkdir()
+    assert Prompts(tmp_path).hashes() == Prompts().hashes()
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ def test_failures_are_counted_and_never_taken_for_a_result(tmp_path: Path) -> No
     assert (again.get("a"), again.attempts("a"), again.attempts("b")) == (None, 2, 0)
 
 
-def test_a_line_that_is_no_entry_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", [b'{"colour": 1}', b'{"key": [], "item": "b"}', b"\xff\xfe", b"[" * 9999])
+def test_a_line_that_is_no_entry_is_named(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "stage.jsonl"
-    path.write_text('{"key": "a", "item": "b"}\n{"colour": 1}\n')
+    path.write_bytes(b'{"key": "a", "item": "b"}\n' + line + b"\n")
     with pytest.raises(UserError, match=r"stage\.jsonl:2: not an entry"):
         Store(path)
 

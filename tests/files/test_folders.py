@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from safeeraser.errors import UserError
-from safeeraser.files import whole_folder
+from safeeraser.files import require_new, whole_folder
 
 
 def test_it_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -28,6 +28,19 @@ def test_a_failure_leaves_nothing(tmp_path: Path, error: type[BaseException]) ->
     with pytest.raises(error):
         write_half()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_the_current_folder_is_no_new_one(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written comes to lie beside it first, and there is no name for that."""
+    (tmp_path / "empty" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "empty" / "below")
+    message = rf"^{name.replace('.', '[.]')}: a new folder has a name; from the folder above, name "
+    with pytest.raises(UserError, match=message), whole_folder(Path(name)):
+        pytest.fail("it was begun")
+    with pytest.raises(UserError, match=message):
+        require_new(Path(name))
+    assert [path.name for path in (tmp_path / "empty").rglob("*")] == ["below"]
 
 
 def test_what_is_there_stays(tmp_path: Path) -> None:

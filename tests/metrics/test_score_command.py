@@ -172,6 +172,16 @@ def test_figures_do_not_take_the_place_of_what_is_read(data: Path, tmp_path: Pat
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "report.json", "report", "manifest.json"])
+def test_figures_do_not_take_the_place_of_a_run_s_own(name: str, runs: list[Path]) -> None:
+    """report.html beside `report` is the run's page."""
+    before = {path: path.read_bytes() for path in runs[0].rglob("*") if path.is_file()}
+    for command, given in (("score", runs[:1]), ("compare", runs[:2]), ("seeds", runs)):
+        said = refused(*given, "--output", runs[0] / name, command=command)
+        assert "would be overwritten; name another file" in " ".join(said.split())
+    assert {path: path.read_bytes() for path in runs[0].rglob("*") if path.is_file()} == before
+
+
 def test_what_cannot_be_compared_or_put_together(runs: list[Path]) -> None:
     assert "two run folders, or one RUN and two of its models" in refused(runs[0], command="compare")
     assert "did you mean 'vanilla'" in refused(runs[0], "po", "vanila", command="compare")

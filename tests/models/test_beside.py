@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
 
 from safeeraser.errors import UserError
 from safeeraser.models.beside import Beside
@@ -53,3 +54,21 @@ def test_each_adapter_is_on_when_it_is_asked_for(loaded: LoadedModel, tmp_path: 
 def test_a_folder_without_an_adapter_is_named(loaded: LoadedModel, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no adapter here"):
         Beside(loaded, {"po": tmp_path})
+
+
+@pytest.mark.parametrize("kind", ["stranger", "missing"])
+def test_an_adapter_that_fits_in_part_is_refused(kind: str, loaded: LoadedModel, tmp_path: Path) -> None:
+    """As where it is merged: PEFT puts on what fits and leaves the rest."""
+    adapter(tmp_path / "whole", 1)
+    file = adapter(tmp_path / "po", 2) / "adapter_model.safetensors"
+    weights = load_file(file)
+    if kind == "stranger":
+        weights["base_model.model.nowhere.lora_A.weight"] = torch.ones(2, 2)
+    else:
+        weights.pop(next(iter(weights)))
+    save_file(weights, file, metadata={"format": "pt"})
+    said = "1 tensors have no place" if kind == "stranger" else "missing"
+    with pytest.raises(UserError, match=rf"po: .*{said}"):
+        Beside(loaded, {"po": tmp_path / "po"})
+    with pytest.raises(UserError, match=rf"po: .*{said}"):
+        Beside(load(), {"whole": tmp_path / "whole", "po": tmp_path / "po"})

@@ -122,6 +122,23 @@ def adapter(tmp_path: Path) -> Path:
     return tmp_path / "adapter"
 
 
+@pytest.mark.parametrize("kind", ["stranger", "missing"])
+def test_an_adapter_of_four_bits_that_fits_in_part_is_refused(
+    kind: str, folder: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is put on unmerged, and transformers only logs what does not fit."""
+    monkeypatch.setattr(load_module, "is_quantised", lambda _: True)
+    load(str(folder), adapter=adapter, dtype="float32", device="cpu")
+    weights = load_file(adapter / "adapter_model.safetensors")
+    if kind == "stranger":
+        weights["base_model.model.nowhere.lora_A.weight"] = torch.ones(2, 2)
+    else:
+        weights.pop(next(iter(weights)))
+    save_file(weights, adapter / "adapter_model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"adapter: 1 tensors are missing or have no place, such as .*lora_A"):
+        load(str(folder), adapter=adapter, dtype="float32", device="cpu")
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [

@@ -99,8 +99,17 @@ def test_a_file_that_is_no_text(file: Path) -> None:
 def test_a_last_line_that_a_kill_cut_is_left_out_and_a_whole_one_is_not(file: Path, kept: int) -> None:
     file.write_text(f"{ANSWER}\n{ANSWER[:kept]}")
     assert len(read_jsonl(file, Generation)) == (2 if kept == len(ANSWER) else 1)
-    repair_jsonl(file)  # for who goes on writing, the cut one and the whole one are the same
-    assert file.read_text() == ANSWER + "\n"
+    repair_jsonl(file)  # for who goes on writing it is the same
+    assert file.read_text() == f"{ANSWER}\n" * (2 if kept == len(ANSWER) else 1)
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", '[\n {"a": 1}\n]', "a\nb", "\xff"])
+def test_nothing_is_cut_off_a_file_of_something_else(file: Path, content: str) -> None:
+    """As of `--verdicts answers.json`: the list without a last line break was cut to nothing, and written over."""
+    file.write_text(content)
+    with pytest.raises(UserError, match=r"records\.jsonl: ends in something else than a record"):
+        repair_jsonl(file)
+    assert file.read_text() == content
 
 
 def test_a_device_is_neither_replaced_nor_read_to_its_end(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from safeeraser.cli.options import RunData, RunJudge
 from safeeraser.cli.output import stdout
-from safeeraser.cli.score import Counting, Figures, counting, explain, write_page
+from safeeraser.cli.score import Counting, Figures, counting, explain, keep_runs, write_page
 from safeeraser.errors import UserError
 from safeeraser.files import write_json
 
@@ -46,7 +46,9 @@ def compare(
         raise UserError("give two run folders, or one RUN and two of its models")
     *folders, first, second = places
     how = counting(protocol)
-    runs = Reader(data, judge).read([Path(each) for each in folders or places])
+    roots = [Path(each) for each in folders or places]
+    keep_runs(output, roots)
+    runs = Reader(data, judge).read(roots)
     of_models = len(places) == 3
     differences = _models(runs[0], (first, second), how) if of_models else _runs(runs, (first, second), how)
     of_runs = "" if of_models else f" of {second} minus that of {first}"

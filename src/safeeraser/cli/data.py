@@ -295,7 +295,9 @@ def _build_own(output: Path, settings: BuildSettings, work: Path | None, *, only
     from safeeraser.curation import build as building
     from safeeraser.curation import estimate, release
     from safeeraser.curation.kit import Kit
+    from safeeraser.files import require_named
 
+    require_named(output)
     place = building.Work(work or output.with_name(f"{output.name}.work"))
     kit = Kit.of(settings, place.replies, say)
     if only_estimate:

@@ -11,6 +11,7 @@ import typer
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.cli.complete import complete_format, complete_key, one_of
 from safeeraser.errors import UserError
+from safeeraser.files import real
 from safeeraser.records import LARGEST_SEED, VANILLA, Example
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def named(adapters: list[Path] | None) -> dict[str, Path | None]:
     """The model before, and adapters under the names of their methods: a run keeps them in models/<method>/adapter."""
     found: dict[str, Path | None] = {VANILLA: None}
     for path in adapters or []:
-        name = path.resolve().parent.name if path.name == "adapter" else path.resolve().name
+        name = real(path).parent.name if path.name == "adapter" else real(path).name
         if name in found:
             raise UserError(f"--adapter {path}: a second one of the name {name}")
         if not path.is_dir():

@@ -11,6 +11,7 @@ from safeeraser.cli.options import RunData, RunJudge
 from safeeraser.cli.output import say
 from safeeraser.cli.run import finish
 from safeeraser.errors import UserError
+from safeeraser.files import real
 
 
 def report(
@@ -49,7 +50,7 @@ def _as_they_are(folders: list[Path], data: Path | None, judge: str | None, outp
 
     pages.same_data(folders)
     runs = Reader(data, judge).read(folders)
-    names = [folder.resolve().name for folder in folders]
+    names = [real(folder).name for folder in folders]
     more = f"+{len(names) - 3}-more" if len(names) > 3 else ""
     page = pages.write(runs, output or Path("+".join(names[:3]) + f"{more}.html"))
     say(f"{len(runs)} runs side by side: {page}" if len(runs) > 1 else f"the page: {page}")

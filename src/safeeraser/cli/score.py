@@ -14,7 +14,7 @@ from safeeraser.cli.complete import complete_format, complete_judge, one_of
 from safeeraser.cli.judge import judge_settings
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError, unknown
-from safeeraser.files import write_json
+from safeeraser.files import real, write_json
 from safeeraser.records import Split
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def score(
     if runs:
         if len(runs) > 1:
             raise UserError("several run folders: `safeeraser seeds` puts them together, `compare` holds two apart")
+        keep_runs(output, runs)
         (run,) = Reader(data, judge).read(runs)
         content = _show_run(run, how)
         if output is not None:
@@ -192,10 +193,18 @@ def _refuse(given: dict[str, Any], place: str) -> None:
 
 def _keep_inputs(output: Path | None, *inputs: Path | None) -> None:
     """Raise UserError where figures or page would take the place of what is read, or of the verdicts."""
-    written = [] if output is None else [output.resolve(), _page(output).resolve()]
+    written = [] if output is None else [real(output), real(_page(output))]
     for path in inputs:
-        if path is not None and path.resolve() in written:
+        if path is not None and real(path) in written:
             raise UserError(f"--output {output}: {path} would be overwritten; name another file")
+
+
+def keep_runs(output: Path | None, runs: Iterable[Path]) -> None:
+    """Raise UserError where figures or page would take the place of a run's own files, which are read again."""
+    from safeeraser.runs.report import PAGE, REPORT
+
+    own = ("config.yaml", "manifest.json", "metrics.json", "costs.json", REPORT, PAGE)
+    _keep_inputs(output, *(run / name for run in runs for name in own))
 
 
 def _needed(option: str, path: Path | None) -> Path:

@@ -11,7 +11,7 @@ import typer
 
 from safeeraser.cli.options import RunData, RunJudge
 from safeeraser.cli.output import stdout
-from safeeraser.cli.score import Counting, Figures, counting, explain, write_page
+from safeeraser.cli.score import Counting, Figures, counting, explain, keep_runs, write_page
 from safeeraser.errors import UserError
 from safeeraser.files import write_json
 
@@ -41,6 +41,7 @@ def seeds(
     if len(folders) < 2:
         raise UserError("at least two run folders are needed")
     how = counting(protocol)
+    keep_runs(output, folders)
     runs = Reader(data, judge).read(folders)
     same_but_for_the_seed(runs)
     judged = {model: [run.judged(model) for run in runs] for model in runs[0].settings.methods}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -16,6 +17,7 @@ from safeeraser.benchmarks.tools.decode import Decoded, Progress, decode_all
 from safeeraser.benchmarks.tools.perceptual_hash import PerceptualHash, alike
 from safeeraser.curation.findings import Gate
 from safeeraser.errors import UserError, unknown
+from safeeraser.files import real
 from safeeraser.pixels import FORMATS
 from safeeraser.text import hidden, quoted
 
@@ -107,7 +109,9 @@ def _walk(root: Path, categories: bool) -> Iterator[Listed]:
         folders = list(name.parts[:-1])
         if not categories:
             folders.insert(0, "")
-        if 1 <= len(folders) <= 2:
+        if _unwritable("".join(folders[:1])):  # the benchmark has a folder of this name, which no reader would take
+            problems.append(f"{quoted(str(path))}: category: control characters, or not UTF-8")
+        elif 1 <= len(folders) <= 2:
             yield Listed(path, name.as_posix(), folders[0], folders[1] if len(folders) == 2 else None)
         else:
             problems.append(f"{path}: {'too deep' if folders else 'in no folder of a category'}")
@@ -115,13 +119,17 @@ def _walk(root: Path, categories: bool) -> Iterator[Listed]:
         raise UserError("\n".join(problems[:20]))
 
 
+def _unwritable(category: str) -> bool:
+    return any(unicodedata.category(mark) in ("Cc", "Cs") for mark in category)
+
+
 def _from_list(source: Path, categories: bool) -> Iterator[Listed]:
-    real = source.resolve()
-    reading = Reading(real.parent, source.name)
+    place = real(source)
+    reading = Reading(place.parent, source.name)
     if source.suffix.lower() in TABLES:
-        entries = file_entries(reading, real.name, _COLUMNS[:1])
+        entries = file_entries(reading, place.name, _COLUMNS[:1])
     elif source.suffix.lower() in (".json", ".jsonl"):
-        entries = json_entries(reading, real.name)
+        entries = json_entries(reading, place.name)
     else:
         raise UserError(f"{source}: expected a folder, a table ({', '.join(TABLES)}), .json or .jsonl")
     found = [_listed(source.parent, row, spot, categories) for _, row, spot in entries]

@@ -57,7 +57,7 @@ class Prompts:
 
     def hashes(self) -> dict[str, str]:
         """sha256 of every file in use, 16 hex digits each."""
-        own = [path.name for path in sorted(self._folder.iterdir())] if self._folder else []
+        own = [path.name for path in sorted(self._folder.iterdir()) if path.is_file()] if self._folder else []
         return {name: provenance.text_hash(self._text(name)) for name in sorted({*shipped(), *own})}
 
     def _render(self, kind: str, role: Role, category: str, slots: dict[str, object]) -> str:
@@ -70,7 +70,8 @@ class Prompts:
             return self._environment.from_string(self._text(name)).render(slots).strip()
         except TemplateSyntaxError as error:
             raise UserError(f"{self._place(name)}:{error.lineno}: {error.message}") from error
-        except (TemplateError, TypeError) as error:  # an unknown slot; arithmetic on a text
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            # an unknown slot, arithmetic on a text, a division by zero
             slots_there = ", ".join(sorted(slots))
             raise UserError(f"{self._place(name)}: {error} (the slots are {slots_there})") from error
 

@@ -38,7 +38,7 @@ class Store:
         self._failures: Counter[str] = Counter()
         repair_jsonl(path)
         if path.exists():
-            with path.open(encoding="utf-8", newline="\n") as file:
+            with path.open("rb") as file:
                 for number, line in enumerate(file, start=1):
                     self._note(_parse(line, f"{path}:{number}"))
 
@@ -69,8 +69,10 @@ def content_key(**parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _parse(line: str, place: str) -> Entry:
+def _parse(line: bytes, place: str) -> Entry:
     try:
-        return Entry(**json.loads(line))
-    except (ValueError, TypeError) as error:
+        found = Entry(**json.loads(line))
+        hash(found.key)
+        return found
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{place}: not an entry of this stage ({error}); delete the line or the file") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Any
 
 from peft import PeftModel
 
-from safeeraser.errors import explained
+from safeeraser.errors import UserError, explained
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.lora import quiet_peft
-from safeeraser.models.merging import check_adapter, check_base
+from safeeraser.models.merging import check_adapter, check_base, check_places
 
 
 class Beside:
@@ -24,19 +25,25 @@ class Beside:
     def __init__(self, loaded: LoadedModel, adapters: Mapping[str, Path]) -> None:
         self._model: Any = None
         self._numbers = {name: f"adapter{number}" for number, name in enumerate(adapters)}  # a dot may be in no name
+        tensors = {name: check_adapter(path) for name, path in adapters.items()}
         for path in adapters.values():
-            check_adapter(path)
             check_base(path, loaded.model, loaded.processor, loaded.name)
         for name, path in adapters.items():
-            with quiet_peft(), explained(str(path)):
-                self._put_on(loaded, path, self._numbers[name])
+            with quiet_peft(), warnings.catch_warnings(), explained(str(path)):
+                warnings.filterwarnings("error", message="Found missing adapter keys", category=UserWarning)
+                adapted = self._put_on(loaded, path, self._numbers[name])
+            check_places(path, adapted, tensors[name], self._numbers[name])
         loaded.model.eval().requires_grad_(False)
 
-    def _put_on(self, loaded: LoadedModel, path: Path, number: str) -> None:
+    def _put_on(self, loaded: LoadedModel, path: Path, number: str) -> PeftModel:
         if self._model is None:
             self._model = PeftModel.from_pretrained(loaded.model, str(path), adapter_name=number)
         else:
-            self._model.load_adapter(str(path), adapter_name=number)
+            found = self._model.load_adapter(str(path), adapter_name=number)
+            if found.missing_keys:  # of which PEFT warns only where the first is put on
+                raise UserError(f"{len(found.missing_keys)} tensors are missing, such as {found.missing_keys[0]}")
+        adapted: PeftModel = self._model
+        return adapted
 
     @contextmanager
     def switched(self, name: str | None) -> Iterator[None]:

@@ -226,6 +226,9 @@ def _with_adapter(model: PreTrainedModel, processor: ProcessorMixin, adapter: Pa
     if not is_quantised(model):
         return merged(model, processor, adapter, name)
     before = probe(model, processor, pictured=False)
-    model.load_adapter(str(adapter))
+    found: Any = model.load_adapter(str(adapter))
+    strange = {*found.missing_keys, *(found.unexpected_keys - model.state_dict().keys())}
+    if strange:
+        raise UserError(f"{adapter}: {len(strange)} tensors are missing or have no place, such as {min(strange)}")
     check_changed(adapter, before, probe(model, processor, pictured=False))
     return model

@@ -170,12 +170,19 @@ def _put_on(model: PreTrainedModel, adapter: Path, names: Iterable[str]) -> Peft
     with quiet_peft(), warnings.catch_warnings(), explained(f"{adapter}: does not fit {type(model).__name__}"):
         warnings.filterwarnings("error", message="Found missing adapter keys", category=UserWarning)
         adapted = PeftModel.from_pretrained(model, str(adapter))
-    own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    check_places(adapter, adapted, names)
+    return adapted
+
+
+def check_places(adapter: Path, adapted: PeftModel, names: Iterable[str], number: str = "default") -> None:
+    """Raises UserError where a tensor of an adapter has no place in the model that it is on, as `number`.
+
+    PEFT passes over such tensors, and what is left of the adapter would silently be measured as the whole.
+    """
+    own = get_peft_model_state_dict(adapted, adapter_name=number, save_embedding_layers=False)
     # Embedding layers, which PEFT saves beside LoRA, are the model's own; if trained whole, they are saved twice.
-    places = {*own, *(name.replace(".default.", ".") for name in adapted.state_dict())}
+    places = {*own, *(name.replace(f".{number}.", ".") for name in adapted.state_dict())}
     strangers = [name for name in names if name not in places]
     if strangers:
-        raise UserError(
-            f"{adapter}: {len(strangers)} tensors have no place in {type(model).__name__}, such as {strangers[0]}"
-        )
-    return adapted
+        kind = type(adapted.get_base_model()).__name__
+        raise UserError(f"{adapter}: {len(strangers)} tensors have no place in {kind}, such as {strangers[0]}")

@@ -51,5 +51,5 @@ def _size(path: Path) -> object:
     try:
         with Image.open(path, formats=("JPEG", "PNG", "WEBP", "GIF", "BMP")) as image:
             return image.size
-    except (OSError, ValueError):
+    except (OSError, ValueError, Image.DecompressionBombError):
         return path

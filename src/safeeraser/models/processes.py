@@ -46,8 +46,18 @@ def processes() -> PartialState:
 
 
 def timeout() -> timedelta:
-    """How long processes wait for each other: 10 minutes, unless the environment variable says otherwise."""
-    return timedelta(minutes=float(os.environ.get(VARIABLE) or 10))
+    """How long processes wait for each other: 10 minutes, unless the environment variable says otherwise.
+
+    Raises UserError where that is no number of minutes.
+    """
+    given = os.environ.get(VARIABLE) or "10"
+    try:
+        found = timedelta(minutes=float(given))
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{VARIABLE}: expected minutes, found {given!r}") from error
+    if found <= timedelta():
+        raise UserError(f"{VARIABLE}: expected minutes above 0, found {given!r}")
+    return found
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from safeeraser.benchmarks import read
 from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import Part, choose
 from safeeraser.errors import UserError, unknown
+from safeeraser.files import real
 from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, judge_file
 from safeeraser.metrics import Column, Protocol, join, measured, stale
@@ -90,9 +91,9 @@ class Reader:
         Raises ResultsError where a folder is given twice or is not a finished run's, where the data are not those
         that the run was made from, and where the judges differ.
         """
-        resolved = [root.resolve() for root in roots]
+        resolved = [real(root) for root in roots]
         for root in roots:
-            if resolved.count(root.resolve()) > 1:
+            if resolved.count(real(root)) > 1:
                 raise ResultsError(f"{root}: given twice")
         folders = [RunFolder(root) for root in roots]
         every = [self._settings(folder) for folder in folders]

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from safeeraser.errors import UserError
-from safeeraser.files import cache_folder
+from safeeraser.files import cache_folder, real
 from safeeraser.text import line
 
 PART = r"forget_?\d+"
@@ -30,7 +30,7 @@ def located(path: Path, files: Sequence[str]) -> tuple[Path, str]:
     """
     match = None if path.exists() or path.parent.is_dir() else _ID.fullmatch(path.as_posix())
     if match is None or path.is_absolute():
-        *_, folder, name = "", *path.resolve().parts
+        *_, folder, name = "", *real(path).parts
         return path, f"{folder}/{name}" if re.fullmatch(PART, name) else name
     commit = _commit(match["repo"], match["revision"])
     fetched = cache_folder() / "hub" / match["repo"].replace("/", "--") / commit

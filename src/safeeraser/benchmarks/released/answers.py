@@ -18,6 +18,7 @@ from safeeraser.benchmarks.reading.json import MAX_BYTES
 from safeeraser.benchmarks.reading.problems import BenchmarkError, Collector, Problem, Spot, errors, warnings
 from safeeraser.benchmarks.reading.reading import without_tokens
 from safeeraser.benchmarks.released.rows import ANSWER_KEY, Row, read_rows
+from safeeraser.files import real
 from safeeraser.records import Example, Generation, Split
 from safeeraser.text import quoted, whole_text
 
@@ -47,7 +48,8 @@ def read_answers(path: Path, benchmark: Benchmark, split: Split, *, as_the_autho
     """
     spot = Spot(Collector(), path)
     try:
-        content = Folder(path.parent).file(path.name, limit=MAX_BYTES).read_bytes()
+        place = real(path)  # the user named it: a link may lead anywhere, a record's path may not
+        content = Folder(place.parent).file(place.name, limit=MAX_BYTES).read_bytes()
     except (PathError, OSError) as error:
         spot.error("file", str(error))
         content = None

@@ -17,6 +17,7 @@ from safeeraser.benchmarks.reading.fields import answer, any_text, optional_text
 from safeeraser.benchmarks.reading.problems import Spot, errors
 from safeeraser.benchmarks.reading.reading import PROMPTS, Reading
 from safeeraser.benchmarks.released.rows import ANSWER_KEY, Row, read_rows
+from safeeraser.files import real
 from safeeraser.records import Split, Stream
 from safeeraser.text import quoted
 
@@ -38,7 +39,7 @@ def read(folder: Path) -> Benchmark:
 def scan(folder: Path) -> Reading:
     """Read a benchmark and report instead of raise."""
     expects = f"one or more of {', '.join(f'{stem}.json' for stem in FILES.values())}"
-    reading = Reading(folder, folder.resolve().name, expects, whole=True)
+    reading = Reading(folder, real(folder).name, expects, whole=True)
     if folder.is_dir():
         home = "dataset/" if reading.has("dataset") else ""
         for split, stem in FILES.items():

@@ -19,7 +19,7 @@ from safeeraser.benchmarks.sources.parquet import features, row
 from safeeraser.benchmarks.tools.dataset_card import Card, Configs, write_card
 from safeeraser.benchmarks.tools.decode import Progress
 from safeeraser.errors import UserError, unknown
-from safeeraser.files import require_new, whole_folder, write_json
+from safeeraser.files import real, require_new, whole_folder, write_json
 from safeeraser.pixels import read_bytes
 from safeeraser.records import Example, Split
 
@@ -61,7 +61,7 @@ def export(
 
 def require_outside(target: Path, source: Path) -> None:
     """Raises UserError where the target is inside the source, which is never changed, or no new folder."""
-    if target.resolve().is_relative_to(source.resolve()):
+    if real(target).is_relative_to(real(source)):
         raise UserError(f"{target} is inside {source}, which is never changed; name a folder elsewhere")
     require_new(target)
 

@@ -50,7 +50,7 @@ def fix(
     pictures it needs, `left_out.jsonl`, and no error that `check` would find. It appears at once when it is complete.
 
     Raises UserError where the target is not a new folder outside the source, or a rule is unknown, and BenchmarkError
-    where nothing is left.
+    where nothing is left. Of a record in the released layout that has lost all about its picture, nothing is kept.
     """
     for rule in also:
         if rule not in ALSO:
@@ -59,6 +59,9 @@ def fix(
     findings = check(reading, is_refusal=is_refusal, progress=progress, workers=workers)
     costly = [one for one in findings.problems if one.severity == "error" or one.rule in also]
     kept, left_out = _leave_out(reading.found, costly)
+    if reading.whole:
+        kept, pictureless = _leave_out_pictureless(kept)
+        left_out += pictureless
     if not kept:
         raise BenchmarkError(errors(findings.problems) or costly)
     examples = tuple(one.example for one in kept)
@@ -88,6 +91,27 @@ def _leave_out(found: Sequence[Located], costly: Sequence[Problem]) -> tuple[lis
         if own:
             records[place] = kept
     return [one for own in records.values() for one in own], left_out
+
+
+def _leave_out_pictureless(kept: Sequence[Located]) -> tuple[list[Located], list[LeftOut]]:
+    """The same without what is left of records that have lost all about their picture.
+
+    The released layout names every record after its picture.
+    """
+    pictured = {(one.question.file, one.question.number) for one in kept if one.example.image is not None}
+    lost: dict[tuple[Path, int | None], list[Located]] = {}
+    for one in kept:
+        if (place := (one.question.file, one.question.number)) not in pictured:
+            lost.setdefault(place, []).append(one)
+    said = "nothing is left about the picture, which the record is named after"
+    left_out = [
+        LeftOut(
+            Problem(place, own[0].question.record, (), said, "warning", "part", number),
+            tuple(one.example.id for one in own),
+        )
+        for (place, number), own in lost.items()
+    ]
+    return [one for one in kept if (one.question.file, one.question.number) in pictured], left_out
 
 
 def _spoils(problem: Problem, one: Located) -> bool:

@@ -29,8 +29,12 @@ class Use:
 
 
 def uses(reading: Reading) -> list[Use]:
-    """Each record's naming of each of its pictures; where the source shares pictures, splits are not told apart."""
-    found: dict[tuple[Path, int | None, Path], Use] = {}
+    """Each record's naming of each of its pictures in each role.
+
+    What is retained about a picture gives it no role beside another in the same record. Where the source shares
+    pictures, splits are not told apart.
+    """
+    found: dict[tuple[Path, int | None, Path], dict[str | None, Use]] = {}
     for one in reading.found:
         example = one.example
         if example.image is not None:
@@ -38,8 +42,8 @@ def uses(reading: Reading) -> list[Use]:
             name = example.image.relative_to(reading.root).as_posix() if inside else example.image.name
             split = Split.TRAIN if reading.shares_pictures else example.split
             use = Use(example.image, name, split, _ROLES.get(example.stream), one.image)
-            found.setdefault((one.image.file, one.image.number, example.image), use)
-    return list(found.values())
+            found.setdefault((one.image.file, one.image.number, example.image), {}).setdefault(use.role, use)
+    return [use for roles in found.values() for role, use in roles.items() if role or len(roles) == 1]
 
 
 def compare(found: Sequence[Use], decoded: Mapping[Path, Decoded | str]) -> None:
@@ -58,13 +62,16 @@ def compare(found: Sequence[Use], decoded: Mapping[Path, Decoded | str]) -> None
 
 
 def _same_bytes(group: Sequence[Use]) -> None:
+    """Compare each with the first, and where they can be together with the first that is harmful or safe."""
     first = group[0]
+    with_role = next((use for use in group if use.role), first)
     for use in group[1:]:
-        rule = _clash(first, use)
+        other = first if _clash(first, use) else with_role
+        rule = _clash(other, use)
         if rule is None and use.path != first.path:
-            rule = "duplicate"
+            rule, other = "duplicate", first
         if rule:
-            _report(use, rule, "error" if rule in ("leak", "role") else "warning", f"the same picture as {_of(first)}")
+            _report(use, rule, "error" if rule in ("leak", "role") else "warning", f"the same picture as {_of(other)}")
 
 
 def _look_alike(groups: Sequence[Sequence[Use]], hashes: Sequence[Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from safeeraser.benchmarks.reading.reading import Reading
 from safeeraser.benchmarks.reading.tables import TABLES, json_entries
 from safeeraser.errors import UserError
+from safeeraser.files import real
 from safeeraser.judges.agreement.tables import read_table
 from safeeraser.judges.base import AXES
 from safeeraser.records import Axis, Example, Generation, Split, Stream
@@ -53,11 +54,11 @@ def read_labels(path: Path) -> list[Labelled]:
     `stratum_size`; other keys, such as who labelled, are left alone.
     Raises LabelError with all bad lines.
     """
-    real = path.resolve()
-    reading = Reading(real.parent, path.name)
+    place = real(path)
+    reading = Reading(place.parent, path.name)
     problems: list[tuple[int, str]] = []
     labelled = []
-    for number, row in _rows(reading, real.name, table=path.suffix.lower() in TABLES):
+    for number, row in _rows(reading, place.name, table=path.suffix.lower() in TABLES):
         try:
             labelled.append(_parse(row, f"line {number}"))
         except (KeyError, TypeError, ValueError) as error:
