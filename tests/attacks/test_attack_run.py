@@ -32,7 +32,7 @@ from safeeraser.runs.kit import Kit
 from tests.docs.generate import ROOT
 from tests.durability.killing import files, run_until_size
 from tests.endpoint.fake_server import completion, last_text, serving
-from tests.runs.pipeline.world import World, no_model, untimed
+from tests.runs.pipeline.world import World, no_model, untimed, write_model
 
 CHEAP = ("--attack", "prefill=1", "--attack", "rotation=90", "--attack", "quantise=4")
 
@@ -180,6 +180,55 @@ def test_another_limit_wants_another_folder(attacked: Path, finished: World) -> 
     result = CliRunner().invoke(app, [*command(finished, attacked, *CHEAP)[:-7], "3", *CHEAP])
     assert result.exit_code == 2
     assert "limit" in result.output
+
+
+def test_answers_are_not_judged_again_when_attacks_and_data_were_moved(finished: World, tmp_path: Path) -> None:
+    """A judge that is shown pictures would even find none."""
+    data, there, moved = (tmp_path / name for name in ("data", "there", "moved"))
+    shutil.copytree(finished.data, data)
+    loaded = load(str(finished.model))
+
+    def attack(output: Path) -> None:
+        benchmark = safeeraser.read_benchmark(data, format="released")
+        wanted = [{"name": "grey", "sweep": [1]}, "pass@k"]
+        safeeraser.attack(loaded, benchmark, attacks=wanted, limit=1, output=output, max_new_tokens=4)
+
+    attack(there)
+    judged = {path.relative_to(there): path.read_bytes() for path in there.rglob("verdicts/*.jsonl")}
+    there.rename(moved)
+    data = data.rename(tmp_path / "other data")
+    attack(moved)
+    assert len(judged) == 3
+    assert {path.relative_to(moved): path.read_bytes() for path in moved.rglob("verdicts/*.jsonl")} == judged
+
+
+def test_another_model_on_the_server_wants_another_folder(finished: World, tmp_path: Path) -> None:
+    """All of the first one's answers are there, so that nothing would be asked."""
+    options = ["--data", str(finished.data), "--limit", "2", "--attack", "templates=role-play"]
+    with serving(lambda body: completion(last_text(body)[::-1])) as server:
+        words = ["attack", "--server", server.url, *options, "--output", str(tmp_path / "served"), "--model"]
+        assert CliRunner().invoke(app, [*words, "one"]).exit_code == 0
+        before = files(tmp_path / "served")
+        result = CliRunner().invoke(app, [*words, "another"])
+        assert result.exit_code == 2
+        assert "served: made with model = 'one', not 'another'" in " ".join(result.output.split())
+        assert files(tmp_path / "served") == before
+        assert CliRunner().invoke(app, [*words, "one"]).exit_code == 0
+
+
+def test_another_model_of_the_same_name_wants_another_folder(finished: World, tmp_path: Path) -> None:
+    benchmark = safeeraser.read_benchmark(finished.data, format="released")
+    other = write_model(tmp_path / "other", seed=1)
+
+    def attack(model: Path) -> None:
+        options = {"attacks": ["grey"], "limit": 1, "output": tmp_path / "out", "max_new_tokens": 4}
+        safeeraser.attack(load(str(model)), benchmark, **options)
+
+    attack(finished.model)
+    shutil.copytree(finished.model, tmp_path / "copy")
+    attack(tmp_path / "copy")
+    with pytest.raises(UserError, match=r"model: made with weights = .* \(the model's files have changed\)"):
+        attack(other)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}"])

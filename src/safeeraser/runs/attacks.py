@@ -12,7 +12,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -77,12 +77,14 @@ class Chosen:
 class Subject:
     """A model that is attacked: what is known of it, and how it is loaded, or the server that answers for it.
 
-    `answers` is the file of a run with its answers when it was not attacked.
+    `answers` is the file of a run with its answers when it was not attacked. `identity` says which weights it is, as
+    far as that is known before it is loaded: what is finished is not loaded again, and must be this model's.
     """
 
     target: Target
     load: Callable[[], LoadedModel] | Endpoint
     answers: Path | None = None
+    identity: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +116,15 @@ def choose_attacks(asked: Sequence[AttackSettings]) -> list[Chosen]:
     return [Chosen(attack, attack.sweep if each.sweep is None else each.sweep, each.keep) for attack, each in found]
 
 
-def subjects(load: Callable[[Path | None], LoadedModel], adapters: Mapping[str, Path | None]) -> list[Subject]:
-    """Models by name, each the loaded one with an adapter merged into it, or without (None)."""
+def subjects(settings: RunSettings, kit: Kit, adapters: Mapping[str, Path | None]) -> list[Subject]:
+    """Models by name, each the settings' one with an adapter merged into it, or without (None)."""
+    identity = {"model": settings.model, "weights": kit.weights(), "dtype": settings.dtype}
     given = {name: path for name, path in adapters.items() if path is not None}
     return [
         Subject(
             Target(name=name, adapter=path, others={key: other for key, other in given.items() if key != name}),
-            partial(load, path),
+            partial(kit.load, path),
+            identity=identity,
         )
         for name, path in adapters.items()
     ]
@@ -146,7 +150,7 @@ def of_run(
     on_main(lambda: folder.claim(settings, benchmark.hash))
     return AttackRun(
         benchmark=benchmark,
-        subjects=[replace(each, answers=folder.generations(each.target.name)) for each in subjects(kit.load, adapters)],
+        subjects=[replace(each, answers=folder.generations(each.target.name)) for each in subjects(settings, kit, adapters)],
         chosen=chosen,
         judge=kit.judge(benchmark.refusals),
         settings=settings.generate,
@@ -272,10 +276,10 @@ def _unfinished(chosen: Chosen, places: Mapping[tuple[str, str], Place]) -> list
 
 
 def _judge(asked: AttackRun, places: Iterable[Place]) -> dict[str, Tally]:
-    judge = asked.judge
+    judge, originals = asked.judge, {each.id: each for each in asked.benchmark.examples}
     return {
         str(place.verdicts): judge_file(
-            judge, place.examples(), place.answers(), place.verdicts, asked.clock(judge.spent)
+            judge, place.examples(originals), place.answers(), place.verdicts, asked.clock(judge.spent)
         )
         for place in places
         if place.asked.exists()
@@ -347,19 +351,24 @@ def _claim(asked: AttackRun, questions: Iterable[Example]) -> None:
     ours = {name: _provenance(asked)[name] for name in ("data", "limit", "seed", "generate")}
     ours["questions"] = provenance.text_hash("\n".join(example.id for example in questions))[:16]
     weights = {each.target.name: _weights(each.target) for each in asked.subjects}
+    loaded = {each.target.name: dict(each.identity) for each in asked.subjects if each.identity}
     found: dict[str, Any] = {**ours, "models": {}}
     if path.exists():
         with explained(f"{path}: not a manifest of attacks; choose another folder"):
             found = dict(json.loads(path.read_text(encoding="utf-8")))
-            found["models"] = dict(found["models"])
+            found["models"], found["loaded"] = dict(found["models"]), dict(found.get("loaded", {}))
     for key, value in [*ours.items(), *weights.items()]:
         there = found.get(key) if key in ours else found["models"].get(key, value)
         if there != value:
             raise UserError(
                 f"{path}: {key}: these attacks were made with {there!r}, not {value!r}; choose another folder"
             )
+    noted = found.get("loaded", {})
+    for name, identity in loaded.items():
+        if change := provenance.first_change(identity, noted.get(name, identity)):
+            raise UserError(f"{path}: {name}: {change}; choose another folder")
     remove_scratch(path)
-    write_json(path, {**ours, "models": found["models"] | weights})
+    write_json(path, {**ours, "models": found["models"] | weights, "loaded": noted | loaded})
 
 
 def _weights(target: Target) -> str | None:
