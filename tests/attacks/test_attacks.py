@@ -385,9 +385,7 @@ def test_the_control_of_a_probe_does_not_depend_on_where_the_pictures_lie(arena:
 
         questions, attacker = (tuple(map(moved, part)) for part in (arena.questions, arena.parts.attacker))
         parts = dataclasses.replace(arena.parts, attacker=attacker)
-        (found,) = ATTACKS["linear-probe"].variants(
-            dataclasses.replace(arena, questions=questions, parts=parts), ["1"]
-        )
+        (found,) = ATTACKS["linear-probe"].variants(dataclasses.replace(arena, questions=questions, parts=parts), ["1"])
         assert isinstance(found, Readings)
         return found.found
 

@@ -148,9 +148,10 @@ def of_run(
         raise UserError(f"{folder.root}: no adapter of {', '.join(missing)} yet; `safeeraser run` makes them")
     benchmark = kit.read(settings.data.folder)
     on_main(lambda: folder.claim(settings, benchmark.hash))
+    attacked = subjects(settings, kit, adapters)
     return AttackRun(
         benchmark=benchmark,
-        subjects=[replace(each, answers=folder.generations(each.target.name)) for each in subjects(settings, kit, adapters)],
+        subjects=[replace(each, answers=folder.generations(each.target.name)) for each in attacked],
         chosen=chosen,
         judge=kit.judge(benchmark.refusals),
         settings=settings.generate,
@@ -324,7 +325,8 @@ def columns(
     attack: Attack, place: Place, originals: dict[str, Example], judge: str
 ) -> Iterator[tuple[str, list[Column]]]:
     """The measures of one variant on one model, under the name of each figure that it gives."""
-    verdicts = [each for each in read_jsonl(place.verdicts, Verdict) if each.judge == judge]
+    said = read_jsonl(place.verdicts, Verdict) if place.verdicts.exists() else []  # nothing that this judge judges
+    verdicts = [each for each in said if each.judge == judge]
     found = attacked.columns(originals, place.examples(), place.answers(), verdicts)
     for suffix, pool in attack.pools.items():
         yield " ".join(filter(None, (place.variant, suffix))), [attacked.pooled(column, pool) for column in found]
@@ -350,15 +352,23 @@ def _claim(asked: AttackRun, questions: Iterable[Example]) -> None:
     path = asked.output / "manifest.json"
     ours = {name: _provenance(asked)[name] for name in ("data", "limit", "seed", "generate")}
     ours["questions"] = provenance.text_hash("\n".join(example.id for example in questions))[:16]
-    weights = {each.target.name: _weights(each.target) for each in asked.subjects}
+    weights = {each.target.name: _weights(each.target.adapter) for each in asked.subjects}
+    borrowed = {
+        f"{each.attack.name} of {subject.target.name}": _weights(each.attack.borrowed(subject.target))
+        for subject in asked.subjects
+        for each in asked.chosen
+    }
+    borrowed = {name: value for name, value in borrowed.items() if value is not None}
     loaded = {each.target.name: dict(each.identity) for each in asked.subjects if each.identity}
     found: dict[str, Any] = {**ours, "models": {}}
     if path.exists():
         with explained(f"{path}: not a manifest of attacks; choose another folder"):
             found = dict(json.loads(path.read_text(encoding="utf-8")))
-            found["models"], found["loaded"] = dict(found["models"]), dict(found.get("loaded", {}))
-    for key, value in [*ours.items(), *weights.items()]:
-        there = found.get(key) if key in ours else found["models"].get(key, value)
+            found["models"] = dict(found["models"])
+            found |= {name: dict(found.get(name, {})) for name in ("loaded", "borrowed")}
+    known = found["models"] | found.get("borrowed", {})
+    for key, value in [*ours.items(), *weights.items(), *borrowed.items()]:
+        there = found.get(key) if key in ours else known.get(key, value)
         if there != value:
             raise UserError(
                 f"{path}: {key}: these attacks were made with {there!r}, not {value!r}; choose another folder"
@@ -368,8 +378,9 @@ def _claim(asked: AttackRun, questions: Iterable[Example]) -> None:
         if change := provenance.first_change(identity, noted.get(name, identity)):
             raise UserError(f"{path}: {name}: {change}; choose another folder")
     remove_scratch(path)
-    write_json(path, {**ours, "models": found["models"] | weights, "loaded": noted | loaded})
+    tables = {"models": weights, "loaded": loaded, "borrowed": borrowed}
+    write_json(path, {**ours, **{name: found.get(name, {}) | table for name, table in tables.items()}})
 
 
-def _weights(target: Target) -> str | None:
-    return None if target.adapter is None else provenance.file_hash(target.adapter / SAFETENSORS_WEIGHTS_NAME)
+def _weights(adapter: Path | None) -> str | None:
+    return None if adapter is None else provenance.file_hash(adapter / SAFETENSORS_WEIGHTS_NAME)
