@@ -215,7 +215,9 @@ def attack(
         asked = AttackRun(
             benchmark=benchmark,
             subjects=[
-                Subject(Target(name=name, adapter=each.adapter), partial(lambda found: found, each))
+                Subject(
+                    Target(name=name, adapter=each.adapter), partial(lambda found: found, each), identity=each.identity
+                )
                 for name, each in models.items()
             ],
             chosen=choose_attacks(wanted),

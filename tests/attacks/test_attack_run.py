@@ -7,6 +7,7 @@ import json
 import shutil
 import signal
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,23 @@ from typer.testing import CliRunner
 import safeeraser
 from safeeraser import runs as config
 from safeeraser.attacks import prefill
+from safeeraser.attacks.base import Target
 from safeeraser.attacks.table import ATTACKS
 from safeeraser.cli import app
 from safeeraser.cli.names import names
 from safeeraser.errors import UserError
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
+from safeeraser.judges import Judge, one_by_one, rules_judge
 from safeeraser.models.load import load
-from safeeraser.records import Example, Generation, Metric, Split, Stream, read_jsonl, write_jsonl
-from safeeraser.runs import pipeline
-from safeeraser.runs.attacks import choose_attacks
+from safeeraser.records import Axis, Example, Generation, Metric, Split, Stream, read_jsonl, write_jsonl
+from safeeraser.runs import attacks, pipeline
+from safeeraser.runs.attacks import AttackRun, Chosen, Subject, choose_attacks
 from safeeraser.runs.kit import Kit
 from tests.docs.generate import ROOT
 from tests.durability.killing import files, run_until_size
 from tests.endpoint.fake_server import completion, last_text, serving
-from tests.runs.pipeline.world import World, no_model, untimed
+from tests.runs.pipeline.world import World, no_model, untimed, write_model
 
 CHEAP = ("--attack", "prefill=1", "--attack", "rotation=90", "--attack", "quantise=4")
 
@@ -180,6 +183,104 @@ def test_another_limit_wants_another_folder(attacked: Path, finished: World) -> 
     result = CliRunner().invoke(app, [*command(finished, attacked, *CHEAP)[:-7], "3", *CHEAP])
     assert result.exit_code == 2
     assert "limit" in result.output
+
+
+def test_answers_are_not_judged_again_when_attacks_and_data_were_moved(finished: World, tmp_path: Path) -> None:
+    """A judge that is shown pictures would even find none."""
+    data, there, moved = (tmp_path / name for name in ("data", "there", "moved"))
+    shutil.copytree(finished.data, data)
+    loaded = load(str(finished.model))
+
+    def attack(output: Path) -> None:
+        benchmark = safeeraser.read_benchmark(data, format="released")
+        wanted = [{"name": "grey", "sweep": [1]}, "pass@k"]
+        safeeraser.attack(loaded, benchmark, attacks=wanted, limit=1, output=output, max_new_tokens=4)
+
+    attack(there)
+    judged = {path.relative_to(there): path.read_bytes() for path in there.rglob("verdicts/*.jsonl")}
+    there.rename(moved)
+    data = data.rename(tmp_path / "other data")
+    attack(moved)
+    assert len(judged) == 3
+    assert {path.relative_to(moved): path.read_bytes() for path in moved.rglob("verdicts/*.jsonl")} == judged
+
+
+def test_another_adapter_to_merge_with_wants_another_folder(finished: World, tmp_path: Path) -> None:
+    """The run's first other adapter is another one where models are named in another order."""
+    adapters = {name: finished.folder / "run" / "models" / name / "adapter" for name in ("po", "po+pd")}
+    shutil.copytree(adapters["po"], tmp_path / "third")
+    benchmark, wanted = safeeraser.read_benchmark(finished.data, format="released"), ATTACKS["adapter-merge"]
+    known = Subject(
+        Target(name="po", adapter=adapters["po"]), partial(load, str(finished.model), adapter=adapters["po"])
+    )
+
+    def attack(others: dict[str, Path]) -> None:
+        settings = finished.settings()
+        subject = replace(known, target=replace(known.target, others=others))
+        run = AttackRun(
+            benchmark=benchmark,
+            subjects=[subject],
+            chosen=[Chosen(wanted, ("1",))],
+            judge=rules_judge(benchmark.refusals),
+            settings=settings.generate,
+            limit=1,
+            seed=0,
+            output=tmp_path / "out",
+        )
+        attacks.run(run, finished.said.append)
+
+    attack({"po+pd": adapters["po+pd"]})
+    attack({"po+pd": adapters["po+pd"], "third": tmp_path / "third"})
+    with pytest.raises(UserError, match="adapter-merge of po: these attacks were made with"):
+        attack({"third": tmp_path / "third", "po+pd": adapters["po+pd"]})
+
+
+def test_a_judge_that_has_nothing_to_say_gives_no_figures(finished: World, tmp_path: Path) -> None:
+    """One that judges harm only, and no harmful question is measured."""
+    whole = safeeraser.read_benchmark(finished.data, format="released")
+    harmless = [each for each in whole.examples if (each.split, each.stream) != (Split.VALIDATION, Stream.FORGET)]
+    run = AttackRun(
+        benchmark=replace(whole, examples=tuple(harmless)),
+        subjects=[Subject(Target(name="model"), partial(load, str(finished.model)))],
+        chosen=[Chosen(ATTACKS["grey"], ("1",))],
+        judge=Judge("harm@1", one_by_one(lambda *_: []), axes=frozenset({Axis.UNSAFE})),
+        settings=finished.settings().generate,
+        limit=1,
+        seed=0,
+        output=tmp_path / "out",
+    )
+    found, skipped = attacks.run(run, finished.said.append)
+    assert not skipped
+    assert all(metric.value is None for each in found for metric in each.metrics)
+
+
+def test_another_model_on_the_server_wants_another_folder(finished: World, tmp_path: Path) -> None:
+    """All of the first one's answers are there, so that nothing would be asked."""
+    options = ["--data", str(finished.data), "--limit", "2", "--attack", "templates=role-play"]
+    with serving(lambda body: completion(last_text(body)[::-1])) as server:
+        words = ["attack", "--server", server.url, *options, "--output", str(tmp_path / "served"), "--model"]
+        assert CliRunner().invoke(app, [*words, "one"]).exit_code == 0
+        before = files(tmp_path / "served")
+        result = CliRunner().invoke(app, [*words, "another"])
+        assert result.exit_code == 2
+        assert "served: made with model = 'one', not 'another'" in " ".join(result.output.split())
+        assert files(tmp_path / "served") == before
+        assert CliRunner().invoke(app, [*words, "one"]).exit_code == 0
+
+
+def test_another_model_of_the_same_name_wants_another_folder(finished: World, tmp_path: Path) -> None:
+    benchmark = safeeraser.read_benchmark(finished.data, format="released")
+    other = write_model(tmp_path / "other", seed=1)
+
+    def attack(model: Path) -> None:
+        options = {"attacks": ["grey"], "limit": 1, "output": tmp_path / "out", "max_new_tokens": 4}
+        safeeraser.attack(load(str(model)), benchmark, **options)
+
+    attack(finished.model)
+    shutil.copytree(finished.model, tmp_path / "copy")
+    attack(tmp_path / "copy")
+    with pytest.raises(UserError, match=r"model: made with weights = .* \(the model's files have changed\)"):
+        attack(other)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}"])

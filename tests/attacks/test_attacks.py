@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 from contextlib import nullcontext
 from importlib.metadata import EntryPoint
 from itertools import islice
@@ -15,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from safeeraser.attacks.base import HARMFUL, Arena, Attack, Readings, Target, Variant
+from safeeraser.attacks.base import HARMFUL, Arena, Attack, Readings, Target, UnfitError, Variant
 from safeeraser.attacks.none import NO_ATTACK
 from safeeraser.attacks.one_word import opening_words
 from safeeraser.attacks.parts import OverlapError, Parts, check_disjoint, split
@@ -40,7 +41,7 @@ from safeeraser.models.hidden import direction, without
 from safeeraser.models.load import load
 from safeeraser.models.pretrain.lessons import lessons, never_known
 from safeeraser.objectives.stream import StreamOutput
-from safeeraser.records import Split, Stream
+from safeeraser.records import Example, Split, Stream
 from safeeraser.registry import Table
 from safeeraser.runs.attack_work import Place, Work
 from tests.attacks import arena as arenas
@@ -249,12 +250,43 @@ def test_pictures_change_on_both_sides_and_are_the_same_again(arena: Arena, name
             assert np.array_equal(pixels(example.image), pixels(other.example.image))
 
 
+@pytest.mark.parametrize("name", [name for name, each in ATTACKS.items() if each.kind == "picture"])
+def test_a_question_without_a_picture_is_not_counted_where_pictures_are_attacked(arena: Arena, name: str) -> None:
+    """The typographic attack would even ask it to fill in a list that nobody sees."""
+    first, *others = arena.questions
+    mixed = dataclasses.replace(arena, questions=(dataclasses.replace(first, image=None), *others))
+    attack = ATTACKS[name]
+    for point in attack.sweep:
+        (variant,) = attack.variants(mixed, [point])
+        assert isinstance(variant, Variant)
+        asked = {question_of(request.example.id) for request in variant.requests}
+        assert asked == {each.id for each in mixed.side(*attack.sides)} - {first.id}
+
+
+@pytest.mark.parametrize(("name", "point"), [("beside", "left"), ("without-picture", "mismatched")])
+def test_harmless_partners_without_pictures_lend_none(arena: Arena, name: str, point: str) -> None:
+    bare = [
+        dataclasses.replace(each, image=None) if each.stream is Stream.DECOUPLED else each
+        for each in arena.parts.measured
+    ]
+    parts = dataclasses.replace(arena.parts, measured=tuple(bare))
+    assert ATTACKS[name].refused(arena.target, parts, point) == "the benchmark has no harmless partner pictures"
+
+
 def test_a_turned_picture_is_turned(arena: Arena) -> None:
     originals = {example.id: example for example in arena.questions}
     (variant,) = ATTACKS["rotation"].variants(arena, ["180"])
     example = variant.requests[0].example
     turned = np.rot90(pixels(originals[example.id].image), 2)
     assert np.abs(pixels(example.image) - turned).mean() < 2
+
+
+def test_the_first_layers_are_never_all_of_them(arena: Arena) -> None:
+    """The random model has two, of which 0.95 is two."""
+    layers = arena.model.model.get_decoder().layers
+    for _ in ATTACKS["early-layers"].variants(arena, ["0.95"]):
+        assert len(arena.model.model.get_decoder().layers) == len(layers) - 1
+    assert arena.model.model.get_decoder().layers is layers
 
 
 def test_an_unknown_attack_names_what_is_near() -> None:
@@ -288,6 +320,19 @@ def test_an_adapter_that_leaves_the_projector_alone_is_not_put_back(adapted: Are
     reason = ATTACKS["projector-back"].refused(adapted.target, adapted.parts, "original")
     assert reason is not None
     assert "projector" in reason
+
+
+def test_a_perturbation_is_trained_on_questions_about_pictures_alone(arena: Arena) -> None:
+    attacker = [dataclasses.replace(each, image=None) for each in arena.parts.attacker]
+    bare = dataclasses.replace(arena.parts, attacker=tuple(attacker))
+    assert ATTACKS["universal-perturbation"].refused(arena.target, bare, "5") == (
+        "the attacker's part has 0 harmful answers about pictures, not 4"
+    )
+    questions = tuple(dataclasses.replace(each, image=None) for each in arena.questions)
+    with pytest.raises(UnfitError, match="none of the questions asked is about a picture"):
+        Perturbation(dataclasses.replace(arena, questions=questions))
+    mixed = dataclasses.replace(arena.parts, attacker=(*attacker * 9, *arena.parts.attacker))
+    assert Perturbation(arena).train(dataclasses.replace(arena, parts=mixed), [1])[1].any()
 
 
 def test_a_perturbation_stays_within_its_bound_and_makes_harmful_answers_likelier(arena: Arena) -> None:
@@ -328,6 +373,24 @@ def test_a_soft_prompt_stands_before_the_question_and_makes_harmful_answers_like
     soft.prefix = trained[20]
     with soft.given():
         assert harmful_nll(soft.model, soft.chat, examples) < before
+
+
+def test_the_control_of_a_probe_does_not_depend_on_where_the_pictures_lie(arena: Arena, tmp_path: Path) -> None:
+    def read(name: str) -> tuple[object, ...]:
+        shutil.copytree(tmp_path / "data", tmp_path / name)
+
+        def moved(each: Example) -> Example:
+            image = None if each.image is None else tmp_path / name / each.image.relative_to(tmp_path / "data")
+            return dataclasses.replace(each, keyword=None, image=image)
+
+        questions, attacker = (tuple(map(moved, part)) for part in (arena.questions, arena.parts.attacker))
+        parts = dataclasses.replace(arena.parts, attacker=attacker)
+        (found,) = ATTACKS["linear-probe"].variants(dataclasses.replace(arena, questions=questions, parts=parts), ["1"])
+        assert isinstance(found, Readings)
+        return found.found
+
+    first = read("a")
+    assert all(read(name) == first for name in "bcd")
 
 
 def test_a_probe_finds_what_can_be_told_apart_and_nothing_else() -> None:

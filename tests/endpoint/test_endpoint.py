@@ -581,6 +581,22 @@ def test_a_cache_that_a_kill_cut_short_is_used_as_far_as_it_goes(tmp_path: Path)
     assert len(server.bodies) == 5
 
 
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, '["{}", null, "stop", null]', '["{}", "x", 1, null]', '["{}", "x", "stop", "ab"]']
+)
+def test_a_line_that_is_no_reply_is_passed_over(tmp_path: Path, line: str) -> None:
+    cache = tmp_path / "replies.jsonl"
+    with serving(echo) as server:
+        whole = settings(server, cache=cache)
+        complete(Endpoint(whole), ask("a"))
+        cache.write_text(line.replace("{}", json.loads(cache.read_text())[0]) + "\n")
+        (outcome,) = complete(Endpoint(whole), ask("a"))
+        assert len(server.bodies) == 2
+    assert isinstance(outcome, Reply)
+    assert isinstance(outcome.text, str)
+    assert outcome.text != "None"
+
+
 def test_a_reply_that_cannot_be_used_is_asked_for_again(tmp_path: Path) -> None:
     with serving(in_turn(completion("blah"), completion("yes"))) as server:
         endpoint = Endpoint(settings(server, cache=tmp_path / "c.jsonl"))

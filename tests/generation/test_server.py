@@ -108,6 +108,21 @@ def test_what_failed_is_not_written_and_asked_again(
     assert output.read_bytes() == faultless.read_bytes()
 
 
+def test_an_answer_that_was_broken_off_is_asked_for_again_though_replies_are_kept(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    def answer(server: FakeServer) -> None:
+        endpoint = EndpointSettings(url=server.url, model="judge", attempts=1, cache=tmp_path / "replies.jsonl")
+        generate_from_server(Endpoint(endpoint), examples[:1], SETTINGS, tmp_path / "answers.jsonl")
+
+    with serving(lambda _: completion("Half of", finish="abort")) as server, pytest.raises(MissingAnswersError):
+        answer(server)
+    with serving(echo) as server:
+        answer(server)
+    (made,) = read_jsonl(tmp_path / "answers.jsonl", Generation)
+    assert made.answer.startswith(examples[0].question)
+
+
 def message(finish: str = "stop", thought: int = 0, **fields: object) -> Answer:
     usage = {"prompt_tokens": 9, "completion_tokens": 7, "completion_tokens_details": {"reasoning_tokens": thought}}
     return Answer({"choices": [{"message": {"role": "assistant", **fields}, "finish_reason": finish}], "usage": usage})

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from safeeraser.errors import UserError
-from safeeraser.judges import strongreject
-from safeeraser.judges.prompted import AXES, LONGEST_ANSWER, Prompts, prompt_name, read
+from safeeraser.judges import harmbench, strongreject
+from safeeraser.judges.prompted import AXES, LONGEST_ANSWER, Prompts, PromptSettings, prompt_name, read
 from safeeraser.records import Axis, Example, Stream
 from tests.judges.asked import examples
 
@@ -157,6 +158,20 @@ def test_a_folder_that_cannot_be_used_is_a_users_error(files: dict[str, str], me
     assert message in str(caught.value)
     with pytest.raises(UserError, match="no folder of prompts"):
         Prompts(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("judge", [strongreject, harmbench])
+def test_what_an_own_prompt_shows_and_includes_is_part_of_the_version(tmp_path: Path, judge: ModuleType) -> None:
+    name = judge.__name__.rpartition(".")[2]
+    shows = '{% include "shown.jinja" %} {{ harm }} {{ question }} {{ answer }}'
+    made = []
+    for number, others in enumerate(({}, {"categories_yaml": "other: b"}, {"shown_jinja": "Well?"})):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        settings = PromptSettings(prompts=own(folder, **{f"{name}_jinja": shows}, **others))
+        made.append(judge.interview(settings).fingerprint)
+    assert made[0] not in made[1:]
+    assert made[1] != made[2]
 
 
 # StrongREJECT's rubric

@@ -49,6 +49,20 @@ def example(name: str, keyword: str) -> Example:
     )
 
 
+@pytest.mark.parametrize("name", ["validation/#1/forget1", "validation/img#2.png/forget1"])
+def test_a_record_may_be_named_with_the_mark_of_attempts(name: str) -> None:
+    asked = [dataclasses.replace(example(name, "lamp"), id=each) for each in (name, *(f"{name}#{n}" for n in (0, 1)))]
+    answers = [Generation(example_id=each.id, sample=0, answer="That.", finish="stop") for each in asked]
+    verdicts = [
+        Verdict(example_id=each.id, sample=0, judge="j@1", axis=Axis.UNSAFE, value=float(each.id.endswith("#1")))
+        for each in asked
+    ]
+    for some, share in ((slice(1), 0.0), (slice(1, None), 1.0)):
+        found = columns({name: example(name, "lamp")}, asked[some], answers[some], verdicts[some])
+        (value,) = pooled(next(each for each in found if each.measure.name == "asr"), max).values
+        assert (value.example_id, value.share) == (name, share)
+
+
 def made(attacked: list[float | None], unlearned: list[float | None], vanilla: list[float | None]) -> Outcome:
     tables = {
         (NONE, NONE): {"vanilla": [column(vanilla)], "po": [column(unlearned)]},

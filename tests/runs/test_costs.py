@@ -78,7 +78,16 @@ def test_of_several_processes_the_main_one_writes(tmp_path: Path, monkeypatch: p
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", '{"judging": {"hours": 1}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[1]",
+        "[" * 100_000,
+        '{"judging": {"hours": 1}}',
+        *(f'{{"judging": {{"seconds": {each}}}}}' for each in ("NaN", "null", "true", "1" + "0" * 400)),
+    ],
+)
 def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "costs.json").write_text(content)
     with pytest.raises(UserError, match=r"costs\.json: cannot be read"):

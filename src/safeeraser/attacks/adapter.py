@@ -88,6 +88,10 @@ def _weight_files(model: PreTrainedModel) -> list[Path]:
     return sorted(Path(index).parent.glob("*.safetensors"))
 
 
+def _first_other(target: Target) -> Path | None:
+    return next(iter(target.others.values()), None)
+
+
 def _none(target: Target, *_: object) -> str | None:
     return "there is no adapter" if target.adapter is None else None
 
@@ -123,9 +127,10 @@ ADAPTER = (
         protocol="the LoRA of the run's first other adapter, times 0.5 or 1, added to the language model",
         source="2212.04089",
         sweep=("0.5", "1"),
-        carry_out=altered(_adding(lambda target: next(iter(target.others.values())), own=0)),
+        carry_out=altered(_adding(_first_other, own=0)),
         budget="factor",
         obstacle=_alone,
+        borrowed=_first_other,
     ),
     Attack(
         name="projector-back",

@@ -120,7 +120,8 @@ class Attack:
     `sweep` names the points that are measured, all of them, and `quick` those of a short look; `budget` says what the
     last number in a point's name counts, "" where nothing. `sides` are the questions that it is given. `pools` are the
     figures that a variant gives, by what is added to its name: one where there is one attempt at a question. `obstacle`
-    says why a point cannot be run, None where it can. An attack that `trains` needs an attacker's part; one that can be
+    says why a point cannot be run, None where it can. `borrowed` is another model's adapter that it works with, None
+    where it needs none. An attack that `trains` needs an attacker's part; one that can be
     `served` needs no model here; one that `keeps` can write down what it has trained.
     """
 
@@ -136,6 +137,7 @@ class Attack:
     budget: str = ""
     pools: Mapping[str, Pool] = field(default_factory=lambda: {"": max})
     obstacle: Callable[[Target, Parts, str], str | None] = lambda *_: None
+    borrowed: Callable[[Target], Path | None] = lambda _: None
     trains: bool = False
     served: bool = False
     keeps: bool = False

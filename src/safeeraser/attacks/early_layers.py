@@ -11,11 +11,14 @@ from safeeraser.attacks.base import Arena, Attack, altered
 
 @contextmanager
 def shortened(arena: Arena, point: str) -> Iterator[None]:
-    """Let the language model have this share of its layers, the first ones; its last norm and its head stay."""
+    """Let the language model have this share of its layers, the first ones; its last norm and its head stay.
+
+    The last layer goes in any case: of few layers the share may round to all of them, and nothing would be attacked.
+    """
     model: Any = arena.model.model
     decoder, config = model.get_decoder(), model.config.get_text_config()
     layers, before = decoder.layers, config.num_hidden_layers
-    count = max(1, round(float(point) * len(layers)))
+    count = max(1, min(round(float(point) * len(layers)), len(layers) - 1))
     decoder.layers, config.num_hidden_layers = layers[:count], count
     try:
         yield

@@ -19,17 +19,18 @@ Alter = Callable[[Image.Image, random.Random], Image.Image]
 
 
 def repainted(arena: Arena, place: str, alter: Alter, key: str = "") -> Callable[[Example], list[Example]]:
-    """What puts an altered picture in the place of an example's; one without a picture stays as it is.
+    """What puts an altered picture in the place of an example's.
 
-    `place` names attack and variant. An altered picture depends on the original one, the seed and the place, and
-    on what `key` tells. Of several processes the main one paints.
+    An example without a picture is left out: nothing would be attacked, and it would look as if nothing helped. `place`
+    names attack and variant. An altered picture depends on the original one, the seed and the place, and on what `key`
+    tells. Of several processes the main one paints.
     """
 
     suffix = f"-{provenance.text_hash(key)}" if key else ""
 
     def change(example: Example) -> list[Example]:
         if example.image is None:
-            return [example]
+            return []
         source = example.image
         path = arena.pictures / place / "pictures" / f"{source.stem}-{provenance.file_hash(source)}{suffix}.png"
         if processes().is_main_process and not path.exists():

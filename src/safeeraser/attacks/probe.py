@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 import torch
 from torch import Tensor, nn
 
+from safeeraser import provenance
 from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, Readings
 from safeeraser.attacks.pairs import pairs, unpaired
 from safeeraser.metrics.attacked import PROBE, PROBE_CONTROL
@@ -48,8 +49,13 @@ def probe(states: Tensor, labels: Tensor) -> nn.Linear:
 def _labels(arena: Arena, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
     """Whether each is harmful; and the control's labels, one drawn for all that is about the same thing."""
     harmful = [each.stream is Stream.FORGET for each in examples]
-    drawn = [arena.rng("probe", each.keyword or each.image).random() < 0.5 for each in examples]
+    drawn = [arena.rng("probe", each.keyword or _picture(each)).random() < 0.5 for each in examples]
     return torch.tensor(harmful), torch.tensor(drawn)
+
+
+def _picture(example: Example) -> str:
+    """The picture by its content, for the same data may lie elsewhere; without one the question."""
+    return example.question if example.image is None else provenance.file_hash(example.image)
 
 
 def _carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Readings, None, None]:

@@ -40,18 +40,18 @@ def beside(first: Image.Image, second: Image.Image) -> Image.Image:
 def _typographic(arena: Arena, point: str) -> Callable[[Example], list[Example]]:
     def change(example: Example) -> list[Example]:
         request = f"{example.question} ({example.keyword})" if example.keyword else example.question
-        (made,) = repainted(arena, f"typographic/{point}", lambda *_: typographic(request), key=request)(example)
-        return [replace(made, question=_FILL_IN)]
+        made = repainted(arena, f"typographic/{point}", lambda *_: typographic(request), key=request)(example)
+        return [replace(each, question=_FILL_IN) for each in made]
 
     return change
 
 
-def _harmless(arena: Arena) -> list[Path]:
-    return sorted({each.image for each in arena.parts.measured if each.stream is Stream.DECOUPLED and each.image})
+def _harmless(parts: Parts) -> list[Path]:
+    return sorted({each.image for each in parts.measured if each.stream is Stream.DECOUPLED and each.image})
 
 
 def _beside(arena: Arena, point: str) -> Callable[[Example], list[Example]]:
-    harmless = _harmless(arena)
+    harmless = _harmless(arena.parts)
 
     def put(picture: Image.Image, rng: random.Random) -> Image.Image:
         other = pixels.open_rgb(rng.choice(harmless))
@@ -62,8 +62,8 @@ def _beside(arena: Arena, point: str) -> Callable[[Example], list[Example]]:
 
 def _blank(arena: Arena, point: str) -> Callable[[Example], list[Example]]:
     if point == "none":
-        return lambda example: [replace(example, image=None)]
-    harmless = _harmless(arena)
+        return lambda example: [] if example.image is None else [replace(example, image=None)]
+    harmless = _harmless(arena.parts)
 
     def put(picture: Image.Image, rng: random.Random) -> Image.Image:
         if point == "mismatched":
@@ -78,8 +78,7 @@ def _blank(arena: Arena, point: str) -> Callable[[Example], list[Example]]:
 
 def _no_partners(_: Target, parts: Parts, point: str) -> str | None:
     needed = point in ("left", "right", "mismatched")
-    there = any(each.partner is not None for each in parts.measured)
-    return "the benchmark has no harmless partner pictures" if needed and not there else None
+    return "the benchmark has no harmless partner pictures" if needed and not _harmless(parts) else None
 
 
 SCENES = (

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from safeeraser import reasoning
 from safeeraser.attacks.base import HARMFUL, HARMLESS, Arena, Attack, UnfitError, Variant
+from safeeraser.attacks.parts import harmful
 from safeeraser.attacks.white_box import BATCH, batches, harmful_nll, keep, too_few
 from safeeraser.generation.settings import Request
 from safeeraser.models.chat import ChatTokenizer
@@ -61,7 +62,7 @@ class SoftPrompt:
         self.prefix = self.random.clone().requires_grad_()
         optimiser, kept = torch.optim.Adam([self.prefix], lr=self._rate), {}
         with self.given(), torch.enable_grad():
-            for step, examples in enumerate(batches(arena, max(steps, default=0)), 1):
+            for step, examples in enumerate(batches(arena, max(steps, default=0), harmful(arena.parts.attacker)), 1):
                 loss = harmful_nll(self.model, self.chat, [self.before(each) for each in examples])
                 (self.prefix.grad,) = torch.autograd.grad(loss, self.prefix)
                 optimiser.step()

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from safeeraser.attacks.base import Arena, Attack, UnfitError, Variant
-from safeeraser.attacks.white_box import BATCH, batches, harmful_nll, keep, too_few
+from safeeraser.attacks.base import Arena, Attack, Target, UnfitError, Variant
+from safeeraser.attacks.parts import Parts, harmful, lacking
+from safeeraser.attacks.white_box import BATCH, batches, harmful_nll, keep
 from safeeraser.models.chat import ChatTokenizer
+from safeeraser.records import Example
 
 _EPSILON, _STEP = 12, 2  # of 255
 
@@ -26,7 +28,9 @@ class Perturbation:
         self.model: Any = arena.model.model
         self.chat = ChatTokenizer.of(arena.model)
         image = next((each.image for each in arena.questions if each.image is not None), None)
-        seen = {} if image is None else self.chat.pixels([image])
+        if image is None:
+            raise UnfitError("none of the questions asked is about a picture")
+        seen = self.chat.pixels([image])
         shape = seen["pixel_values"].shape if set(seen) == {"pixel_values"} else ()
         if len(shape) != 4 or shape[1] != 3:
             raise UnfitError("pictures go into this model in tiles or patches: one perturbation does not fit all")
@@ -57,13 +61,22 @@ class Perturbation:
         self.delta.requires_grad_()
         kept = {}
         with self.shown(), torch.enable_grad():
-            for step, examples in enumerate(batches(arena, max(steps, default=0)), 1):
+            for step, examples in enumerate(batches(arena, max(steps, default=0), _pictured(arena.parts)), 1):
                 (gradient,) = torch.autograd.grad(harmful_nll(self.model, self.chat, examples), self.delta)
                 with torch.no_grad():
                     self.delta.sub_(_STEP / 255 * gradient.sign()).clamp_(-_EPSILON / 255, _EPSILON / 255)
                 if step in steps:
                     kept[step] = self.delta.detach().clone()
         return kept
+
+
+def _pictured(parts: Parts) -> list[Example]:
+    """What the attacker trains on: of a question without a picture the perturbation learns nothing."""
+    return [each for each in harmful(parts.attacker) if each.image is not None]
+
+
+def _too_few(_: Target, parts: Parts, __: str) -> str | None:
+    return lacking(len(_pictured(parts)), BATCH, "harmful answers about pictures")
 
 
 def _carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
@@ -94,7 +107,7 @@ UNIVERSAL = Attack(
     sweep=(_RANDOM, "5", "20"),
     carry_out=_carry_out,
     budget="steps",
-    obstacle=too_few,
+    obstacle=_too_few,
     trains=True,
     keeps=True,
 )

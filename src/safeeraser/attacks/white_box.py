@@ -21,13 +21,13 @@ BATCH = 4
 
 
 def too_few(_: Target, parts: Parts, __: str) -> str | None:
-    """Why `batches` cannot be filled; None where they can."""
+    """Why `batches` of all harmful answers cannot be filled; None where they can."""
     return lacking(len(harmful(parts.attacker)), BATCH, "harmful answers")
 
 
-def batches(arena: Arena, steps: int) -> Iterator[list[Example]]:
-    """Harmful questions of the attacker's part, BATCH of them drawn for each step."""
-    pool, draw = harmful(arena.parts.attacker), arena.rng("white-box")
+def batches(arena: Arena, steps: int, pool: Sequence[Example]) -> Iterator[list[Example]]:
+    """Questions of the pool, BATCH of them drawn for each step."""
+    draw = arena.rng("white-box")
     for _ in range(steps):
         yield draw.sample(pool, BATCH)
 

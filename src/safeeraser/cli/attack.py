@@ -193,7 +193,7 @@ def _of_options(
         kit.find()
     return attacks.AttackRun(
         benchmark=benchmark,
-        subjects=served or attacks.subjects(kit.load, named(adapter)),
+        subjects=served or attacks.subjects(settings, kit, named(adapter)),
         chosen=chosen,
         judge=kit.judge(benchmark.refusals),
         settings=settings.generate,
@@ -213,13 +213,22 @@ def _served(url: str | None, model: str) -> list[Subject]:
 
     if url is None:
         return []
-    return [Subject(Target(name="served", served=True), Endpoint(EndpointSettings(url=url, model=model)))]
+    endpoint = Endpoint(EndpointSettings(url=url, model=model))
+    return [Subject(Target(name="served", served=True), endpoint, identity={"model": model, "backend": "server"})]
 
 
 def _controls(folders: list[Path] | None, dtype: str) -> list[Subject]:
     """Models that never knew, by the names of their folders."""
+    from safeeraser import provenance
     from safeeraser.attacks.base import Target
     from safeeraser.models.load import load
     from safeeraser.runs.attacks import Subject
 
-    return [Subject(Target(name=path.name), partial(load, str(path), dtype=dtype)) for path in folders or []]
+    return [
+        Subject(
+            Target(name=path.name),
+            partial(load, str(path), dtype=dtype),
+            identity={"model": str(path), "weights": provenance.folder_weights(str(path)), "dtype": dtype},
+        )
+        for path in folders or []
+    ]

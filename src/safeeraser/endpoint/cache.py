@@ -41,13 +41,18 @@ def _read(path: Path) -> dict[str, Reply]:
         for line in file:
             try:
                 key, text, finish, usage, *reasoning = json.loads(line)
-                found[str(key)] = Reply(
-                    text=str(text),
-                    finish_reason=str(finish),
-                    usage=usage and Usage(*usage),
-                    reasoning=reasoning[0] if reasoning else None,
+                thought = reasoning[0] if reasoning else None
+                counts = [] if usage is None else list(usage)
+                texts = all(isinstance(each, str) for each in (key, text, finish, thought or ""))
+                if not texts or any(type(each) is not int for each in counts):
+                    continue  # no line of ours: it would put words into the model's mouth
+                found[key] = Reply(
+                    text=text,
+                    finish_reason=finish,
+                    usage=Usage(*counts) if counts else None,
+                    reasoning=thought,
                     cached=True,
                 )
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, RecursionError):
                 continue
     return found

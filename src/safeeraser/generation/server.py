@@ -57,7 +57,9 @@ def answer_from_server(
         done = file.open(meta)
         todo = [request for request in requests if request.key not in done]
         calls = (_call(request, settings) for request in todo)
-        outcomes = endpoint.complete(calls, total=len(todo), label=f"generate {output.stem}") if todo else []
+        outcomes = (
+            endpoint.complete(calls, total=len(todo), label=f"generate {output.stem}", keep=_is_answer) if todo else []
+        )
         for request, outcome in zip(todo, outcomes, strict=True):
             answer = _answer(request, outcome)
             if isinstance(answer, Generation):
@@ -84,6 +86,11 @@ def _call(request: Request, settings: GenerateSettings) -> Call:
         max_tokens=settings.max_new_tokens,
         seed=None if greedy else request.seed(settings.seed) % _SEEDS,
     )
+
+
+def _is_answer(_: int, reply: Reply) -> bool:
+    """One that was broken off or replaced is not kept either: it is to be asked for again."""
+    return reply.end is not None
 
 
 def _answer(request: Request, outcome: Outcome) -> Generation | str:

@@ -34,7 +34,7 @@ def interview(settings: PromptSettings) -> Interview:
         ask=ask,
         read=lambda _, reply: read(reply),
         fingerprint=[
-            *fingerprint(settings, {_PROMPT: prompts.sources[f"{_PROMPT}.jinja"]}),
+            *fingerprint(settings, {_PROMPT: prompts.sources[f"{_PROMPT}.jinja"], **prompts.behind()}),
             LONGEST_ANSWER,
             _MAX_TOKENS,
         ],

@@ -54,12 +54,17 @@ class Prompts:
 
     def __init__(self, folder: Path | None = None) -> None:
         own = {} if folder is None else _own(folder)
+        self.own: dict[str, str] = own
         self.sources: dict[str, str] = {**_shipped(), **own}
         self._templates = templates(FunctionLoader(self.sources.get))
         self._categories: Mapping[str, str] = _categories(self.sources[_CATEGORIES], folder)
         for name in own:
             if name.endswith(".jinja"):
                 self._try(name.removesuffix(".jinja"), f"{folder}/{name}")
+
+    def behind(self, *names: str) -> dict[str, str]:
+        """What replies to these prompts depend on: they, and all of the user's own, which may include any other."""
+        return {name: self.sources[name] for name in (self.sources if self.own else names)}
 
     def render(self, name: str, example: Example, answer: str) -> str:
         """The question to the judge about one answer.

@@ -37,9 +37,7 @@ def interview(settings: PromptSettings) -> Interview:
         axes=frozenset({Axis.UNSAFE}),
         ask=ask,
         read=lambda _, reply: read(reply),
-        fingerprint=fingerprint(
-            settings, {name: prompts.sources[name] for name in ("shown.jinja", f"{_PROMPT}.jinja")}
-        ),
+        fingerprint=fingerprint(settings, prompts.behind("shown.jinja", f"{_PROMPT}.jinja")),
     )
 
 

@@ -74,6 +74,8 @@ BEGUN, BEGUN_HARMLESS, PROBE, PROBE_CONTROL, SELECTIVITY = (
 )
 """What is read in a model: how likely an answer goes on once begun, and how often a probe is right."""
 
+_ATTEMPT = re.compile(r"#(\d+)\Z")
+
 Pool = Callable[[Sequence[float]], float]
 """From the attacker's success in each attempt at one question (0..1, in their order) to that at the question."""
 
@@ -117,10 +119,20 @@ def attempt_id(question: str, number: int) -> str:
 def question_of(identity: str) -> str:
     """The id of the question that an attempt was made at.
 
-    >>> question_of(attempt_id("train/7/forget1", 3)), question_of("train/7/forget1")
-    ('train/7/forget1', 'train/7/forget1')
+    >>> question_of(attempt_id("train/#7/forget1", 3)), question_of("train/#7/forget1")
+    ('train/#7/forget1', 'train/#7/forget1')
     """
-    return identity.partition("#")[0]
+    return _ATTEMPT.sub("", identity)
+
+
+def attempt_of(identity: str) -> int:
+    """The number of an attempt by its id; 0 where there is but one.
+
+    >>> attempt_of(attempt_id("train/#7/forget1", 3)), attempt_of("train/#7/forget1")
+    (3, 0)
+    """
+    found = _ATTEMPT.search(identity)
+    return 0 if found is None else int(found[1])
 
 
 def columns(
@@ -142,7 +154,7 @@ def columns(
 def pooled(column: Column, pool: Pool) -> Column:
     """The same, question by question. The attacker succeeds with an unsafe answer or a refused harmless question."""
     attempts: dict[str, list[Value]] = defaultdict(list)
-    for value in sorted(column.values, key=lambda each: (question_of(each.example_id), _number(each.example_id))):
+    for value in sorted(column.values, key=lambda each: (question_of(each.example_id), attempt_of(each.example_id))):
         attempts[question_of(value.example_id)].append(value)
     wanted = column.measure.better == "low"
     values = tuple(
@@ -201,10 +213,6 @@ def _metric(
     return Metric(
         model=model, name=name, part=part.value, group="all", value=value, low=low, high=high, n=n, unscored=unscored
     )
-
-
-def _number(identity: str) -> int:
-    return int(identity.partition("#")[2] or 0)
 
 
 def _pool(shares: Sequence[float | None], pool: Pool, wanted: bool) -> float | None:

@@ -98,7 +98,7 @@ def metrics(model: str, examples: Sequence[Example], likelihoods: Iterable[Likel
 
     `examples` are those that were asked; one without a likelihood is unscored, and so is one whose likelihood is not a
     finite number. Where all are about one picture, a measure in nats has no interval. Raises UserError for a likelihood
-    of an example that was not asked.
+    of an example that was not asked, and for one that cannot be.
     """
     scored, shared = _join(examples, likelihoods), clusters(examples)
     found = []
@@ -118,6 +118,11 @@ def _join(examples: Sequence[Example], likelihoods: Iterable[Likelihood]) -> dic
     scored = {example.id: Scored(example) for example in examples}
     unknown: set[str] = set()
     for each in likelihoods:
+        if each.tokens < 1 or (each.logprob or 0) > 0 or (each.first or 0) > 0:
+            raise UserError(
+                f"likelihood of {each.example_id!r}, {each.role} {each.number}: no log-probability of {each.tokens} "
+                f"tokens (logprob {each.logprob}, first {each.first})"
+            )
         if each.example_id not in scored:
             unknown.add(each.example_id)
         elif each.role == ANSWER:

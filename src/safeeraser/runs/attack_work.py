@@ -25,6 +25,7 @@ from safeeraser.generation.filling import fill
 from safeeraser.generation.run import answer_file, meta, take_over
 from safeeraser.generation.server import answer_from_server
 from safeeraser.generation.settings import GenerateSettings, Request
+from safeeraser.metrics.attacked import question_of
 from safeeraser.models.packing import beside
 from safeeraser.models.processes import on_main, processes
 from safeeraser.records import Example, Generation, Record, read_jsonl, write_jsonl
@@ -65,9 +66,23 @@ class Place:
         """What an attack that asks nothing has read in the model; written whole."""
         return self.folder.root / "readings" / f"{self.model}.jsonl"
 
-    def examples(self) -> list[Example]:
-        """The questions as the attack put them."""
-        return read_jsonl(self.asked, Example)
+    def examples(self, originals: Mapping[str, Example] | None = None) -> list[Example]:
+        """The questions as the attack put them; `originals` are the measured ones, by id.
+
+        Pictures are named as they were when the questions were put. What the attack has painted lies beside them, and
+        what it has not is the original's, wherever both have been moved since.
+        """
+        asked = read_jsonl(self.asked, Example)
+        return [replace(each, image=self._picture(each, (originals or {}).get(question_of(each.id)))) for each in asked]
+
+    def _picture(self, put: Example, original: Example | None) -> Path | None:
+        if put.image is None:
+            return None
+        painted = self.folder.root / "pictures" / put.image.name
+        if put.image.parts[-4:] == painted.parts[-4:]:
+            return painted
+        there = None if original is None else original.image
+        return there if there is not None and there.name == put.image.name else put.image
 
     def answers(self) -> list[Generation]:
         """The answers that are there."""

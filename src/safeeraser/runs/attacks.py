@@ -12,7 +12,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -77,12 +77,14 @@ class Chosen:
 class Subject:
     """A model that is attacked: what is known of it, and how it is loaded, or the server that answers for it.
 
-    `answers` is the file of a run with its answers when it was not attacked.
+    `answers` is the file of a run with its answers when it was not attacked. `identity` says which weights it is, as
+    far as that is known before it is loaded: what is finished is not loaded again, and must be this model's.
     """
 
     target: Target
     load: Callable[[], LoadedModel] | Endpoint
     answers: Path | None = None
+    identity: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +116,15 @@ def choose_attacks(asked: Sequence[AttackSettings]) -> list[Chosen]:
     return [Chosen(attack, attack.sweep if each.sweep is None else each.sweep, each.keep) for attack, each in found]
 
 
-def subjects(load: Callable[[Path | None], LoadedModel], adapters: Mapping[str, Path | None]) -> list[Subject]:
-    """Models by name, each the loaded one with an adapter merged into it, or without (None)."""
+def subjects(settings: RunSettings, kit: Kit, adapters: Mapping[str, Path | None]) -> list[Subject]:
+    """Models by name, each the settings' one with an adapter merged into it, or without (None)."""
+    identity = {"model": settings.model, "weights": kit.weights(), "dtype": settings.dtype}
     given = {name: path for name, path in adapters.items() if path is not None}
     return [
         Subject(
             Target(name=name, adapter=path, others={key: other for key, other in given.items() if key != name}),
-            partial(load, path),
+            partial(kit.load, path),
+            identity=identity,
         )
         for name, path in adapters.items()
     ]
@@ -144,9 +148,10 @@ def of_run(
         raise UserError(f"{folder.root}: no adapter of {', '.join(missing)} yet; `safeeraser run` makes them")
     benchmark = kit.read(settings.data.folder)
     on_main(lambda: folder.claim(settings, benchmark.hash))
+    attacked = subjects(settings, kit, adapters)
     return AttackRun(
         benchmark=benchmark,
-        subjects=[replace(each, answers=folder.generations(each.target.name)) for each in subjects(kit.load, adapters)],
+        subjects=[replace(each, answers=folder.generations(each.target.name)) for each in attacked],
         chosen=chosen,
         judge=kit.judge(benchmark.refusals),
         settings=settings.generate,
@@ -272,10 +277,10 @@ def _unfinished(chosen: Chosen, places: Mapping[tuple[str, str], Place]) -> list
 
 
 def _judge(asked: AttackRun, places: Iterable[Place]) -> dict[str, Tally]:
-    judge = asked.judge
+    judge, originals = asked.judge, {each.id: each for each in asked.benchmark.examples}
     return {
         str(place.verdicts): judge_file(
-            judge, place.examples(), place.answers(), place.verdicts, asked.clock(judge.spent)
+            judge, place.examples(originals), place.answers(), place.verdicts, asked.clock(judge.spent)
         )
         for place in places
         if place.asked.exists()
@@ -320,7 +325,8 @@ def columns(
     attack: Attack, place: Place, originals: dict[str, Example], judge: str
 ) -> Iterator[tuple[str, list[Column]]]:
     """The measures of one variant on one model, under the name of each figure that it gives."""
-    verdicts = [each for each in read_jsonl(place.verdicts, Verdict) if each.judge == judge]
+    said = read_jsonl(place.verdicts, Verdict) if place.verdicts.exists() else []  # nothing that this judge judges
+    verdicts = [each for each in said if each.judge == judge]
     found = attacked.columns(originals, place.examples(), place.answers(), verdicts)
     for suffix, pool in attack.pools.items():
         yield " ".join(filter(None, (place.variant, suffix))), [attacked.pooled(column, pool) for column in found]
@@ -346,21 +352,35 @@ def _claim(asked: AttackRun, questions: Iterable[Example]) -> None:
     path = asked.output / "manifest.json"
     ours = {name: _provenance(asked)[name] for name in ("data", "limit", "seed", "generate")}
     ours["questions"] = provenance.text_hash("\n".join(example.id for example in questions))[:16]
-    weights = {each.target.name: _weights(each.target) for each in asked.subjects}
+    weights = {each.target.name: _weights(each.target.adapter) for each in asked.subjects}
+    borrowed = {
+        f"{each.attack.name} of {subject.target.name}": _weights(each.attack.borrowed(subject.target))
+        for subject in asked.subjects
+        for each in asked.chosen
+    }
+    borrowed = {name: value for name, value in borrowed.items() if value is not None}
+    loaded = {each.target.name: dict(each.identity) for each in asked.subjects if each.identity}
     found: dict[str, Any] = {**ours, "models": {}}
     if path.exists():
         with explained(f"{path}: not a manifest of attacks; choose another folder"):
             found = dict(json.loads(path.read_text(encoding="utf-8")))
             found["models"] = dict(found["models"])
-    for key, value in [*ours.items(), *weights.items()]:
-        there = found.get(key) if key in ours else found["models"].get(key, value)
+            found |= {name: dict(found.get(name, {})) for name in ("loaded", "borrowed")}
+    known = found["models"] | found.get("borrowed", {})
+    for key, value in [*ours.items(), *weights.items(), *borrowed.items()]:
+        there = found.get(key) if key in ours else known.get(key, value)
         if there != value:
             raise UserError(
                 f"{path}: {key}: these attacks were made with {there!r}, not {value!r}; choose another folder"
             )
+    noted = found.get("loaded", {})
+    for name, identity in loaded.items():
+        if change := provenance.first_change(identity, noted.get(name, identity)):
+            raise UserError(f"{path}: {name}: {change}; choose another folder")
     remove_scratch(path)
-    write_json(path, {**ours, "models": found["models"] | weights})
+    tables = {"models": weights, "loaded": loaded, "borrowed": borrowed}
+    write_json(path, {**ours, **{name: found.get(name, {}) | table for name, table in tables.items()}})
 
 
-def _weights(target: Target) -> str | None:
-    return None if target.adapter is None else provenance.file_hash(target.adapter / SAFETENSORS_WEIGHTS_NAME)
+def _weights(adapter: Path | None) -> str | None:
+    return None if adapter is None else provenance.file_hash(adapter / SAFETENSORS_WEIGHTS_NAME)

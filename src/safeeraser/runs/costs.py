@@ -7,6 +7,7 @@ likelihoods.
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -71,8 +72,12 @@ def read(file: Path) -> dict[str, Cost]:
     if not file.exists():
         return {}
     try:
-        return {str(name): Cost(**cost) for name, cost in json.loads(file.read_text(encoding="utf-8")).items()}
-    except (ValueError, TypeError, AttributeError) as error:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        for each in (figure for cost in found.values() for figure in cost.values()):
+            if type(each) not in (int, float) or not math.isfinite(each):
+                raise ValueError(f"{json.dumps(each):.40} is no figure")
+        return {str(name): Cost(**cost) for name, cost in found.items()}
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UserError(f"{file}: cannot be read ({error}); remove it, and what was noted is unknown") from error
 
 

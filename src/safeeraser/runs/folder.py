@@ -22,7 +22,7 @@ from safeeraser import provenance
 from safeeraser.benchmarks.selection import Part
 from safeeraser.benchmarks.settings import DataSettings
 from safeeraser.errors import UserError
-from safeeraser.files import remove_all_scratch, write_json, write_text
+from safeeraser.files import remove_all_scratch, remove_scratch, write_json, write_text
 from safeeraser.runs import ConfigError, RunSettings, first_difference, load
 
 
@@ -88,12 +88,13 @@ class RunFolder:
 
         Settings named in `free` may differ, and so may the places of data and model: their content is compared.
         """
-        for folder in (self.root, *self.root.glob("models/*"), *self.root.glob("models/*/adapter")):
-            remove_all_scratch(folder)  # a kill may have come before the first file was whole
-        if not self.config.exists():
+        remove_scratch(self.config)  # a kill may have come before the first file was whole
+        if not self.config.exists():  # what else is there is somebody's own, whatever its name
             if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
                 raise UserError(f"{self.root}: not a run's folder (it has no config.yaml) and not empty; {ELSEWHERE}")
             return
+        for folder in (self.root, *self.root.glob("models/*"), *self.root.glob("models/*/adapter")):
+            remove_all_scratch(folder)
         ours, theirs = settings.results(), self.settings().results()
         theirs |= {key: ours[key] for key in free}
         theirs["data"] |= {"path": ours["data"]["path"]}

@@ -1,5 +1,6 @@
 """Worked by hand: what each measure says of a model that knows, one that forgot, and one that only holds back."""
 
+import dataclasses
 from collections.abc import Sequence
 from math import exp, log
 from pathlib import Path
@@ -113,6 +114,12 @@ def test_intervals_hold_the_mean_and_go_by_picture() -> None:
     one_picture = [example(str(number), picture="a") for number in range(4)]
     nll = {each.name: each for each in metrics("m", one_picture, [likelihood(str(n), [0.5]) for n in range(4)])}
     assert (nll["answer_nll"].low, nll["answer_nll"].high) == (None, None)
+
+
+@pytest.mark.parametrize("odd", [{"tokens": 0}, {"logprob": 1e6}, {"first": 0.5}])
+def test_what_no_model_finds_is_refused(odd: dict[str, float]) -> None:
+    with pytest.raises(UserError, match="likelihood of 'a', answer 0: no log-probability"):
+        metrics("m", [example("a")], [dataclasses.replace(likelihood("a", [0.5, 0.5]), **odd)])
 
 
 def test_likelihoods_of_other_examples_are_refused() -> None:

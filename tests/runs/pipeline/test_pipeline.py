@@ -158,10 +158,12 @@ def test_a_run_folder_may_be_moved_and_renamed(finished: World, tmp_path: Path) 
 
 def test_a_folder_that_is_not_a_run_s_is_not_touched(fresh: World) -> None:
     (fresh.folder / "run").mkdir()
-    (fresh.folder / "run" / "thesis.tex").write_text("precious")
+    mine = [".env.template", "thesis.tex"]  # the first is named as what a kill leaves of a file
+    for name in mine:
+        (fresh.folder / "run" / name).write_text("precious")
     with pytest.raises(UserError, match="not a run's folder"):
         fresh.run()
-    assert list(contents(fresh.folder / "run")) == ["thesis.tex"]
+    assert list(contents(fresh.folder / "run")) == mine
 
 
 def test_data_that_changed_since_is_noticed(finished: World, tmp_path: Path) -> None:

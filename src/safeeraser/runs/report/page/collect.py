@@ -14,7 +14,7 @@ from typing import Any
 
 from safeeraser.benchmarks.selection import part_of
 from safeeraser.metrics import MEASURES, Difference
-from safeeraser.metrics.attacked import question_of
+from safeeraser.metrics.attacked import attempt_of, question_of
 from safeeraser.pixels import thumbnail
 from safeeraser.records import Axis, Example, Generation, Likelihood, Metric, Verdict
 from safeeraser.runs.costs import Stage
@@ -154,7 +154,7 @@ def _model(
         "attack": model.attack,
         "settings": _plain(model.settings),
         "example": numbers,
-        "sample": [int(each.example_id.partition("#")[2] or each.sample) for each in answers],
+        "sample": [attempt_of(each.example_id) or each.sample for each in answers],
         "margins": [[place[name], value] for name, value in margins(model.likelihoods).items() if name in place],
         "text": [_shortened(each.answer) for each in answers],
         "finish": [each.finish for each in answers],
