@@ -344,7 +344,7 @@ def test_paper_shows_every_card_and_figure(page: Opened) -> None:
     page.tab.pdf()  # which fires what printing does
     page.tab.emulate_media(media="print")
 
-    assert page.tab.locator("article.card:visible").count() == 20
+    playwright.expect(page.tab.locator("article.card:visible")).to_have_count(20)
     playwright.expect(page.figure("ASR ↓", "po").get_by_role("button").first).to_be_visible()
     playwright.expect(page.tab.locator("#filters")).to_be_hidden()
     page.tab.emulate_media(media="screen")
