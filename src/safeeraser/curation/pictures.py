@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from safeeraser.benchmarks.reading.fields import any_text
+from safeeraser.benchmarks.reading.folder import in_no_path
 from safeeraser.benchmarks.reading.problems import BenchmarkError, Spot
 from safeeraser.benchmarks.reading.reading import Reading
 from safeeraser.benchmarks.reading.tables import TABLES, file_entries, json_entries
@@ -109,7 +109,7 @@ def _walk(root: Path, categories: bool) -> Iterator[Listed]:
         folders = list(name.parts[:-1])
         if not categories:
             folders.insert(0, "")
-        if _unwritable("".join(folders[:1])):  # the benchmark has a folder of this name, which no reader would take
+        if in_no_path("".join(folders[:1])):  # the benchmark has a folder of this name, which no reader would take
             problems.append(f"{quoted(str(path))}: category: control characters, or not UTF-8")
         elif 1 <= len(folders) <= 2:
             yield Listed(path, name.as_posix(), folders[0], folders[1] if len(folders) == 2 else None)
@@ -117,10 +117,6 @@ def _walk(root: Path, categories: bool) -> Iterator[Listed]:
             problems.append(f"{path}: {'too deep' if folders else 'in no folder of a category'}")
     if problems:
         raise UserError("\n".join(problems[:20]))
-
-
-def _unwritable(category: str) -> bool:
-    return any(unicodedata.category(mark) in ("Cc", "Cs") for mark in category)
 
 
 def _from_list(source: Path, categories: bool) -> Iterator[Listed]:

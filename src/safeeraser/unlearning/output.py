@@ -139,8 +139,9 @@ class Output:
         with explained(place):
             state = json.loads(place.read_text(encoding="utf-8"))
         best = self._checkpoint(state.get("best_global_step") or 0)
-        if best.exists():
-            write_json(place, state | {"best_model_checkpoint": str(best.resolve())})
+        here = str(best.resolve())
+        if best.exists() and state.get("best_model_checkpoint") != here:
+            write_json(place, state | {"best_model_checkpoint": here})
 
     def _checkpoint(self, step: int) -> Path:
         return self.checkpoints / f"checkpoint-{step}"

@@ -70,6 +70,11 @@ def relative(text: str) -> PurePosixPath:
         raise PathError("absolute path; paths are relative to the benchmark's folder")
     if ".." in path.parts:
         raise PathError("path with '..'")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+    if in_no_path(text):
         raise PathError("path with control characters")
     return path
+
+
+def in_no_path(text: str) -> bool:
+    """Whether a text holds what no record's path may: control characters, and what is not UTF-8."""
+    return any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
