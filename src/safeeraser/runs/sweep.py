@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from optuna.trial import Trial, TrialState
 
 from safeeraser import objectives, provenance
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.benchmarks.selection import HELD_OUT, rehearsal
 from safeeraser.errors import DiskError, UserError, explained
 from safeeraser.files import owned, write_json, write_text
 from safeeraser.generation.run import generate
@@ -29,7 +28,7 @@ from safeeraser.judges.run import FailureLimitError, Tally, describe_failures, u
 from safeeraser.metrics import STRICT, objective, parts, shares, unscored
 from safeeraser.provenance import json_hash
 from safeeraser.records import VANILLA, Example, Generation, Split, Stream, read_jsonl
-from safeeraser.runs import RunSettings, as_yaml, costs, pipeline
+from safeeraser.runs import RunSettings, as_yaml, costs, sweep_data
 from safeeraser.runs.choice import chosen
 from safeeraser.runs.curves import Curve, wanted
 from safeeraser.runs.distributions import distributions, ends, with_parameters
@@ -87,7 +86,8 @@ class Sweep:
                 "methods: vanilla is the model before unlearning, of which nothing can be tuned; name others"
             )
         tried = {name: ends(settings, name) for name in kit.methods}
-        benchmark, asked = _without_validation(settings, kit, say)
+        data = sweep_data.read(settings, kit, say)
+        benchmark = data.benchmark
         for name, bound in kit.methods.items():
             for each in tried[name]:
                 check(benchmark.examples, benchmark.refusals, bound, each)
@@ -97,7 +97,7 @@ class Sweep:
         if not RunFolder(root).manifest.exists():
             kit.find()
         with alone(root):
-            claim(root, settings, benchmark.hash)
+            claim(root, settings, data.hashes)
             if weights := kit.weights():
                 RunFolder(root).note_model(weights)
             trials = storage(root)
@@ -108,7 +108,7 @@ class Sweep:
                 kit=kit,
                 say=say,
                 benchmark=benchmark,
-                asked=asked,
+                asked=data.asked,
                 judge=judge,
                 storage=trials,
                 model=OneModel(kit.load, RunFolder(root), lambda _: None),
@@ -358,13 +358,3 @@ class Sweep:
     def _place(self, method: str, parameters: dict[str, Any]) -> Path:
         """A folder for what is trained: the same for the same settings, so that it goes on where it was."""
         return self.root / "trials" / method / json_hash(self._settings(method, parameters).results())[:12]
-
-
-def _without_validation(settings: RunSettings, kit: Kit, say: Say) -> tuple[Benchmark, list[Example]]:
-    """The benchmark without its validation part, and the questions of the selection part in the place of that."""
-    whole = pipeline.prepare(settings.data, kit, say)
-    benchmark = replace(whole, examples=tuple(each for each in whole.examples if each.split is not Split.VALIDATION))
-    rehearsed = replace(benchmark, examples=tuple(rehearsal(benchmark.examples)))
-    if not rehearsed.examples:
-        raise UserError(f"{benchmark.folder}: no examples of the selection split, on which a sweep chooses")
-    return benchmark, pipeline.asked(rehearsed, settings, say, HELD_OUT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,8 @@ def begun(root: Path) -> RunSettings:
     return load(root / _SETTINGS)
 
 
-def claim(root: Path, settings: RunSettings, data: str) -> None:
-    """Write settings and the data's hash, or check them against those that are there: only trials may be added.
+def claim(root: Path, settings: RunSettings, data: Mapping[str, str]) -> None:
+    """Write settings and hashes of the data, or check them against those that are there: only trials may be added.
 
     Raises UserError naming what differs, for a folder that holds something else, and where validation was asked with a
     choice that is gone.
@@ -79,11 +80,13 @@ def storage(root: Path) -> JournalStorage:
         return JournalStorage(JournalFileBackend(str(log)))
 
 
-def _same_data(folder: RunFolder, data: str) -> None:
+def _same_data(folder: RunFolder, data: Mapping[str, str]) -> None:
     if not folder.manifest.exists():
-        write_json(folder.manifest, {"data": data, **provenance.made_with()})
-    if (found := folder.provenance().get("data")) != data:
-        raise UserError(f"{folder.manifest}: data: this sweep was begun on other data (hash {found}, now {data})")
+        write_json(folder.manifest, {**data, **provenance.made_with()})
+    there = folder.provenance()
+    for key, now in data.items():
+        if (found := there.get(key)) != now:
+            raise UserError(f"{folder.manifest}: {key}: this sweep was begun on other data (hash {found}, now {now})")
 
 
 def _add_trials(root: Path, settings: RunSettings, there: int) -> None:
@@ -98,4 +101,5 @@ def _add_trials(root: Path, settings: RunSettings, there: int) -> None:
 
 def _plain(settings: RunSettings) -> dict[str, Any]:
     """What a sweep's trials depend on."""
-    return settings.results() | {"sweep": settings.sweep.model_dump(mode="json", exclude={"trials"})}
+    sweep, every = settings.sweep.model_dump(mode="json", exclude={"trials"}), settings.model_dump(mode="json")
+    return settings.results() | {"also": every["also"], "sweep": sweep}

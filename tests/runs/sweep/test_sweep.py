@@ -23,7 +23,7 @@ from safeeraser.files import owned
 from safeeraser.judges import Judge
 from safeeraser.judges.base import UNFINISHED, Asked
 from safeeraser.judges.run import FailureLimitError
-from safeeraser.records import Axis, Generation, Verdict, read_jsonl
+from safeeraser.records import Axis, Generation, Stream, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, pipeline, sweep_report
 from safeeraser.runs import sweep as sweeping
 from safeeraser.runs.choice import check, chosen
@@ -505,3 +505,37 @@ def test_the_command_prints_what_was_chosen_and_writes_a_page(done: World) -> No
     assert {each.name for each in (root / "plots").iterdir()} == {
         f"po-{name}.png" for name in ("curves", "history", "slice")
     }
+
+
+def test_the_selection_part_of_other_data_is_asked_and_counts(fresh: World, tmp_path: Path) -> None:
+    other = world.write_data(tmp_path / "other")  # whose examples have the names of the sweep's own
+    wanted = (f"also=[{{benchmark: icons_hard, path: {other}}}]", "limits.generality=3")
+    sweep = begin(fresh, "sweep", *wanted)
+    assert [each.id.partition("/")[0] for each in sweep.asked if each.stream is Stream.FORGET] == [
+        *["selection"] * 3,
+        *["icons_hard:selection"] * 3,
+    ]
+    asked = {each.id: each for each in sweep.asked}
+    assert all(asked[each.partner].question == each.question for each in sweep.asked if each.partner in asked)
+    sweep.work()
+    answers = read_jsonl(best_of(sweep).folder / "generations.jsonl", Generation)
+    assert {each.example_id for each in answers} == asked.keys()
+    assert sweep.choose()
+    sweep_report.write(sweep, [best_of(sweep)])
+    assert "the selection part of released and icons_hard" in (sweep.root / "report.md").read_text()
+    with pytest.raises(UserError, match=r"sweep\.yaml: also"):
+        begin(fresh, "sweep", "limits.generality=3")
+    prompts = next(other.rglob("prompt.json"))
+    prompts.write_text(prompts.read_text().replace("Sorry", "Sorry,"))
+    with pytest.raises(UserError, match=r"manifest\.json: also\.0: this sweep was begun on other data"):
+        begin(fresh, "sweep", *wanted)
+
+
+def test_other_data_without_a_selection_part_choose_nothing(fresh: World, tmp_path: Path) -> None:
+    other = world.write_data(tmp_path / "other")
+    next(other.rglob("all_selection.json")).unlink()
+    sweep = begin(fresh, "sweep", f"also=[{{benchmark: icons_hard, path: {other}}}]")
+    assert len(sweep.asked) == len(begin(fresh, "alone").asked)
+    assert any(f"also.0: {other} has no examples of the selection split" in each for each in fresh.said)
+    with pytest.raises(UserError, match=r"^also\.0\.path: .*no such folder"):
+        begin(fresh, "none", f"also=[{{benchmark: vscbench, path: {tmp_path / 'none'}}}]")
