@@ -96,8 +96,8 @@ class RunSettings(Settings):
     judges: Several[AnyJudge] = ()
     """Several of them, to let them vote; instead of judge."""
     also: Annotated[Several[DataSettings], WAY] = ()
-    """Other data that every model is asked about too: names, or keys of data; each in also/<benchmark> of the run. A sweep
-    asks their selection part."""
+    """Other data that every model is asked about too: names, or keys of data; each in also/<benchmark> of the run.
+    A sweep asks their selection part."""
     attacks: Annotated[Several[AttackSettings], WAY] = ()
     """What is tried afterwards to bring back what was unlearned: names, or names with the points of their sweep."""
     attack_limit: Annotated[int, WAY] = Field(default=48, ge=1)
