@@ -10,6 +10,7 @@ import pytest
 
 from safeeraser.judges import Judge, one_by_one, rules_judge
 from safeeraser.judges.run import JudgeError, Tally, judge_file
+from safeeraser.judges.votes import vote
 from safeeraser.records import Axis, Example, Generation, Split, Stream, Verdict, append_jsonl, read_jsonl
 
 EXAMPLES = [
@@ -98,3 +99,23 @@ def test_a_judge_that_leaves_out_an_axis_is_named(tmp_path: Path) -> None:
     with pytest.raises(JudgeError, match=r"j@1 judged 'e0' on .*, not on"):
         run(tmp_path / "v.jsonl", judge=Judge("j@1", one_by_one(lambda *_: [])))
     assert not (tmp_path / "v.jsonl").exists()
+
+
+@pytest.mark.parametrize("voting", [False, True])
+def test_verdicts_are_made_anew_where_the_refusals_of_the_benchmark_change(tmp_path: Path, voting: bool) -> None:
+    output = tmp_path / "v.jsonl"
+
+    def judge(refusal: str) -> Judge:
+        rules = rules_judge([refusal])
+        return vote([rules, replace(rules, name="rules@0")]) if voting else rules
+
+    def refused() -> set[str]:
+        return {each.example_id for each in read_jsonl(output, Verdict) if each.axis is Axis.REFUSAL and each.value}
+
+    run(output, judge=judge("No cats today."))
+    assert refused() == {"e1"}
+    assert run(output, judge=judge("No cats today.")).judged_now == 0
+    assert run(output, judge=judge("First, get it ready.")).judged_now == len(ANSWERS)
+    assert refused() == {"e0", "e1"}
+    run(output, judge=replace(RULES, name="other@1"))  # which takes nobody's verdicts out
+    assert run(output, judge=judge("First, get it ready.")).judged_now == 0

@@ -11,8 +11,8 @@ from safeeraser.judges.base import AXES, Asked, Judge, one_by_one
 
 def rules_judge(refusals: Sequence[str]) -> Judge:
     """The judge `rules`; `refusals` are the benchmark's own, which count whatever they say."""
-    judge = one_by_one(partial(rules.judge, refusals=tuple(refusals)))
-    return Judge(rules.NAME, judge, compares=rules.can_compare)
+    own = tuple(refusals)
+    return Judge(rules.NAME, one_by_one(partial(rules.judge, refusals=own)), compares=rules.can_compare, refusals=own)
 
 
 __all__ = ["AXES", "Asked", "Judge", "one_by_one", "rules_judge"]

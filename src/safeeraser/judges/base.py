@@ -33,6 +33,8 @@ class Judge:
 
     `check` raises UserError where the judge cannot be asked at all, such as on a server that is not there: for whoever
     has hours of work to do before the first answer is there to be judged. `spent` says what a model was asked so far.
+
+    `refusals` are those of the benchmark where the judge goes by them: once they change its verdicts are made anew.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Judge:
     check: Callable[[], None] = lambda: None
     compares: Callable[[Example], bool] = lambda example: bool(example.answer.strip())
     spent: Callable[[], Cost] = Cost
+    refusals: tuple[str, ...] = ()
 
     def wanted(self, example: Example) -> frozenset[Axis]:
         """The axes on which this judge judges answers to an example."""

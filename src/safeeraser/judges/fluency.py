@@ -121,7 +121,7 @@ def fluency_judge(reference: ReferenceModel, refusals: Sequence[str], *, thresho
                 bar.advance()
                 yield [replace(each, judge=name) for each in _decided(verdicts, mean, threshold)]
 
-    return Judge(name, judge, compares=rules.can_compare)
+    return Judge(name, judge, compares=rules.can_compare, refusals=tuple(refusals))
 
 
 def ruled_and_read(

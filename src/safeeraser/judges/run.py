@@ -65,8 +65,8 @@ def judge_file(
     """Append the judge's verdicts on each answer to `output` as they come, in the order of the answers.
 
     An answer that this judge has scored on every axis already is not judged again; one that it could not score, that a
-    kill left half judged, or that has changed since, its question and picture included, is judged anew. Verdicts of
-    other judges in the file stay, unless their answer has changed.
+    kill left half judged, or that has changed since, its question, its picture and the refusals that the judge goes by
+    included, is judged anew. Verdicts of other judges in the file stay, unless their answer has changed.
 
     Answers to which the judge has nothing to say are passed over. `clock` is entered while there is anything to judge.
 
@@ -151,8 +151,7 @@ def _keep_complete(
     current = [
         each
         for each in dict.fromkeys(verdicts)
-        if each.answer_hash in (None, hashes.get(_key(each), each.answer_hash))
-        and each.example_hash in (None, about.get(each.example_id, each.example_hash))
+        if each.answer_hash in (None, hashes.get(_key(each), each.answer_hash)) and _holds(each, judge, about)
     ]
     axes: dict[_Key, list[Axis]] = defaultdict(list)
     for verdict in current:
@@ -169,6 +168,19 @@ def _keep_complete(
     return done
 
 
+def _holds(verdict: Verdict, judge: Judge, about: Mapping[str, str]) -> bool:
+    """Whether a verdict is about the example as it is now; of other judges it is not known by what refusals they go."""
+    if verdict.example_hash is None or verdict.example_id not in about:
+        return True
+    now, there = about[verdict.example_id], verdict.example_hash
+    return there == now + _refusals(judge) if verdict.judge == judge.name else there.partition("+")[0] == now
+
+
+def _refusals(judge: Judge) -> str:
+    """What an example's hash ends in where the judge goes by a benchmark's refusals."""
+    return f"+{provenance.json_hash(judge.refusals)[:8]}" if judge.refusals else ""
+
+
 def _write(judge: Judge, todo: Sequence[Asked], about: dict[str, str], output: Path) -> None:
     """Append verdicts about once a second, and what there is when the run is stopped."""
     ready: list[Verdict] = []
@@ -176,8 +188,8 @@ def _write(judge: Judge, todo: Sequence[Asked], about: dict[str, str], output: P
     try:
         for (example, answer), verdicts in zip(todo, judge.judge(todo), strict=True):
             _check_axes(judge, example, verdicts)
-            said = answer_hash(answer.answer)
-            ready += [replace(each, answer_hash=said, example_hash=about[example.id]) for each in verdicts]
+            said, told = answer_hash(answer.answer), about[example.id] + _refusals(judge)
+            ready += [replace(each, answer_hash=said, example_hash=told) for each in verdicts]
             if len(ready) >= _VERDICTS_PER_WRITE or time.monotonic() - written >= _SECONDS_PER_WRITE:
                 append_jsonl(output, ready)
                 ready, written = [], time.monotonic()

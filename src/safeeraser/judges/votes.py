@@ -41,7 +41,9 @@ def vote(judges: Sequence[Judge]) -> Judge:
     def spent() -> Cost:
         return sum((each.spent() for each in judges), Cost())
 
-    return Judge(name, judge, frozenset[Axis]().union(*(each.axes for each in judges)), check, compares, spent)
+    axes = frozenset[Axis]().union(*(each.axes for each in judges))
+    refusals = max((each.refusals for each in judges), key=len)  # those of one benchmark, or none
+    return Judge(name, judge, axes, check, compares, spent, refusals)
 
 
 def _count(name: str, verdicts: Sequence[Verdict]) -> list[Verdict]:
