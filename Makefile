@@ -10,7 +10,7 @@ INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs clean
+.PHONY: help demo test results lint format docs clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,16 @@ demo: $(VENV)/.installed  ## unlearn the embedded model with and without PD, mea
 
 test: lint $(VENV)/.parts  ## everything CI checks: lint, types, import rules, tests
 	$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
+
+TABLE ?= sweep
+SEEDS ?= 1 2 3
+OVERRIDES ?= limits.generality=192 limits.decoupled=192
+results: $(VENV)/.installed-dev  ## the tables of docs/results.md: tune every method, then ask validation; see docs/results.md
+	$(BIN)/safeeraser sweep configs/$(TABLE).yaml --output runs/$(TABLE)
+	for seed in $(SEEDS); do \
+	  $(BIN)/safeeraser run runs/$(TABLE)/choice.yaml --seed $$seed --output runs/$(TABLE)-$$seed $(OVERRIDES) || exit; \
+	done
+	$(BIN)/python -m tests.docs.results $(SEEDS:%=runs/$(TABLE)-%)
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy in strict mode, import rules, biome for the report's page
 	$(BIN)/ruff check

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from safeeraser import provenance
 from safeeraser.errors import UserError
 from safeeraser.models.adapters import import_checkpoint, write_card, write_merged
 from safeeraser.models.adapters.card import describe
@@ -89,6 +90,10 @@ def test_a_merged_model_is_a_plain_one_with_equal_logits(model: str, adapter: Pa
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     assert (found - logits(tiny_random.load())).abs().max() > 0.1
     assert plain.generation_config.eos_token_id == tiny_random.load().model.generation_config.eos_token_id
+    made_of = json.loads((folder / "merged.json").read_text())
+    assert made_of["model"] == model
+    assert made_of["adapter"] == provenance.content_hash(adapter)[:16]
+    assert made_of["weights"] == provenance.folder_weights(model)
     with pytest.raises(UserError, match="exists already"):
         write_merged(model, adapter, tmp_path / "merged")
 
