@@ -40,6 +40,7 @@ def begun(root: Path) -> RunSettings:
 def claim(root: Path, settings: RunSettings, data: Mapping[str, str]) -> None:
     """Write settings and hashes of the data, or check them against those that are there: only trials may be added.
 
+    Data and model may have been moved: their content is compared.
     Raises UserError naming what differs, for a folder that holds something else, and where validation was asked with a
     choice that is gone.
     """
@@ -54,7 +55,10 @@ def claim(root: Path, settings: RunSettings, data: Mapping[str, str]) -> None:
             raise UserError(f"{root}: not a sweep's folder (it has no {place.name}) and not empty; name another")
         write_text(place, as_yaml(settings))
     there = begun(root)
-    if difference := first_difference(_plain(settings), _plain(there)):
+    ours, theirs = _plain(settings), _plain(there)
+    if Path(settings.model).is_dir():
+        theirs["model"] = ours["model"]
+    if difference := first_difference(ours, theirs):
         key, ours, theirs = difference
         raise UserError(f"{place}: {key}: this sweep was begun with {theirs!r}, not {ours!r}; name another folder")
     _same_data(RunFolder(root), data)
@@ -100,6 +104,9 @@ def _add_trials(root: Path, settings: RunSettings, there: int) -> None:
 
 
 def _plain(settings: RunSettings) -> dict[str, Any]:
-    """What a sweep's trials depend on."""
-    sweep, every = settings.sweep.model_dump(mode="json", exclude={"trials"}), settings.model_dump(mode="json")
-    return settings.results() | {"also": every["also"], "sweep": sweep}
+    """What a sweep's trials depend on, wherever the data are."""
+    tried = settings.sweep.model_dump(mode="json", exclude={"trials"})
+    every = {**settings.results(), "also": [each.results() for each in settings.also], "sweep": tried}
+    for data in (every["data"], *every["also"]):
+        del data["path"]
+    return every

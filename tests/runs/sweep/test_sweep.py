@@ -195,6 +195,18 @@ def test_other_data_or_weights_do_not_go_into_a_sweep(fresh: World) -> None:
         begin(fresh)
 
 
+def test_data_and_model_may_be_moved(fresh: World, tmp_path: Path) -> None:
+    other = world.write_data(tmp_path / "other")
+    begin(fresh, "sweep", f"also=[{{benchmark: icons_hard, path: {other}}}]")
+    places = {name: tmp_path / f"moved {name}" for name in ("data", "model", "other")}
+    for place, now in zip((fresh.data, fresh.model, other), places.values(), strict=True):
+        place.rename(now)
+    moved = f"data={{benchmark: released, path: {places['data']}}}", f"model={places['model']}"
+    assert begin(fresh, "sweep", *moved, f"also=[{{benchmark: icons_hard, path: {places['other']}}}]").left() == 2
+    with pytest.raises(UserError, match=r"sweep\.yaml: also: this sweep was begun with .*icons_hard"):
+        begin(fresh, "sweep", *moved, f"also=[{{benchmark: icons, path: {places['other']}}}]")
+
+
 def test_a_line_that_was_half_written_costs_no_other(fresh: World) -> None:
     begin(fresh)
     log = fresh.folder / "sweep" / "trials.log"
