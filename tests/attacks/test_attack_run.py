@@ -160,6 +160,8 @@ def test_what_an_attack_trains_is_written_only_where_asked(finished: World, tmp_
     models, names = ("vanilla", "po", "po+pd"), ("soft-prompt", "universal-perturbation")
     kept = {path.name for path in (tmp_path / "kept").iterdir()}
     assert kept == {f"{name}-5-{model}.safetensors" for name in names for model in models}
+    late = CliRunner().invoke(app, command(finished, tmp_path / "0", *wanted, "--keep", str(tmp_path / "late")))
+    assert "po: soft-prompt (5): done before; only what is trained now is kept" in " ".join(late.output.split())
 
 
 def test_attacked_weights_are_nowhere(attacked: Path) -> None:

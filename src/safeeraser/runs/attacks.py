@@ -253,6 +253,8 @@ def _attack(
     }
     for each in chosen:
         todo = on_main(partial(_unfinished, each, places))
+        if each.keep is not None and (done := [point for point in each.sweep if point not in todo]):
+            say(f"{name}: {each.attack.name} ({', '.join(done)}): done before; only what is trained now is kept")
         if not todo:
             continue
         say(f"{name}: {each.attack.name} ({', '.join(todo)})")
