@@ -183,3 +183,11 @@ def test_figures_and_margins_of_a_curve(examples: list[Example]) -> None:
     found = curve(examples).measure(tiny_random.load(), {"rr": 0.0, "sarr": 0.0, "kept": 0.5, "retain": 0.5})
     assert set(found) == {"asr", "rr", "sarr", "kept", "retain", "margin_harmful", "margin_safe", "objective"}
     assert found["objective"] == min(found["rr"], 1 - found["sarr"], found["kept"] / 0.5, found["retain"] / 0.5)
+
+
+def test_what_the_model_had_nothing_of_is_named(
+    examples: list[Example], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(examples, tmp_path / "run", curve(examples))
+    told = [each for each in caplog.messages if "could be kept" in each]
+    assert told == ["curve: the model before unlearning has no kept or retain that could be kept: left out"]

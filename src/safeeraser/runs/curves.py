@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from safeeraser.generation.memory import Fitting
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.judges import Judge
 from safeeraser.judges.run import unscored_error
-from safeeraser.metrics import WANTED, WITHOUT_REFUSING, measured, objective, shares, unscored
+from safeeraser.metrics import WANTED, WITHOUT_REFUSING, measured, objective, parts, shares, unscored
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.prepare import prepare
@@ -25,6 +26,8 @@ from safeeraser.objectives import Method
 from safeeraser.records import Example, Generation, Stream, Verdict
 from safeeraser.settings import Wanted
 from safeeraser.unlearning.settings import UnlearnSettings
+
+logger = logging.getLogger(__name__)
 
 _Made = TypeVar("_Made")
 
@@ -92,6 +95,9 @@ class Curve:
         value = objective(found, found if before is None else before, self.wanted)
         if value is None:
             raise UserError(f"curve: nothing to measure: the model had no {' or '.join(self.wanted)} before")
+        if before is None and (missing := [name for name in self.wanted if name not in parts(found, found)]):
+            figures = " or ".join(missing)
+            logger.warning("curve: the model before unlearning has no %s that could be kept: left out", figures)
         return {**found, **self._margins(ChatTokenizer.of(loaded), engine), "objective": value}
 
     def _margins(self, chat: ChatTokenizer, engine: Engine) -> dict[str, float]:
