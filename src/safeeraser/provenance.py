@@ -15,6 +15,9 @@ from typing import Any
 from safeeraser.files import append_text, cache_folder, file_state
 from safeeraser.text import json_text
 
+MADE_OF = "merged.json"
+"""Says of what a merged model was made; it is no part of its content."""
+
 _REMEMBERED = 2**20  # bytes of a file from which its hash is kept: smaller ones are as quickly read
 _MEANING = {
     "questions": "made from other examples",
@@ -121,7 +124,7 @@ def first_change(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | No
 
 def _idle(name: str) -> bool:
     *_, last = parts = name.split("/")
-    return last == "README.md" or any(part.startswith(".") for part in parts)
+    return last in ("README.md", MADE_OF) or any(part.startswith(".") for part in parts)
 
 
 def _file_content(path: Path) -> str:

@@ -23,7 +23,7 @@ from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.pages import ATTACKS
 from safeeraser.runs.report.markdown import code, table
 from safeeraser.runs.report.table import ALL, p_value, short_value, value
-from safeeraser.runs.results import FinishedRun, Reader
+from safeeraser.runs.results import FinishedRun, Reader, ResultsError
 from tests.docs.durability import answered
 from tests.docs.generate import ROOT
 
@@ -55,6 +55,7 @@ Tables = dict[str, dict[int, list[Column]]]
 def page(roots: Sequence[Path]) -> str:
     """docs/results.md with the tables of these runs. Raises ResultsError where one is not finished."""
     runs = Reader().read(roots)
+    _check_alike(runs)
     tables = by_model(runs)
     steps = {model: _steps(runs, model, list(seeds)) for model, seeds in tables.items()}
     parts = [methods_table(_metrics(tables), steps), _origin(runs)]
@@ -69,6 +70,20 @@ def page(roots: Sequence[Path]) -> str:
     if any((root / ATTACKS / "manifest.json").exists() for root in roots):
         parts += ["Under attack, ASR and below it the same of answers that name the thing too:", _attacked(runs)]
     return with_block(runs[0].settings.name, "\n\n".join(parts))
+
+
+def _check_alike(runs: Sequence[FinishedRun]) -> None:
+    """Raise ResultsError where runs differ in more than seed and methods, or one model was run twice with one seed."""
+    first, seen = runs[0], dict[tuple[str, int], Path]()
+    for run in runs:
+        if (run.settings.chosen and run.settings.chosen.time) != (first.settings.chosen and first.settings.chosen.time):
+            raise ResultsError(f"{run.folder.root}: chosen: another choice than that of {first.folder.root}")
+        if run.settings.limits != first.settings.limits:
+            raise ResultsError(f"{run.folder.root}: limits: others than those of {first.folder.root}")
+        for model in run.settings.methods:
+            other = seen.setdefault((model, run.settings.seed), run.folder.root)
+            if other != run.folder.root:
+                raise ResultsError(f"{run.folder.root}: {model} with seed {run.settings.seed} is in {other} too")
 
 
 def by_model(runs: Sequence[FinishedRun]) -> Tables:
@@ -142,10 +157,15 @@ def _steps(runs: Sequence[FinishedRun], model: str, seeds: Sequence[int]) -> str
         return f"0{several}"
     folders = [run.folder.model(model) for run in runs if model in run.settings.methods]
     made = [json.loads((folder / "manifest.json").read_text(encoding="utf-8")) for folder in folders]
-    ended = ", ended" if made[0]["stopped_early"] else ""
-    kept = sorted({each["best_step"] for each in made if "best_step" in each})
-    of = f", kept {' to '.join(map(str, dict.fromkeys((kept[0], kept[-1]))))}" if kept else ""
-    return f"{made[0]['steps']}{ended}{of}{several}"
+    early = sum(each["stopped_early"] for each in made)
+    ended = f", {f'{early} of {len(made)} ' if early < len(made) else ''}ended" if early else ""
+    kept = [each["best_step"] for each in made if each.get("best_step") is not None]
+    of = f", kept {_range(kept)}" if kept else ""
+    return f"{_range([each['steps'] for each in made])}{ended}{of}{several}"
+
+
+def _range(numbers: Sequence[int]) -> str:
+    return " to ".join(map(str, dict.fromkeys((min(numbers), max(numbers)))))
 
 
 def against(parts: Mapping[str, Tables]) -> str:
@@ -217,4 +237,6 @@ def _origin(runs: Sequence[FinishedRun]) -> str:
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
     write_text(PAGE, page([Path(each) for each in sys.argv[1:]]))

@@ -48,7 +48,7 @@ def test_a_folder_is_known_by_its_content(tmp_path: Path) -> None:
 
     first = write(tmp_path / "a", one="1", two="2")
     assert write(tmp_path / "deep" / "b", two="2", one="1") == first
-    assert write(tmp_path / "a", **{".cache": "x", "README.md": "y"}) == first
+    assert write(tmp_path / "a", **{".cache": "x", "README.md": "y", "merged.json": "z"}) == first
     assert write(tmp_path / "c", one="1", three="2") != first
     assert write(tmp_path / "a", one="3") != first
     assert write(tmp_path / "a", one="1", **{"deep": "4"}) != first

@@ -240,6 +240,13 @@ def test_what_has_no_answer_is_refused_before_anything_is_written(examples: list
     assert not (tmp_path / "run").exists()
 
 
+def test_a_damaged_loss_log_is_named(tmp_path: Path) -> None:
+    (tmp_path / "loss.jsonl").write_text("garbage\n")
+    for read in (Output(tmp_path, {}).logged, Output(tmp_path, {}).resume):
+        with pytest.raises(UserError, match=r"loss\.jsonl"):
+            read()
+
+
 @pytest.mark.parametrize("damaged", ["", "{", "[]", "{}", '{"inputs": 3}', "\0\0"])
 def test_a_damaged_manifest_is_named(train: Train, damaged: str) -> None:
     manifest = train().parent / "manifest.json"

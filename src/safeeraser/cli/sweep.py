@@ -47,12 +47,11 @@ def sweep(
         return
     from safeeraser.runs import sweep_report
     from safeeraser.runs.sweep import Sweep
-    from safeeraser.runs.sweep_folder import CHOICE, VALIDATION
+    from safeeraser.runs.sweep_folder import CHOICE, validation_asked
 
     found = Sweep.begin(settings, Kit.of(settings), say)
     if (found.root / CHOICE).exists():
-        asked = (found.root / VALIDATION).exists()
-        more = "" if asked else ". Remove it to try more before you ask the validation part"
+        more = "" if validation_asked(found.root) else ". Remove it to try more before you ask the validation part"
         say(f"{found.root / CHOICE} is written: nothing is tried any more{more}")
     else:
         count = len(found.kit.methods)

@@ -59,7 +59,7 @@ class Curve:
         **options: Any,
     ) -> Curve | None:
         """The curve that a method's training settings ask for; None where they ask for none."""
-        if unlearn.eval_steps is None or not unlearn.eval_questions:
+        if not unlearn.watched:
             return None
         chosen = sample(benchmark, unlearn.eval_questions, unlearn.seed)
         greedy = GenerateSettings(batch_size=generate.batch_size, max_new_tokens=generate.max_new_tokens)

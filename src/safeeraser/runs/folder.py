@@ -151,6 +151,10 @@ class RunFolder:
         looked = ", ".join(str(place) for place in dict.fromkeys(places))
         raise UserError(f"{self.root}: the data of this run are not there (looked for {looked}); name them with --data")
 
+    def taught(self) -> tuple[str, ...]:
+        """The refusals that the models of an evaluation were taught, where these are not its own benchmark's."""
+        return tuple(self.provenance().get("taught", ())) if self.manifest.exists() else ()
+
     def parts(self) -> tuple[Part, ...]:
         """What the run measures: all parts, or those that an evaluation was asked for."""
         return tuple(Part(each) for each in self.provenance().get("parts", Part))

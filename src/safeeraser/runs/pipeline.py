@@ -85,6 +85,7 @@ def _begin(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> None
     if not folder.manifest.exists():
         kit.find()
     folder.claim(settings, benchmark.hash)
+    choice.note_asked(settings)
     if settings.chosen is not None and settings.chosen.weights:
         folder.note_model(settings.chosen.weights)  # the model is held against them once it is loaded
 
@@ -138,16 +139,18 @@ def evaluate(
     adapters: Mapping[str, Path | None],
     parts: Sequence[Part],
     say: Say,
+    taught: Sequence[str] = (),
 ) -> None:
     """Ask each adapter's model and the one before (None), and judge, measure and report as a run does.
 
-    `settings.methods` are the adapters' names; nothing is trained. Processes share the work as in `run`, and what that
+    `settings.methods` are the adapters' names; nothing is trained. Refusals that the models were `taught` count beside
+    the benchmark's own. Processes share the work as in `run`, and what that
     raises is raised.
     """
     folder, parts = RunFolder(settings.folder), [part for part in Part if part in parts]
     benchmark = prepare(settings.data, kit, say)
     examples = asked(benchmark, settings, say, parts)
-    judge = kit.judge(benchmark.refusals)
+    judge = _judge(kit, benchmark, taught)
     for each in settings.judges or (settings.judge,):
         say(f"judge {each.about}; docs/judging.md says on which texts it was measured, and how far it holds")
 
@@ -160,7 +163,8 @@ def evaluate(
         elif weights := kit.weights():
             folder.note_model(weights)
         noted = {name: None if path is None else str(path) for name, path in adapters.items()}
-        folder.claim(settings, benchmark.hash, parts=parts, adapters=noted)
+        also = {"taught": list(taught)} if taught else {}
+        folder.claim(settings, benchmark.hash, parts=parts, adapters=noted, **also)
 
     with owned_by_main(folder.root):
         on_main(begin)
@@ -206,8 +210,14 @@ def run_also(settings: RunSettings, data: DataSettings, say: Say) -> RunFolder:
     run_folder, asked_settings = RunFolder(settings.folder), settings.asking(data)
     folder = RunFolder(asked_settings.folder)
     adapters = {name: None if name == VANILLA else run_folder.adapter(name) for name in settings.methods}
-    evaluate(asked_settings, Kit.of(asked_settings, folder), adapters, HELD_OUT, say)
+    taught = Kit.of(settings).read(settings.data.folder).refusals
+    evaluate(asked_settings, Kit.of(asked_settings, folder), adapters, HELD_OUT, say, taught)
     return folder
+
+
+def _judge(kit: Kit, benchmark: Benchmark, taught: Sequence[str] = ()) -> Judge:
+    """Who judges, by the benchmark's refusals and by those that the models were taught."""
+    return kit.judge(tuple(dict.fromkeys([*benchmark.refusals, *taught])))
 
 
 def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -> list[Metric]:
@@ -218,9 +228,8 @@ def report_again(settings: RunSettings, kit: Kit, folder: RunFolder, say: Say) -
     with owned(folder.root):
         benchmark = kit.read(settings.data.folder)
         folder.claim(settings, benchmark.hash)
-        return conclude(
-            settings, kit.judge(benchmark.refusals), folder, asked(benchmark, settings, say, folder.parts())
-        )
+        judge = _judge(kit, benchmark, folder.taught())
+        return conclude(settings, judge, folder, asked(benchmark, settings, say, folder.parts()))
 
 
 def conclude(settings: RunSettings, judge: Judge, folder: RunFolder, examples: Sequence[Example]) -> list[Metric]:

@@ -62,6 +62,8 @@ class Chosen(Settings):
     """The hash of the data."""
     weights: str | None = None
     """What tells the model's weights from others."""
+    judge: str | None = None
+    """What tells who judged from others."""
     hashes: dict[str, str]
     """By method the hash of the settings that were chosen."""
     objective: dict[str, Annotated[float, Field(strict=True)]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from safeeraser.generation.run import generate
 from safeeraser.judges import Judge
 from safeeraser.judges.run import FailureLimitError, Tally, describe_failures, unscored_error
 from safeeraser.metrics import STRICT, objective, parts, shares, unscored
+from safeeraser.pixels import ImageError
 from safeeraser.provenance import json_hash
 from safeeraser.records import VANILLA, Example, Generation, Split, Stream, read_jsonl
 from safeeraser.runs import RunSettings, as_yaml, costs, sweep_data
@@ -69,6 +70,7 @@ class Sweep:
     say: Say
     benchmark: Benchmark
     asked: Sequence[Example]
+    counts: Mapping[str, int]
     judge: Judge
     storage: JournalStorage
     model: OneModel
@@ -90,14 +92,14 @@ class Sweep:
         benchmark = data.benchmark
         for name, bound in kit.methods.items():
             for each in tried[name]:
-                check(benchmark.examples, benchmark.refusals, bound, each)
-        judge = kit.judge(benchmark.refusals)
+                check(benchmark.examples, benchmark.refusals, bound, _looked_at(each, settings, benchmark))
+        judge = kit.judge(data.refusals)
         judge.check()
         root = settings.folder
         if not RunFolder(root).manifest.exists():
             kit.find()
         with alone(root):
-            claim(root, settings, data.hashes)
+            claim(root, settings, data.hashes | {"judge": judge.name})
             if weights := kit.weights():
                 RunFolder(root).note_model(weights)
             trials = storage(root)
@@ -109,6 +111,7 @@ class Sweep:
                 say=say,
                 benchmark=benchmark,
                 asked=data.asked,
+                counts=data.counts,
                 judge=judge,
                 storage=trials,
                 model=OneModel(kit.load, RunFolder(root), lambda _: None),
@@ -182,8 +185,8 @@ class Sweep:
     def work(self) -> None:
         """Do trials until every one is done or in other hands.
 
-        Raises FailureLimitError where the judge fails, and DiskError: the trial stays open, to be taken up by the same
-        command.
+        Raises FailureLimitError where the judge fails, DiskError, and ImageError where pictures are not there any more:
+        the trial stays open, to be taken up by the same command.
         """
         if self.done():
             return
@@ -267,7 +270,7 @@ class Sweep:
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
             self.say(f"{method}: broken off: below the median of earlier trials")
-        except (DiskError, FailureLimitError):
+        except (DiskError, FailureLimitError, ImageError):  # which other parameters would not help against
             raise
         except UserError as error:
             trial.set_user_attr(ERROR, str(error))
@@ -334,12 +337,7 @@ class Sweep:
         return costs.clock(RunFolder(place).costs, costs.TRIAL, self.judge.spent)
 
     def _settings(self, method: str, parameters: dict[str, Any]) -> UnlearnSettings:
-        made = with_parameters(self.settings.unlearning(method), parameters)
-        if made.eval_steps is not None or not self.settings.sweep.prune:
-            return made
-        forget = sum((each.split, each.stream) == (Split.TRAIN, Stream.FORGET) for each in self.benchmark.examples)
-        steps = made.total_rows(min(forget, made.limit or forget)) // made.rows_per_step
-        return made.changed(eval_steps=max(1, steps // self.settings.sweep.measurements), save_steps=None)
+        return _looked_at(with_parameters(self.settings.unlearning(method), parameters), self.settings, self.benchmark)
 
     def _take_up(self, study: optuna.Study, method: str) -> None:
         """Put trials whose process is gone back to be done."""
@@ -358,3 +356,12 @@ class Sweep:
     def _place(self, method: str, parameters: dict[str, Any]) -> Path:
         """A folder for what is trained: the same for the same settings, so that it goes on where it was."""
         return self.root / "trials" / method / json_hash(self._settings(method, parameters).results())[:12]
+
+
+def _looked_at(made: UnlearnSettings, settings: RunSettings, benchmark: Benchmark) -> UnlearnSettings:
+    """The settings of a trial, which is measured on its way where it may be broken off."""
+    if made.eval_steps is not None or not settings.sweep.prune:
+        return made
+    forget = sum((each.split, each.stream) == (Split.TRAIN, Stream.FORGET) for each in benchmark.examples)
+    steps = made.total_rows(min(forget, made.limit or forget)) // made.rows_per_step
+    return made.changed(eval_steps=max(1, steps // settings.sweep.measurements), save_steps=None)

@@ -16,10 +16,16 @@ from safeeraser.runs.pipeline import Say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepData:
-    """The benchmark without its validation part, what every trial is asked, and hashes of the data by their key."""
+    """What a sweep is given.
+
+    `benchmark` has no validation part; `asked` is what every trial is asked, so many questions of each data set as
+    `counts` says; `refusals` are those of all data, and `hashes` tell the data from others, by their key.
+    """
 
     benchmark: Benchmark
     asked: Sequence[Example]
+    counts: dict[str, int]
+    refusals: tuple[str, ...]
     hashes: dict[str, str]
 
 
@@ -34,18 +40,21 @@ def read(settings: RunSettings, kit: Kit, say: Say) -> SweepData:
     asked, hashes = _rehearsed(benchmark, settings, say), {"data": benchmark.hash}
     if not asked:
         raise UserError(f"{benchmark.folder}: no examples of the selection split, on which a sweep chooses")
+    counts, refusals = {settings.data.benchmark: len(asked)}, dict.fromkeys(benchmark.refusals)
     for number, data in enumerate(settings.also):
         key, asking = f"also.{number}", settings.asking(data)
+        other_kit = Kit.of(asking, key=key)
         try:
-            other = pipeline.prepare(data, Kit.of(asking, key=key), say)
+            other = pipeline.prepare(data, other_kit, say)
         except UserError as error:
             raise UserError(f"{key}.path: {error}") from error
         found = _rehearsed(other, asking, say)
         if not found:
             say(f"warning: {key}: {other.folder} has no examples of the selection split, so nothing is chosen by it")
         asked += [_of(data.benchmark, each) for each in found]
-        hashes[key] = other.hash
-    return SweepData(benchmark=benchmark, asked=asked, hashes=hashes)
+        counts[data.benchmark], hashes[key] = len(found), other.hash
+        refusals |= dict.fromkeys(other.refusals)
+    return SweepData(benchmark=benchmark, asked=asked, counts=counts, refusals=tuple(refusals), hashes=hashes)
 
 
 def _rehearsed(benchmark: Benchmark, settings: RunSettings, say: Say) -> list[Example]:

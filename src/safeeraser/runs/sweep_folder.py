@@ -15,13 +15,13 @@ from safeeraser import provenance
 from safeeraser.errors import UserError, explained
 from safeeraser.files import owned, write_json, write_text
 from safeeraser.records import repair_jsonl
-from safeeraser.runs import RunSettings, as_yaml, first_difference, load
+from safeeraser.runs import RunSettings, as_yaml, choice, first_difference, load
 from safeeraser.runs.folder import RunFolder
 
 CHOICE = "choice.yaml"
 VALIDATION = "validation"
 """Where the run of the choice goes, unless it is told otherwise."""
-_SETTINGS = "sweep.yaml"
+_SETTINGS = choice.SWEEP
 
 
 def alone(root: Path) -> AbstractContextManager[None]:
@@ -37,15 +37,23 @@ def begun(root: Path) -> RunSettings:
     return load(root / _SETTINGS)
 
 
-def claim(root: Path, settings: RunSettings, data: Mapping[str, str]) -> None:
-    """Write settings and hashes of the data, or check them against those that are there: only trials may be added.
+def validation_asked(root: Path) -> Path | None:
+    """The run that has asked the validation part with this sweep's choice; None where none is known to have."""
+    noted = root / choice.ASKED
+    first = noted.read_text(encoding="utf-8").splitlines()[:1] if noted.exists() else []
+    places = [*map(Path, first), *([root / VALIDATION] if (root / VALIDATION / "generations").exists() else [])]
+    return places[0] if places else None
 
-    Data and model may have been moved: their content is compared.
+
+def claim(root: Path, settings: RunSettings, made_from: Mapping[str, str]) -> None:
+    """Write settings and what the figures are `made_from`, or check both: only trials may be added.
+
+    `made_from` are hashes of the data and the judge's name. Data and model may have been moved: their content counts.
     Raises UserError naming what differs, for a folder that holds something else, and where validation was asked with a
     choice that is gone.
     """
     place = root / _SETTINGS
-    if (asked := root / VALIDATION / "generations").exists() and not (root / CHOICE).exists():
+    if (asked := validation_asked(root)) and not (root / CHOICE).exists():
         raise UserError(
             f"{asked}: validation has been asked already, so nothing may be chosen any more: put {CHOICE} back, or "
             "name another folder"
@@ -61,7 +69,7 @@ def claim(root: Path, settings: RunSettings, data: Mapping[str, str]) -> None:
     if difference := first_difference(ours, theirs):
         key, ours, theirs = difference
         raise UserError(f"{place}: {key}: this sweep was begun with {theirs!r}, not {ours!r}; name another folder")
-    _same_data(RunFolder(root), data)
+    _check_made_from(RunFolder(root), made_from)
     _add_trials(root, settings, there.sweep.trials)
 
 
@@ -84,13 +92,14 @@ def storage(root: Path) -> JournalStorage:
         return JournalStorage(JournalFileBackend(str(log)))
 
 
-def _same_data(folder: RunFolder, data: Mapping[str, str]) -> None:
+def _check_made_from(folder: RunFolder, made_from: Mapping[str, str]) -> None:
     if not folder.manifest.exists():
-        write_json(folder.manifest, {**data, **provenance.made_with()})
+        write_json(folder.manifest, {**made_from, **provenance.made_with()})
     there = folder.provenance()
-    for key, now in data.items():
+    for key, now in made_from.items():
         if (found := there.get(key)) != now:
-            raise UserError(f"{folder.manifest}: {key}: this sweep was begun on other data (hash {found}, now {now})")
+            what = "with another judge" if key == "judge" else "on other data"
+            raise UserError(f"{folder.manifest}: {key}: this sweep was begun {what} ({found}, now {now})")
 
 
 def _add_trials(root: Path, settings: RunSettings, there: int) -> None:

@@ -99,9 +99,9 @@ def _about(sweep: Sweep) -> str:
         counted = [FIGURES[name] for name in sweep.wanted(method) if name not in sweep.missing(method)]
         by.setdefault(", ".join(counted), []).append(method)
     wanted = "; ".join(f"for {', '.join(methods)} of {told}" for told, methods in by.items())
-    data = " and ".join(each.benchmark for each in (sweep.settings.data, *sweep.settings.also))
+    asked = " and ".join(f"of {name} ({count} questions)" for name, count in sweep.counts.items() if count)
     return (
-        f"Measured on the selection part of {data}, {len(sweep.asked)} questions, {sweep.trials} trials a method, seed "
+        f"Measured on the selection part {asked}, {sweep.trials} trials a method, seed "
         f"{sweep.settings.seed}. The objective is the smallest {wanted} "
         "(ASR and SARR from above; answers kept and retain as shares of what they were before). The best of many "
         f"trials looks better here than it is: what counts is `safeeraser run {CHOICE}`, which asks the validation "

@@ -78,7 +78,8 @@ class Output:
                 shutil.rmtree(path)
         if self._loss.exists():
             lines = self._loss.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+            with explained(self._loss):
+                kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
             write_text(self._loss, "".join(kept))
         if not step:
             return 0, 0
@@ -97,7 +98,8 @@ class Output:
     def logged(self) -> list[dict[str, float]]:
         """The entries of the loss log."""
         lines = self._loss.read_text(encoding="utf-8").splitlines() if self._loss.exists() else []
-        return [json.loads(line) for line in lines]
+        with explained(self._loss):
+            return [json.loads(line) for line in lines]
 
     def log(self, entry: dict[str, float]) -> None:
         """Append one whole line to the loss log."""

@@ -97,6 +97,11 @@ class UnlearnSettings(Settings):
             raise problem("eval_steps makes a checkpoint each time: leave save_steps out")
         return self
 
+    @property
+    def watched(self) -> bool:
+        """Whether answers say which adapter of the training is kept."""
+        return self.eval_steps is not None and self.eval_questions > 0
+
     def given(self) -> dict[str, Any]:
         """The keys that were set, as plain values."""
         return self.model_dump(mode="json", exclude_unset=True)

@@ -41,6 +41,28 @@ def test_every_model_is_asked_about_the_other_data(world: World, tmp_path: Path)
     assert worlds.contents(folder.root) == before
 
 
+def test_refusals_that_the_models_were_taught_count_on_the_other_data(world: World, tmp_path: Path) -> None:
+    path = sources.WRITERS["vscbench"](tmp_path / "other")
+    taught = "Let us talk about gardening."
+    prompts = next(world.data.rglob("prompt.json"))
+    prompts.write_text(json.dumps({"idk": [taught]}))
+    settings = world.settings("methods=[vanilla, po]", f"also=[{{benchmark: vscbench, path: {path}}}]")
+    pipeline.run(settings, world.kit(settings), world.said.append)
+    folder = pipeline.run_also(settings, settings.also[0], world.said.append)
+    answers = folder.generations("po")
+    lines = [json.loads(line) for line in answers.read_text().splitlines()]
+    answers.write_text("".join(json.dumps(line | {"answer": taught}) + "\n" for line in lines))
+
+    def refused() -> set[float]:
+        found = json.loads(folder.metrics.read_text())
+        return {each["value"] for each in found if each["model"] == "po" and each["name"] == "rr" and each["n"]}
+
+    pipeline.run_also(settings, settings.also[0], world.said.append)
+    assert refused() == {1.0}
+    pipeline.report_again(folder.settings(), world.kit(folder.settings()), folder, world.said.append)
+    assert refused() == {1.0}
+
+
 def test_other_data_change_nothing_in_what_the_run_is(world: World) -> None:
     assert world.settings("also=[icons_hard]").hash == world.settings().hash
 

@@ -23,10 +23,11 @@ from safeeraser.files import owned
 from safeeraser.judges import Judge
 from safeeraser.judges.base import UNFINISHED, Asked
 from safeeraser.judges.run import FailureLimitError
+from safeeraser.pixels import ImageError
 from safeeraser.records import Axis, Generation, Stream, Verdict, read_jsonl
 from safeeraser.runs import RunSettings, pipeline, sweep_report
 from safeeraser.runs import sweep as sweeping
-from safeeraser.runs.choice import check, chosen
+from safeeraser.runs.choice import ASKED, check, chosen
 from safeeraser.runs.distributions import distributions
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.sweep import Best, Sweep
@@ -162,6 +163,7 @@ def test_a_process_begins_chooses_and_reports_alone(
     shutil.copytree(done.folder / "sweep", root)
     found = begin(done, "sweep", f"output={root}")
     (root / CHOICE).unlink()
+    (root / ASKED).unlink(missing_ok=True)  # by other tests
     seen: list[str] = []
 
     def alone(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
@@ -319,7 +321,7 @@ def test_nothing_is_chosen_again_once_validation_was_asked(done: World, tmp_path
     same = f"output={root}"
     begin(done, "sweep", same)
     (root / CHOICE).unlink()
-    with pytest.raises(UserError, match=r"sweep/validation/generations: validation has been asked already"):
+    with pytest.raises(UserError, match=r"sweep/validation: validation has been asked already"):
         begin(done, "sweep", same)
 
 
@@ -534,7 +536,8 @@ def test_the_selection_part_of_other_data_is_asked_and_counts(fresh: World, tmp_
     assert {each.example_id for each in answers} == asked.keys()
     assert sweep.choose()
     sweep_report.write(sweep, [best_of(sweep)])
-    assert "the selection part of released and icons_hard" in (sweep.root / "report.md").read_text()
+    told = "the selection part of released (11 questions) and of icons_hard (11 questions), "
+    assert told in (sweep.root / "report.md").read_text()
     with pytest.raises(UserError, match=r"sweep\.yaml: also"):
         begin(fresh, "sweep", "limits.generality=3")
     prompts = next(other.rglob("prompt.json"))
@@ -548,6 +551,62 @@ def test_other_data_without_a_selection_part_choose_nothing(fresh: World, tmp_pa
     next(other.rglob("all_selection.json")).unlink()
     sweep = begin(fresh, "sweep", f"also=[{{benchmark: icons_hard, path: {other}}}]")
     assert len(sweep.asked) == len(begin(fresh, "alone").asked)
+    sweep.work()
+    sweep_report.write(sweep, [best_of(sweep)])
+    assert "the selection part of released (12 questions), 2 trials" in (sweep.root / "report.md").read_text()
     assert any(f"also.0: {other} has no examples of the selection split" in each for each in fresh.said)
     with pytest.raises(UserError, match=r"^also\.0\.path: .*no such folder"):
         begin(fresh, "none", f"also=[{{benchmark: vscbench, path: {tmp_path / 'none'}}}]")
+    with pytest.raises(UserError, match=r"^also\.0\.path: the benchmark 'released' needs a folder"):
+        begin(fresh, "none", "also=[released]", "data.benchmark=icons_hard")
+
+
+def test_a_trial_is_checked_as_it_will_be_trained(fresh: World) -> None:
+    """One that may be broken off is measured on its way: the selection part must have all that it trains on."""
+    place = next(fresh.data.rglob("all_selection.json"))
+    records = json.loads(place.read_text())
+    place.write_text(json.dumps([{k: v for k, v in each.items() if "Unharm" not in k} for each in records]))
+    with pytest.raises(UserError, match="no retain examples in its selection split"):
+        begin(fresh)
+    assert not (fresh.folder / "sweep").exists()
+    begin(fresh, "sweep", SPACE.replace("trials: 2", "trials: 2, prune: false"))
+
+
+def test_pictures_that_are_gone_for_a_moment_cost_no_trial(fresh: World) -> None:
+    found = begin(fresh)
+    pictures = fresh.data.rename(fresh.folder / "away")
+    with pytest.raises(ImageError):
+        found.work()
+    pictures.rename(fresh.data)
+    again = begin(fresh)
+    again.work()
+    assert best_of(again).states == {"finished": 2, "broken off": 0, "failed": 0}
+
+
+def test_another_judge_does_not_go_on_with_a_sweep(fresh: World) -> None:
+    manifest = begin(fresh).root / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("rules@", "rules@0"))
+    with pytest.raises(UserError, match=r"manifest\.json: judge: this sweep was begun with another judge \(rules@0"):
+        begin(fresh)
+
+
+def test_a_choice_goes_with_the_judge_of_its_curves(done: World) -> None:
+    place = done.folder / "sweep" / CHOICE
+    asked = yaml.safe_load(place.read_text())["chosen"]
+    run = runs.load(place, ["judge=rules+fluency"], names())
+    with pytest.raises(UserError, match=r"chosen\.judge: another judge chose which adapter of the training of po"):
+        check(run, asked["data"], asked["weights"])
+
+
+def test_a_run_of_the_choice_elsewhere_is_known_to_have_asked_validation(done: World, tmp_path: Path) -> None:
+    root = tmp_path / "sweep"
+    shutil.copytree(done.folder / "sweep", root)
+    (root / ASKED).unlink(missing_ok=True)  # by other tests
+    run = runs.load(root / CHOICE, [f"output={tmp_path / 'elsewhere'}", f"chosen.sweep={root}"], names())
+    for _ in range(2):
+        pipeline.run(run, Kit.of(run), done.said.append)
+    assert (root / ASKED).read_text() == f"{tmp_path / 'elsewhere'}\n"
+    begin(done, "sweep", f"output={root}")
+    (root / CHOICE).unlink()
+    with pytest.raises(UserError, match=r"/elsewhere: validation has been asked already"):
+        begin(done, "sweep", f"output={root}")

@@ -8,8 +8,6 @@ from safeeraser import provenance
 from safeeraser.files import require_new, whole_folder, write_json
 from safeeraser.models.load import load
 
-MADE_OF = "merged.json"
-
 
 def write_merged(model: str, adapter: Path, output: Path, *, dtype: str = "float32") -> Path:
     """Write model, adapter included, and processor to the new folder `output`, and return it.
@@ -23,5 +21,5 @@ def write_merged(model: str, adapter: Path, output: Path, *, dtype: str = "float
     with whole_folder(output) as scratch:
         loaded.model.save_pretrained(scratch)
         loaded.processor.save_pretrained(scratch)
-        write_json(scratch / MADE_OF, {**loaded.identity, **provenance.made_with()})
+        write_json(scratch / provenance.MADE_OF, {**loaded.identity, **provenance.made_with()})
     return output
