@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 import safeeraser
 from safeeraser import runs as config
 from safeeraser.attacks import prefill
-from safeeraser.attacks.base import Target
+from safeeraser.attacks.base import Attack, Target
 from safeeraser.attacks.table import ATTACKS
 from safeeraser.cli import app
 from safeeraser.cli.names import names
@@ -32,9 +32,10 @@ from safeeraser.records import Axis, Example, Generation, Metric, Split, Stream,
 from safeeraser.runs import attacks, pipeline
 from safeeraser.runs.attacks import AttackRun, Chosen, Subject, choose_attacks
 from safeeraser.runs.kit import Kit
+from tests.benchmarks import small
 from tests.docs.generate import ROOT
 from tests.durability.killing import files, run_until_size
-from tests.endpoint.fake_server import completion, last_text, serving
+from tests.endpoint.fake_server import Answer, completion, last_text, serving
 from tests.runs.pipeline.world import World, no_model, untimed, write_model
 
 CHEAP = ("--attack", "prefill=1", "--attack", "rotation=90", "--attack", "quantise=4")
@@ -309,6 +310,7 @@ def test_a_damaged_manifest_is_named(finished: World, tmp_path: Path, content: s
         (["--server", "http://127.0.0.1:9/v1"], "--server: the run"),
         (["--quick", "--attack", "prefill"], "--attack: --quick has its own attacks"),
         (["--attack", "prefill", "--keep", "kept"], "none of these attacks trains"),
+        (["--control", "no/such"], "--control no/such: no such folder"),
     ],
 )
 def test_wrong_options_are_told_before_anything_starts(
@@ -318,6 +320,13 @@ def test_wrong_options_are_told_before_anything_starts(
     assert result.exit_code == 2
     assert told in " ".join(result.output.split())
     assert not (tmp_path / "new").exists()
+
+
+def test_two_controls_of_one_name_are_refused(finished: World, tmp_path: Path) -> None:
+    twice = ["--control", str(finished.model)] * 2
+    result = CliRunner().invoke(app, command(finished, tmp_path / "new", "--attack", "grey=1", *twice))
+    assert result.exit_code == 2
+    assert "a second model of the name model" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("option", ["--adapter", "--dtype"])
@@ -408,3 +417,75 @@ def test_on_a_server_only_questions_and_pictures_are_attacked(finished: World, t
     found = content(tmp_path / "served")
     assert {each["attack"] for each in found["outcomes"]} == {"none", "templates"}
     assert {each["attack"] for each in found["not_run"]} == {"prefill", "quantise"}
+
+
+def test_answers_that_a_server_does_not_give_are_unscored_and_stop_no_attack(finished: World, tmp_path: Path) -> None:
+    output, refused = tmp_path / "served", set[str]()
+
+    def answer(body: dict[str, Any]) -> Answer:
+        text = last_text(body)
+        refused.update([text] if not refused else [])  # the first question, whenever it is asked
+        return completion(None, finish="content_filter") if text in refused else completion("Use it like so.")
+
+    with serving(answer) as server:
+        options = ["--server", server.url, "--model", "judge", "--data", str(finished.data), "--limit", "2"]
+        words = ["attack", *options, "--attack", "templates=role-play", "--output", str(output)]
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 3
+        assert "answers are missing; the same command asks again" in " ".join(result.output.split())
+        found = content(output)["outcomes"]
+        assert {each["attack"] for each in found} == {"none", "templates"}
+        assert {sum(metric["unscored"] > 0 for metric in each["metrics"]) > 0 for each in found[:1]} == {True}
+        assert (output / "report.html").exists()
+        refused.add("nothing")
+        refused.intersection_update({"nothing"})
+        assert CliRunner().invoke(app, words).exit_code == 0
+    assert not any(metric["unscored"] for each in content(output)["outcomes"] for metric in each["metrics"])
+
+
+def test_the_table_has_what_was_attacked_before_too(finished: World, tmp_path: Path) -> None:
+    for wanted in (["prefill=1"], ["quantise=4", "--attack", "quantise=4"], ["prefill=3"]):
+        result = CliRunner().invoke(app, command(finished, tmp_path / "out", "--attack", *wanted))
+        assert result.exit_code == 0, result.output
+    found = {(each["attack"], each["variant"]) for each in content(tmp_path / "out")["outcomes"]}
+    assert found == {("none", "none"), ("prefill", "1"), ("prefill", "3"), ("quantise", "4")}
+    page = (tmp_path / "out/attacks.md").read_text()
+    assert (page.count("## prefill"), page.count("## quantise")) == (1, 1)
+
+
+def test_an_attack_that_a_model_is_not_built_for_stops_no_other(
+    finished: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unlike(_: Any) -> None:
+        raise UserError("layer 1 has no linear layer in self_attn")
+
+    monkeypatch.setattr("safeeraser.attacks.refusal_direction.writers", unlike)
+    monkeypatch.setattr(Attack, "refused", lambda *_: None)  # the small benchmark has too few pairs for it
+    wanted = ("--attack", "refusal-direction=0.4", "--attack", "prefill=1")
+    result = CliRunner().invoke(app, command(finished, tmp_path / "out", *wanted))
+    assert result.exit_code == 0, result.output
+    assert "layer 1 has no linear layer" in {each["reason"] for each in content(tmp_path / "out")["not_run"]}.pop()
+    assert ("prefill", "1") in {(each["attack"], each["variant"]) for each in content(tmp_path / "out")["outcomes"]}
+
+
+def test_data_without_keywords_for_an_attacker_are_said_to_be_measured_whole(finished: World, tmp_path: Path) -> None:
+    data = shutil.copytree(finished.data, tmp_path / "data")
+    small.edit(data, lambda records: [each.update(keyword="thing train 0") for each in records], "all_val.json")
+    options = ["--data", str(data), "--limit", "1", "generate.max_new_tokens=2", "--attack", "grey=1"]
+    words = ["attack", "--model", str(finished.model), *options, "--output", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    page = (tmp_path / "out/attacks.md").read_text()
+    assert "the whole validation part is asked" in page
+    assert "No training and no attacker" not in page
+
+
+@pytest.mark.parametrize("key", ["attacks=[prefill]", "limits.generality=3", "unlearn.steps=3", "output=elsewhere"])
+@pytest.mark.parametrize("command_", ["attack", "evaluate"])
+def test_keys_that_would_change_nothing_are_refused(finished: World, tmp_path: Path, key: str, command_: str) -> None:
+    if (command_, key[:6]) == ("evaluate", "limits"):
+        return
+    words = [command_, "--model", str(finished.model), "--data", str(finished.data), "--output", str(tmp_path / "new")]
+    result = CliRunner().invoke(app, [*words, key])
+    assert result.exit_code == 2
+    assert f"{key.partition('=')[0]}: changes nothing here" in " ".join(result.output.split())
+    assert not (tmp_path / "new").exists()

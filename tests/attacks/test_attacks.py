@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from PIL import Image
 
 from safeeraser.attacks.base import HARMFUL, Arena, Attack, Readings, Target, UnfitError, Variant
@@ -39,6 +40,7 @@ from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.forward import AnswerScorer
 from safeeraser.models.hidden import direction, without
 from safeeraser.models.load import load
+from safeeraser.models.lora import detach
 from safeeraser.models.pretrain.lessons import lessons, never_known
 from safeeraser.objectives.stream import StreamOutput
 from safeeraser.records import Example, Split, Stream
@@ -300,6 +302,19 @@ def test_without_its_adapter_the_model_is_the_one_before(adapted: Arena, finishe
         found = adapted.model.model.state_dict()
         assert found.keys() == before.keys()
         assert all(torch.allclose(found[name], before[name], atol=1e-6) for name in before)
+
+
+def test_lora_on_the_vision_tower_is_neither_scaled_nor_lost(arena: Arena, tmp_path: Path) -> None:
+    adapted = get_peft_model(arena.model.model, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
+    adapted.save_pretrained(tmp_path / "adapter")
+    detach(adapted)
+    before = weights(arena)
+    seen = dataclasses.replace(arena, target=Target(name="po", adapter=tmp_path / "adapter"))
+    for _ in ATTACKS["adapter-scale"].variants(seen, ["0"]):
+        changed_ = {name for name, weight in weights(arena).items() if not torch.equal(weight, before[name])}
+        assert changed_
+        assert all("language_model" in name for name in changed_)
+    assert equal(weights(arena), before)
 
 
 def test_the_projector_is_put_back_and_then_again_what_it_was(finished: World, tmp_path: Path) -> None:

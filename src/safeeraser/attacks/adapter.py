@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,22 @@ from safeeraser.attacks.weights import changed, language_linears
 from safeeraser.models.lora import PROJECTORS, detach, projector_name, quiet_peft
 
 
-def add(model: PreTrainedModel, adapter: Path, factor: float, *, within: str = "") -> None:
-    """Add an adapter's LoRA, times a factor, to the model's weights in place, in modules whose name holds `within`.
+def add(model: PreTrainedModel, adapter: Path, factor: float, weights: Iterable[Tensor]) -> None:
+    """Add an adapter's LoRA, times a factor, to some weights of the model in place.
 
     Layer by layer, so that no second set of weights is in memory. Modules that the adapter holds whole are left alone.
     """
+    wanted = {each.data_ptr() for each in weights}
     with quiet_peft():
         adapted = PeftModel.from_pretrained(model, str(adapter))
     try:
-        for name, module in adapted.named_modules():
-            if isinstance(module, LoraLayer) and within in name:
+        for module in adapted.modules():
+            if isinstance(module, LoraLayer):
                 layer: Any = module  # the linear kind, which has the weights' difference
                 base: Any = layer.get_base_layer()
                 weight: Tensor = base.weight.data
+                if weight.data_ptr() not in wanted:
+                    continue
                 weight.copy_(weight.float() + factor * layer.get_delta_weight("default").float())
     finally:
         detach(adapted)
@@ -48,8 +51,8 @@ def _adding(
     def added(arena: Arena, point: str) -> Iterator[None]:
         path, model = adapter(arena.target), arena.model.model
         assert path is not None
-        with changed(language_linears(model)):
-            add(model, path, float(point) - own, within="layers")
+        with changed(language_linears(model)) as weights:
+            add(model, path, float(point) - own, weights.values())
             yield
 
     return added

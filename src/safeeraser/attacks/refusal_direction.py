@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from functools import partial
 
-from safeeraser.attacks.base import Arena, Attack, Variant
+from safeeraser.attacks.base import Arena, Attack, UnfitError, Variant
 from safeeraser.attacks.pairs import pairs, unpaired
 from safeeraser.attacks.weights import mapped
+from safeeraser.errors import UserError
 from safeeraser.models.hidden import direction, last_states, without, writers
 
 _EXAMPLES = 64
 
 
 def _carry_out(arena: Arena, sweep: Sequence[str]) -> Generator[Variant, None, None]:
-    weights = {name: each.weight.data for name, each in writers(arena.model.model).items()}
+    try:
+        weights = {name: each.weight.data for name, each in writers(arena.model.model).items()}
+    except UserError as error:
+        raise UnfitError(str(error)) from error
     refused, answered = (last_states(arena.model, each) for each in pairs(arena, _EXAMPLES))
     for point in sweep:
         layer = round(float(point) * (len(refused) - 1))
@@ -29,8 +33,8 @@ REFUSAL_DIRECTION = Attack(
     about="whether refusing hangs on one direction of the hidden states; without it the model that answers comes out",
     protocol=(
         f"the difference of means of up to {_EXAMPLES} harmful prompts and as many harmless ones with the same words, "
-        "of the attacker's part, at the last token, behind the layer at 0.4, 0.6 or 0.8 of the depth; taken out of all "
-        "weights that write into the residual stream"
+        "of the attacker's part, at the last token, behind the layer at 0.4, 0.6 or 0.8 of the depth; taken out of "
+        "what the last linear layer of each attention and each MLP writes (embeddings, projector and biases are left)"
     ),
     source="2406.11717",
     sweep=("0.4", "0.6", "0.8"),

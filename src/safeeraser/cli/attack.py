@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from safeeraser.cli.complete import complete_attack, complete_judge, complete_key
-from safeeraser.cli.options import Adapters, Dtype, Format, Model, Seed, named
+from safeeraser.cli.options import Adapters, Dtype, Format, Model, Seed, named, only
 from safeeraser.cli.output import say, stdout
 from safeeraser.errors import UserError
+from safeeraser.files import real
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from safeeraser.runs.attacks import AttackRun, Chosen, Subject
 
@@ -72,7 +73,8 @@ def attack(
     \b
     Examples:
       safeeraser attack runs/demo --quick
-      safeeraser attack runs/demo --attack prefill=1,3 --attack quantise --limit 96
+      safeeraser attack runs/demo --attack prefill=1,3 --attack quantise
+      safeeraser attack runs/demo --limit 96 --output out/more
       safeeraser attack --model tiny --adapter out/po+pd/adapter --data data/icons --output out/attacks
       safeeraser attack --server http://localhost:8000/v1 --model owner/name --data data/icons --output out/served
     """
@@ -94,7 +96,8 @@ def attack(
     else:
         options = {"model": "tiny" if server else model, "dtype": dtype, "judge.name": judge, "seed": seed}
         asked = _of_options(options, given, chosen, output, data, layout, adapter, _served(server, model))
-    asked = replace(asked, limit=limit or asked.limit, subjects=[*asked.subjects, *_controls(control, dtype)])
+    controls = _controls(control, dtype, [each.target.name for each in asked.subjects])
+    asked = replace(asked, limit=limit or asked.limit, subjects=[*asked.subjects, *controls])
     show_attacks(asked, run)
 
 
@@ -113,13 +116,14 @@ def _refuse(context: typer.Context, names: Sequence[str], why: str) -> None:
 def show_attacks(asked: AttackRun, run: Path | None) -> None:
     """Run attacks, print what they come to, and write the page: that of the `run` whose folder they are in, if any."""
     from safeeraser import launched
+    from safeeraser.generation.server import MissingAnswersError
     from safeeraser.judges.run import FailureLimitError
     from safeeraser.runs import attacks
     from safeeraser.runs.report.attacks import print_outcomes
 
     try:
         found, skipped = attacks.run(asked, say)
-    except FailureLimitError:
+    except (FailureLimitError, MissingAnswersError):
         _write_page(asked, run)
         raise
     if not launched.is_main():
@@ -147,9 +151,10 @@ def _chosen(wanted: list[str] | None, quick: bool) -> list[Chosen]:
     if quick:
         return [Chosen(each, each.quick) for each in ATTACKS.values() if each.quick]
     given = [each.partition("=") for each in wanted or ATTACKS]
-    return [
-        Chosen(ATTACKS[name], tuple(points.split(",")) if points else ATTACKS[name].sweep) for name, _, points in given
-    ]
+    sweeps: dict[str, list[str]] = {}
+    for name, _, points in given:
+        sweeps.setdefault(name, []).extend(points.split(",") if points else ATTACKS[name].sweep)
+    return [Chosen(ATTACKS[name], tuple(dict.fromkeys(points))) for name, points in sweeps.items()]
 
 
 def _kept(chosen: Sequence[Chosen], folder: Path | None) -> list[Chosen]:
@@ -187,6 +192,7 @@ def _of_options(
 
     if data is None or output is None:
         raise UserError("give a RUN, or --data and --output")
+    only(("generate", "judge", "judges", "attack_limit", "failure_limit"), given)
     settings, benchmark = parse("", "options", given, names(), options), read(data, layout)
     kit = Kit.of(settings)
     if not served and not output.exists():
@@ -217,18 +223,20 @@ def _served(url: str | None, model: str) -> list[Subject]:
     return [Subject(Target(name="served", served=True), endpoint, identity={"model": model, "backend": "server"})]
 
 
-def _controls(folders: list[Path] | None, dtype: str) -> list[Subject]:
-    """Models that never knew, by the names of their folders."""
+def _controls(folders: list[Path] | None, dtype: str, taken: Iterable[str]) -> list[Subject]:
+    """Models that never knew, by the names of their folders. Raises UserError for one that is taken or not there."""
     from safeeraser import provenance
     from safeeraser.attacks.base import Target
     from safeeraser.models.load import load
     from safeeraser.runs.attacks import Subject
 
-    return [
-        Subject(
-            Target(name=path.name),
-            partial(load, str(path), dtype=dtype),
-            identity={"model": str(path), "weights": provenance.folder_weights(str(path)), "dtype": dtype},
-        )
-        for path in folders or []
-    ]
+    found: dict[str, Subject] = {}
+    for path in folders or []:
+        name = real(path).name
+        if not path.is_dir():
+            raise UserError(f"--control {path}: no such folder")
+        if name in (*taken, *found):
+            raise UserError(f"--control {path}: a second model of the name {name}; rename the folder")
+        identity = {"model": str(path), "weights": provenance.folder_weights(str(path)), "dtype": dtype}
+        found[name] = Subject(Target(name=name), partial(load, str(path), dtype=dtype), identity=identity)
+    return list(found.values())

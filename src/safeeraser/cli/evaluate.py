@@ -22,6 +22,7 @@ from safeeraser.cli.options import (
     Parts,
     Seed,
     named,
+    only,
     run_options,
 )
 from safeeraser.cli.output import say
@@ -66,6 +67,7 @@ def evaluate(
     from safeeraser.runs.kit import Kit
 
     processes()  # before the model is loaded, so that each goes to its own device
+    only(("generate", "judge", "judges", "limits", "failure_limit"), given or [])
     adapters = named(adapter)
     options = run_options(seed=seed, limit=limit, output=output)
     options |= {"model": model, "dtype": dtype, "judge.name": judge, "methods": list(adapters)}

@@ -64,8 +64,11 @@ def judge(
     make = maker(chosen, output.with_name(f"{output.name}.replies.jsonl"))
     benchmark = read(data, layout)
     by = make(benchmark.refusals)
+    answers = read_jsonl(generations, Generation)
+    if not answers:
+        raise UserError(f"{generations}: no answers in it")
     with together() as state:
-        tally = on_main(lambda: judge_file(by, benchmark.examples, read_jsonl(generations, Generation), output))
+        tally = on_main(lambda: judge_file(by, benchmark.examples, answers, output))
     if not state.is_main_process:
         return
     say(f"{tally.judged_now} of {tally.answers} answers judged now: {output}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,6 +82,14 @@ def stage_settings(section: str, given: list[str] | None, options: Mapping[str, 
 
     keys = (each.removeprefix(f"{section}.") for each in given or [])
     return parse("", "options", [f"{section}.{key}" for key in keys], names(), options)
+
+
+def only(sections: Sequence[str], given: Iterable[str]) -> None:
+    """Raise UserError for the first KEY=VALUE of another section of a run's configuration: it would change nothing."""
+    for each in given:
+        key = each.partition("=")[0]
+        if key.partition(".")[0] not in sections:
+            raise UserError(f"{key}: changes nothing here; KEY=VALUE are the keys of {', '.join(sections)}")
 
 
 def chosen(examples: tuple[Example, ...], parts: list[Part] | None, limit: int | None, seed: int) -> list[Example]:

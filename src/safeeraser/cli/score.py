@@ -231,6 +231,8 @@ def _from_files(data: Path, generations: Path, verdicts: Path, layout: str, judg
     from safeeraser.runs.results import Judged, by_one_judge, choose_judge, same_answers
 
     answers, every = read_jsonl(generations, Generation), read_jsonl(verdicts, Verdict)
+    if not answers:
+        raise UserError(f"{generations}: no answers in it")
     answered = {answer.example_id for answer in answers}
     examples = [example for example in read(data, layout).examples if example.id in answered]
     counted = by_one_judge(every, choose_judge(every, judge, str(verdicts))) if every else []

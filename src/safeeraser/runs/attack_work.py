@@ -23,7 +23,7 @@ from safeeraser.files import remove_scratch
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.filling import fill
 from safeeraser.generation.run import answer_file, meta, take_over
-from safeeraser.generation.server import answer_from_server
+from safeeraser.generation.server import MissingAnswersError, answer_from_server
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.metrics.attacked import question_of
 from safeeraser.models.packing import beside
@@ -97,12 +97,13 @@ class Place:
 class Work:
     """A model that is being attacked, or the server that answers for it; `before` are a run's answers without attack.
 
-    Engines are kept, so that a picture is seen once.
+    Engines are kept, so that a picture is seen once. `missing` says which answers a server did not give.
     """
 
     arena: Arena
     endpoint: Endpoint | None
     before: Path | None
+    missing: list[str] = field(default_factory=list)
     _waiting: list[tuple[Variant, Place]] = field(default_factory=list)
     _engines: dict[GenerateSettings, Engine] = field(default_factory=dict)
 
@@ -140,7 +141,10 @@ class Work:
         pixels.check({each.example.image for each in variant.requests if each.example.image})
         identity = {"model": endpoint.settings.model, "backend": "server"}
         made = self._meta(variant, place, settings, identity)
-        answer_from_server(endpoint, variant.requests, made, settings, place.generations)
+        try:
+            answer_from_server(endpoint, variant.requests, made, settings, place.generations)
+        except MissingAnswersError as error:
+            self.missing.append(str(error))
 
     def answer_waiting(self) -> None:
         """Answer all that was put to the model as it is."""

@@ -31,6 +31,7 @@ from safeeraser.benchmarks.selection import choose
 from safeeraser.endpoint.client import Endpoint
 from safeeraser.errors import UserError, explained, unknown
 from safeeraser.files import remove_scratch, write_json
+from safeeraser.generation.server import MissingAnswersError
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, check_failures, judge_file
@@ -178,30 +179,61 @@ def run(asked: AttackRun, say: Say) -> tuple[list[Outcome], list[NotRun]]:
         questions = _questions(asked, parts)
         on_main(lambda: _claim(asked, questions))
         tallies: dict[str, Tally] = {}
+        missing: list[str] = []
         for subject in asked.subjects:
-            judged, unfit = _attack(
-                asked, subject, _left(asked.chosen, skipped, subject.target.name), parts, questions, say
-            )
+            chosen = _left(asked.chosen, skipped, subject.target.name)
+            judged, unfit, unanswered = _attack(asked, subject, chosen, parts, questions, say)
             tallies |= judged
             skipped += unfit
-        return on_main(lambda: _conclude(asked, skipped, questions, tallies)), skipped
+            missing += unanswered
+        return on_main(lambda: _conclude(asked, parts, skipped, questions, tallies, missing)), skipped
 
 
 def _conclude(
-    asked: AttackRun, skipped: Sequence[NotRun], questions: Sequence[Example], tallies: Mapping[str, Tally]
+    asked: AttackRun,
+    parts: Parts,
+    skipped: Sequence[NotRun],
+    questions: Sequence[Example],
+    tallies: Mapping[str, Tally],
+    missing: Sequence[str],
 ) -> list[Outcome]:
-    """Write the figures of all that was done. Raises FailureLimitError, when all is written, for too many failures."""
+    """Write the figures of all that was done here, now or before.
+
+    When all is written, raises FailureLimitError for too many failures, and MissingAnswersError where a server has not
+    answered all.
+    """
     found = _figures(asked, skipped, {example.id: example for example in questions})
     report.write(
         asked.output,
         found,
         skipped,
-        [each.attack.described for each in asked.chosen],
+        [each.attack.described for each in _shown(asked)],
         _provenance(asked),
         costs.attacked(asked.output),
+        apart=bool(parts.attacker),
     )
     check_failures(tallies, asked.failure_limit)
+    if missing:
+        raise MissingAnswersError("\n".join(missing))
     return found
+
+
+def _shown(asked: AttackRun) -> list[Chosen]:
+    """The chosen attacks, and those that were finished here before with any of the models, each attack once."""
+    wanted = [(each.attack.name, point) for each in asked.chosen for point in each.sweep]
+    done = [
+        (attack.name, point)
+        for attack in ATTACKS.values()
+        for point in attack.sweep
+        if any(Place(asked.output, attack.name, point, each.target.name).finished() for each in asked.subjects)
+    ]
+    points: dict[str, list[str]] = {}
+    for name, point in dict.fromkeys([*wanted, *done]):
+        points.setdefault(name, []).append(point)
+    return [
+        Chosen(ATTACKS[name], tuple(each for each in ATTACKS[name].sweep if each in found))
+        for name, found in points.items()
+    ]
 
 
 def _questions(asked: AttackRun, parts: Parts) -> tuple[Example, ...]:
@@ -238,8 +270,8 @@ def _left(chosen: Sequence[Chosen], skipped: Sequence[NotRun], model: str) -> li
 
 def _attack(
     asked: AttackRun, subject: Subject, chosen: Sequence[Chosen], parts: Parts, questions: Sequence[Example], say: Say
-) -> tuple[dict[str, Tally], list[NotRun]]:
-    """Every variant of one model, answered and judged, and what turned out not to fit it.
+) -> tuple[dict[str, Tally], list[NotRun], list[str]]:
+    """Every variant of one model, answered and judged, what turned out not to fit it, and which answers are missing.
 
     The model is loaded where an answer is missing.
     """
@@ -271,7 +303,10 @@ def _attack(
     if work is not None:
         with clock():
             work.answer_waiting()
-    return on_main(lambda: _judge(asked, places.values())), unfit
+    shown = [Place(asked.output, each.attack.name, point, name) for each in _shown(asked) for point in each.sweep]
+    there = [place for place in shown if place.finished()]
+    judged = on_main(lambda: _judge(asked, dict.fromkeys([*places.values(), *there])))
+    return judged, unfit, [] if work is None else work.missing
 
 
 def _unfinished(chosen: Chosen, places: Mapping[tuple[str, str], Place]) -> list[str]:
@@ -309,10 +344,12 @@ def _figures(asked: AttackRun, skipped: Sequence[NotRun], originals: dict[str, E
     left_out = {(each.attack, point, each.model) for each in skipped for point in each.points}
     tables: dict[tuple[str, str], dict[str, list[Column]]] = defaultdict(dict)
     readings: list[Outcome] = []
-    for each in _left(asked.chosen, (), ""):
+    wanted = {(each.attack.name, point) for each in asked.chosen for point in each.sweep}
+    for each in _left(_shown(asked), (), ""):
         for point, model in product(each.sweep, models):
             place = Place(asked.output, each.attack.name, point, model)
-            if (each.attack.name, point, model) in left_out:
+            chosen = each.attack is NO_ATTACK or (each.attack.name, point) in wanted
+            if (each.attack.name, point, model) in left_out or not (chosen or place.finished()):
                 continue
             if place.readings.exists():
                 read = attacked.read(model, originals, read_jsonl(place.readings, Reading))

@@ -46,12 +46,17 @@ _READ = {
     SELECTIVITY: "selectivity",
 }
 _READING = (
-    "Shares of n questions with 95% intervals. No training and no attacker saw their pictures and keywords. `Δ` is "
+    "Shares of n questions with 95% intervals. {asked} `Δ` is "
     "the difference from the unattacked model in percentage points, with p corrected by Holm for every "
     "difference on this page. `recovered` is (attacked - unlearned) / (vanilla - unlearned) of ASR: 0% is nothing, "
     "100% all that unlearning took away; it has no value where unlearning took nothing away. `named` is ASR of answers "
     "that also name the thing that is asked about, of questions whose reference answer names it: a model that takes it "
     "for another obeys about that one."
+)
+_APART = "No training and no attacker saw their pictures and keywords."
+_WHOLE = (
+    "**The data have no keywords that are left to an attacker: the whole validation part is asked, also about keywords "
+    "and pictures that the training may have had.**"
 )
 _MEANING = (
     "What comes back without training was held back, not forgotten. Where an attack trains, a model that never knew "
@@ -87,8 +92,13 @@ def write(
     attacks: Sequence[Mapping[str, str]],
     provenance: Mapping[str, Any],
     costs: Sequence[Stage] = (),
+    *,
+    apart: bool = True,
 ) -> None:
-    """Write attacks.json and attacks.md into the folder, each in one step. `attacks` has name, about, protocol, ..."""
+    """Write attacks.json and attacks.md into the folder, each in one step. `attacks` has name, about, protocol, ...
+
+    `apart` says that the questions' keywords and pictures were kept from training and attacker.
+    """
     content = {
         "outcomes": [dataclasses.asdict(each) for each in found],
         "curves": [dataclasses.asdict(each) for each in curves(found)],
@@ -100,7 +110,8 @@ def write(
         remove_scratch(path)
     write_json(folder / "attacks.json", content)
     drawn = draw_curves(curves(found), {each["name"]: each["budget"] for each in attacks}, folder / "curves.png")
-    write_text(folder / "attacks.md", _page(found, skipped, attacks, _CURVES if drawn else "", costs))
+    reading = _READING.format(asked=_APART if apart else _WHOLE)
+    write_text(folder / "attacks.md", _page(reading, found, skipped, attacks, _CURVES if drawn else "", costs))
 
 
 def print_outcomes(found: Sequence[Outcome], skipped: Sequence[NotRun], console: Console) -> None:
@@ -181,6 +192,7 @@ def _value(found: Estimate | None) -> str:
 
 
 def _page(
+    reading: str,
     found: Sequence[Outcome],
     skipped: Sequence[NotRun],
     attacks: Sequence[Mapping[str, str]],
@@ -189,7 +201,7 @@ def _page(
 ) -> str:
     sections = [
         "# Does it last?",
-        _READING,
+        reading,
         "\n".join(f"- {markdown(sentence)}" for sentence in in_words(found)),
         _MEANING,
         f"## No attack\n\n{_rows([each for each in found if each.attack == NONE])}",
