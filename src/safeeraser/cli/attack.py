@@ -192,8 +192,9 @@ def _of_options(
 
     if data is None or output is None:
         raise UserError("give a RUN, or --data and --output")
+    settings = parse("", "options", given, names(), options)
     only(("generate", "judge", "judges", "attack_limit", "failure_limit"), given)
-    settings, benchmark = parse("", "options", given, names(), options), read(data, layout)
+    benchmark = read(data, layout)
     kit = Kit.of(settings)
     if not served and not output.exists():
         kit.find()

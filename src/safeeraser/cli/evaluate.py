@@ -67,12 +67,12 @@ def evaluate(
     from safeeraser.runs.kit import Kit
 
     processes()  # before the model is loaded, so that each goes to its own device
-    only(("generate", "judge", "judges", "limits", "failure_limit"), given or [])
     adapters = named(adapter)
     options = run_options(seed=seed, limit=limit, output=output)
     options |= {"model": model, "dtype": dtype, "judge.name": judge, "methods": list(adapters)}
     options |= {"data.benchmark": layout, "data.path": data}
     settings = parse("", "options", given or [], replace(names(), methods=tuple), options)  # its methods are adapters
+    only(("generate", "judge", "judges", "limits", "failure_limit"), given or [])
     kit = Kit.of(settings.model_copy(update={"methods": (VANILLA,)}), RunFolder(output))
     asking = partial(pipeline.evaluate, settings, kit, adapters, part or list(Part), say)
     finish(asking, settings, output)
