@@ -34,7 +34,8 @@ from safeeraser.models.load import LoadedModel
 from safeeraser.models.load import load as load_weights
 from safeeraser.objectives import Method
 from safeeraser.records import Example, Generation, Metric, Verdict, read_jsonl
-from safeeraser.runs.attacks import AttackRun, Subject, choose_attacks
+from safeeraser.runs.attack_run import AttackRun, Subject
+from safeeraser.runs.attacks import choose_attacks
 from safeeraser.runs.attacks import run as run_attacks
 from safeeraser.runs.curves import Curve
 from safeeraser.runs.results import Judged

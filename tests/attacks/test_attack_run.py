@@ -30,7 +30,8 @@ from safeeraser.judges import Judge, one_by_one, rules_judge
 from safeeraser.models.load import load
 from safeeraser.records import Axis, Example, Generation, Metric, Split, Stream, read_jsonl, write_jsonl
 from safeeraser.runs import attacks, pipeline
-from safeeraser.runs.attacks import AttackRun, Chosen, Subject, choose_attacks
+from safeeraser.runs.attack_run import AttackRun, Chosen, Subject
+from safeeraser.runs.attacks import choose_attacks
 from safeeraser.runs.kit import Kit
 from tests.benchmarks import small
 from tests.docs.generate import ROOT

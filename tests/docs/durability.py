@@ -21,8 +21,8 @@ from safeeraser.metrics import Column
 from safeeraser.metrics.attacked import NAMED, Outcome, curves, read
 from safeeraser.metrics.seeds import combine
 from safeeraser.records import Example, Metric, Reading, Verdict, read_jsonl
+from safeeraser.runs.attack_figures import columns
 from safeeraser.runs.attack_work import Place
-from safeeraser.runs.attacks import columns
 from safeeraser.runs.pages import ATTACKS as FOLDER
 from safeeraser.runs.report.curves import draw_curves
 from safeeraser.runs.report.markdown import code, table

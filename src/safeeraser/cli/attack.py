@@ -18,7 +18,7 @@ from safeeraser.files import real
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from safeeraser.runs.attacks import AttackRun, Chosen, Subject
+    from safeeraser.runs.attack_run import AttackRun, Chosen, Subject
 
 
 def attack(
@@ -146,7 +146,7 @@ def _write_page(asked: AttackRun, run: Path | None) -> Path:
 def _chosen(wanted: list[str] | None, quick: bool) -> list[Chosen]:
     """Attacks by name, with some points of their sweep or all; of the quick ones those that are cheap."""
     from safeeraser.attacks.table import ATTACKS
-    from safeeraser.runs.attacks import Chosen
+    from safeeraser.runs.attack_run import Chosen
 
     if quick:
         return [Chosen(each, each.quick) for each in ATTACKS.values() if each.quick]
@@ -188,6 +188,7 @@ def _of_options(
     from safeeraser.benchmarks import read
     from safeeraser.cli.names import names
     from safeeraser.runs import attacks, parse
+    from safeeraser.runs.attack_run import AttackRun
     from safeeraser.runs.kit import Kit
 
     if data is None or output is None:
@@ -198,7 +199,7 @@ def _of_options(
     kit = Kit.of(settings)
     if not served and not output.exists():
         kit.find()
-    return attacks.AttackRun(
+    return AttackRun(
         benchmark=benchmark,
         subjects=served or attacks.subjects(settings, kit, named(adapter)),
         chosen=chosen,
@@ -216,7 +217,7 @@ def _served(url: str | None, model: str) -> list[Subject]:
     from safeeraser.attacks.base import Target
     from safeeraser.endpoint.client import Endpoint
     from safeeraser.endpoint.settings import EndpointSettings
-    from safeeraser.runs.attacks import Subject
+    from safeeraser.runs.attack_run import Subject
 
     if url is None:
         return []
@@ -229,7 +230,7 @@ def _controls(folders: list[Path] | None, dtype: str, taken: Iterable[str]) -> l
     from safeeraser import provenance
     from safeeraser.attacks.base import Target
     from safeeraser.models.load import load
-    from safeeraser.runs.attacks import Subject
+    from safeeraser.runs.attack_run import Subject
 
     found: dict[str, Subject] = {}
     for path in folders or []:

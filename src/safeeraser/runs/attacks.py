@@ -10,105 +10,40 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 from peft.utils import SAFETENSORS_WEIGHTS_NAME
 
 from safeeraser import provenance
-from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Attack, Target, UnfitError
+from safeeraser.attacks.base import HARMFUL, HARMLESS, KEPT, Arena, Target, UnfitError
 from safeeraser.attacks.none import NO_ATTACK
 from safeeraser.attacks.parts import Parts, split
 from safeeraser.attacks.settings import AttackSettings
 from safeeraser.attacks.table import ATTACKS
-from safeeraser.benchmarks.benchmark import Benchmark
 from safeeraser.benchmarks.selection import choose
 from safeeraser.endpoint.client import Endpoint
-from safeeraser.errors import UserError, explained, unknown
+from safeeraser.errors import UserError, explained
 from safeeraser.files import remove_scratch, write_json
 from safeeraser.generation.server import MissingAnswersError
-from safeeraser.generation.settings import GenerateSettings
-from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, check_failures, judge_file
-from safeeraser.metrics import Column, attacked
 from safeeraser.metrics.attacked import Outcome
-from safeeraser.models.load import LoadedModel
 from safeeraser.models.processes import on_main, owned_by_main
-from safeeraser.records import VANILLA, Cost, Example, Reading, Verdict, read_jsonl
+from safeeraser.records import VANILLA, Cost, Example
 from safeeraser.runs import RunSettings, costs, pages, pipeline
+from safeeraser.runs.attack_figures import figures, shown
+from safeeraser.runs.attack_run import AttackRun, Chosen, Subject
 from safeeraser.runs.attack_work import Place, Work
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
 from safeeraser.runs.report import attacks as report
 from safeeraser.runs.report.attacks import NotRun
-from safeeraser.unlearning.sharding import weights_are_sharded
 
 Say = Callable[[str], None]
 SIDES = (HARMFUL, HARMLESS, KEPT)
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """An attack with the points of its sweep that are run; what it trains is written into the folder `keep`, if any.
-
-    Raises UserError for a point that it does not have, for one that trains nothing to be kept, and where processes were
-    started to share the weights.
-    """
-
-    attack: Attack
-    sweep: tuple[str, ...]
-    keep: Path | None = None
-
-    def __post_init__(self) -> None:
-        if weights_are_sharded():
-            raise UserError("attacks need whole weights in every process: start them without FSDP or ZeRO-3")
-        if self.keep is not None and not self.attack.keeps:
-            raise UserError(f"{self.attack.name}: keep: this attack trains nothing that could be kept")
-        for point in self.sweep:
-            if point not in self.attack.sweep:
-                raise UserError(f"{self.attack.name}: {unknown('point of the sweep', point, self.attack.sweep)}")
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A model that is attacked: what is known of it, and how it is loaded, or the server that answers for it.
-
-    `answers` is the file of a run with its answers when it was not attacked. `identity` says which weights it is, as
-    far as that is known before it is loaded: what is finished is not loaded again, and must be this model's.
-    """
-
-    target: Target
-    load: Callable[[], LoadedModel] | Endpoint
-    answers: Path | None = None
-    identity: Mapping[str, str | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttackRun:
-    """All that the figures depend on. `limit` is how many questions of each side are asked.
-
-    `before` are questions that the subjects have answered before, by their ids; these are asked first.
-    """
-
-    benchmark: Benchmark
-    subjects: Sequence[Subject]
-    chosen: Sequence[Chosen]
-    judge: Judge
-    settings: GenerateSettings
-    limit: int
-    seed: int
-    output: Path
-    failure_limit: float = 0.02
-    before: frozenset[str] = frozenset()
-
-    def clock(self, spent: Callable[[], Cost] = Cost) -> AbstractContextManager[None]:
-        """Adds what a block takes to what these attacks took."""
-        return costs.clock(RunFolder(self.output).costs, costs.ATTACKS, spent)
 
 
 def choose_attacks(asked: Sequence[AttackSettings]) -> list[Chosen]:
@@ -202,12 +137,12 @@ def _conclude(
     When all is written, raises FailureLimitError for too many failures, and MissingAnswersError where a server has not
     answered all.
     """
-    found = _figures(asked, skipped, {example.id: example for example in questions})
+    found = figures(asked, skipped, {example.id: example for example in questions})
     report.write(
         asked.output,
         found,
         skipped,
-        [each.attack.described for each in _shown(asked)],
+        [ATTACKS[name].described for name in shown(asked)],
         _provenance(asked),
         costs.attacked(asked.output),
         apart=bool(parts.attacker),
@@ -216,24 +151,6 @@ def _conclude(
     if missing:
         raise MissingAnswersError("\n".join(missing))
     return found
-
-
-def _shown(asked: AttackRun) -> list[Chosen]:
-    """The chosen attacks, and those that were finished here before with any of the models, each attack once."""
-    wanted = [(each.attack.name, point) for each in asked.chosen for point in each.sweep]
-    done = [
-        (attack.name, point)
-        for attack in ATTACKS.values()
-        for point in attack.sweep
-        if any(Place(asked.output, attack.name, point, each.target.name).finished() for each in asked.subjects)
-    ]
-    points: dict[str, list[str]] = {}
-    for name, point in dict.fromkeys([*wanted, *done]):
-        points.setdefault(name, []).append(point)
-    return [
-        Chosen(ATTACKS[name], tuple(each for each in ATTACKS[name].sweep if each in found))
-        for name, found in points.items()
-    ]
 
 
 def _questions(asked: AttackRun, parts: Parts) -> tuple[Example, ...]:
@@ -303,9 +220,9 @@ def _attack(
     if work is not None:
         with clock():
             work.answer_waiting()
-    shown = [Place(asked.output, each.attack.name, point, name) for each in _shown(asked) for point in each.sweep]
-    there = [place for place in shown if place.finished()]
-    judged = on_main(lambda: _judge(asked, dict.fromkeys([*places.values(), *there])))
+    every = [Place(asked.output, attack, point, name) for attack, points in shown(asked).items() for point in points]
+    before = [place for place in every if place.finished()]
+    judged = on_main(lambda: _judge(asked, dict.fromkeys([*places.values(), *before])))
     return judged, unfit, [] if work is None else work.missing
 
 
@@ -336,39 +253,6 @@ def _work(asked: AttackRun, subject: Subject, parts: Parts, questions: Sequence[
         seed=asked.seed,
     )
     return Work(arena, subject.load if isinstance(subject.load, Endpoint) else None, subject.answers)
-
-
-def _figures(asked: AttackRun, skipped: Sequence[NotRun], originals: dict[str, Example]) -> list[Outcome]:
-    """The figures of all that was done, by attack and variant, then by model."""
-    models = [subject.target.name for subject in asked.subjects]
-    left_out = {(each.attack, point, each.model) for each in skipped for point in each.points}
-    tables: dict[tuple[str, str], dict[str, list[Column]]] = defaultdict(dict)
-    readings: list[Outcome] = []
-    wanted = {(each.attack.name, point) for each in asked.chosen for point in each.sweep}
-    for each in _left(_shown(asked), (), ""):
-        for point, model in product(each.sweep, models):
-            place = Place(asked.output, each.attack.name, point, model)
-            chosen = each.attack is NO_ATTACK or (each.attack.name, point) in wanted
-            if (each.attack.name, point, model) in left_out or not (chosen or place.finished()):
-                continue
-            if place.readings.exists():
-                read = attacked.read(model, originals, read_jsonl(place.readings, Reading))
-                readings.append(Outcome(each.attack.name, point, model, read))
-                continue
-            for name, table in columns(each.attack, place, originals, asked.judge.name):
-                tables[each.attack.name, name][model] = table
-    return [*attacked.outcomes(tables, seed=asked.seed), *readings]
-
-
-def columns(
-    attack: Attack, place: Place, originals: dict[str, Example], judge: str
-) -> Iterator[tuple[str, list[Column]]]:
-    """The measures of one variant on one model, under the name of each figure that it gives."""
-    said = read_jsonl(place.verdicts, Verdict) if place.verdicts.exists() else []  # nothing that this judge judges
-    verdicts = [each for each in said if each.judge == judge]
-    found = attacked.columns(originals, place.examples(), place.answers(), verdicts)
-    for suffix, pool in attack.pools.items():
-        yield " ".join(filter(None, (place.variant, suffix))), [attacked.pooled(column, pool) for column in found]
 
 
 def _provenance(asked: AttackRun) -> dict[str, Any]:
