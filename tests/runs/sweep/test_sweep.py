@@ -76,6 +76,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> World:
     return made
 
 
+def copy(done: World, root: Path) -> None:
+    """Copy the finished sweep, without what other tests have asked with its choice."""
+    shutil.copytree(done.folder / "sweep", root, ignore=shutil.ignore_patterns(ASKED))
+
+
 def test_each_trial_is_a_training_with_its_answers_to_the_selection_part(done: World) -> None:
     trials = [path.parent for path in (done.folder / "sweep/trials/po").glob("*/result.json")]
     assert len(trials) == 2
@@ -160,10 +165,9 @@ def test_a_process_begins_chooses_and_reports_alone(
 ) -> None:
     """Trials that are added meanwhile would not be in the choice, and two reports would judge into one file."""
     root = tmp_path / "sweep"
-    shutil.copytree(done.folder / "sweep", root)
+    copy(done, root)
     found = begin(done, "sweep", f"output={root}")
     (root / CHOICE).unlink()
-    (root / ASKED).unlink(missing_ok=True)  # by other tests
     seen: list[str] = []
 
     def alone(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
@@ -316,7 +320,7 @@ def test_a_trial_that_ends_while_another_process_looks_at_it_stays_ended(
 
 def test_nothing_is_chosen_again_once_validation_was_asked(done: World, tmp_path: Path) -> None:
     root = tmp_path / "sweep"
-    shutil.copytree(done.folder / "sweep", root)
+    copy(done, root)
     (root / VALIDATION / "generations").mkdir(parents=True)
     same = f"output={root}"
     begin(done, "sweep", same)
@@ -600,8 +604,7 @@ def test_a_choice_goes_with_the_judge_of_its_curves(done: World) -> None:
 
 def test_a_run_of_the_choice_elsewhere_is_known_to_have_asked_validation(done: World, tmp_path: Path) -> None:
     root = tmp_path / "sweep"
-    shutil.copytree(done.folder / "sweep", root)
-    (root / ASKED).unlink(missing_ok=True)  # by other tests
+    copy(done, root)
     run = runs.load(root / CHOICE, [f"output={tmp_path / 'elsewhere'}", f"chosen.sweep={root}"], names())
     for _ in range(2):
         pipeline.run(run, Kit.of(run), done.said.append)
