@@ -63,10 +63,8 @@ def page(roots: Sequence[Path]) -> str:
         hard = by_model(Reader().read(also))
         seeds = {model: _seeds(list(found)) for model, found in hard.items()}
         parts += ["On the pictures of `icons_hard`:", methods_table(_metrics(hard), seeds, HARD, "seeds")]
-        parts += [
-            f"Against `{AGAINST}`, on the seeds that both have:",
-            against({"icons": tables, "icons_hard": hard}),
-        ]
+        if compared := against({"icons": tables, "icons_hard": hard}):
+            parts += [f"Against `{AGAINST}`, on the seeds that both have:", compared]
     if any((root / ATTACKS / "manifest.json").exists() for root in roots):
         parts += ["Under attack, ASR and below it the same of answers that name the thing too:", _attacked(runs)]
     return with_block(runs[0].settings.name, "\n\n".join(parts))
@@ -169,7 +167,7 @@ def _range(numbers: Sequence[int]) -> str:
 
 
 def against(parts: Mapping[str, Tables]) -> str:
-    """The paired differences from `AGAINST` on each benchmark, of models that share two seeds with it or more."""
+    """The paired differences from `AGAINST` on each benchmark, of models that share two seeds with it; "" for none."""
     rows = []
     for name, tables in parts.items():
         base = tables.get(AGAINST, {})
@@ -181,7 +179,7 @@ def against(parts: Mapping[str, Tables]) -> str:
             columns = {each.after[0].key[:2]: each for each in found}
             shown = (columns[measure, part] for part, measure in HARD.values())
             rows.append([code(model), name, str(len(both)), *map(_difference, shown)])
-    return table(["method", "pictures", "seeds", *HARD], rows)
+    return table(["method", "pictures", "seeds", *HARD], rows) if rows else ""
 
 
 def _difference(compared: Compared) -> str:
