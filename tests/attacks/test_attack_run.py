@@ -8,6 +8,7 @@ import shutil
 import signal
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -421,12 +422,15 @@ def test_on_a_server_only_questions_and_pictures_are_attacked(finished: World, t
 
 
 def test_answers_that_a_server_does_not_give_are_unscored_and_stop_no_attack(finished: World, tmp_path: Path) -> None:
-    output, refused = tmp_path / "served", set[str]()
+    output, filtered = tmp_path / "served", list[str]()
+    filters = True
 
     def answer(body: dict[str, Any]) -> Answer:
         text = last_text(body)
-        refused.update([text] if not refused else [])  # the first question, whenever it is asked
-        return completion(None, finish="content_filter") if text in refused else completion("Use it like so.")
+        if not filtered:
+            filtered.append(text)  # the first question, whenever it is asked
+        refused = filters and text == filtered[0]
+        return completion(None, finish="content_filter") if refused else completion("Use it like so.")
 
     with serving(answer) as server:
         options = ["--server", server.url, "--model", "judge", "--data", str(finished.data), "--limit", "2"]
@@ -436,10 +440,9 @@ def test_answers_that_a_server_does_not_give_are_unscored_and_stop_no_attack(fin
         assert "answers are missing; the same command asks again" in " ".join(result.output.split())
         found = content(output)["outcomes"]
         assert {each["attack"] for each in found} == {"none", "templates"}
-        assert {sum(metric["unscored"] > 0 for metric in each["metrics"]) > 0 for each in found[:1]} == {True}
+        assert any(metric["unscored"] for metric in found[0]["metrics"])
         assert (output / "report.html").exists()
-        refused.add("nothing")
-        refused.intersection_update({"nothing"})
+        filters = False
         assert CliRunner().invoke(app, words).exit_code == 0
     assert not any(metric["unscored"] for each in content(output)["outcomes"] for metric in each["metrics"])
 
@@ -480,11 +483,14 @@ def test_data_without_keywords_for_an_attacker_are_said_to_be_measured_whole(fin
     assert "No training and no attacker" not in page
 
 
-@pytest.mark.parametrize("key", ["attacks=[prefill]", "limits.generality=3", "unlearn.steps=3", "output=elsewhere"])
-@pytest.mark.parametrize("command_", ["attack", "evaluate"])
-def test_keys_that_would_change_nothing_are_refused(finished: World, tmp_path: Path, key: str, command_: str) -> None:
-    if (command_, key[:6]) == ("evaluate", "limits"):
-        return
+@pytest.mark.parametrize(
+    ("command_", "key"),
+    [
+        ("attack", "limits.generality=3"),
+        *product(("attack", "evaluate"), ("attacks=[prefill]", "unlearn.steps=3", "output=elsewhere")),
+    ],
+)
+def test_keys_that_would_change_nothing_are_refused(finished: World, tmp_path: Path, command_: str, key: str) -> None:
     words = [command_, "--model", str(finished.model), "--data", str(finished.data), "--output", str(tmp_path / "new")]
     result = CliRunner().invoke(app, [*words, key])
     assert result.exit_code == 2

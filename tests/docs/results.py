@@ -156,7 +156,8 @@ def _steps(runs: Sequence[FinishedRun], model: str, seeds: Sequence[int]) -> str
     folders = [run.folder.model(model) for run in runs if model in run.settings.methods]
     made = [json.loads((folder / "manifest.json").read_text(encoding="utf-8")) for folder in folders]
     early = sum(each["stopped_early"] for each in made)
-    ended = f", {f'{early} of {len(made)} ' if early < len(made) else ''}ended" if early else ""
+    some = f"{early} of {len(made)} " if early < len(made) else ""
+    ended = f", {some}ended" if early else ""
     kept = [each["best_step"] for each in made if each.get("best_step") is not None]
     of = f", kept {_range(kept)}" if kept else ""
     return f"{_range([each['steps'] for each in made])}{ended}{of}{several}"

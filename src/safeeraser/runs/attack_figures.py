@@ -24,7 +24,6 @@ def shown(asked: AttackRun) -> dict[str, list[str]]:
         for point in attack.sweep:
             if Place(asked.output, attack.name, point, subject.target.name).finished():
                 found.setdefault(attack.name, set()).add(point)
-    found.pop(NO_ATTACK.name, None)  # which stands first in every table
     return {name: [point for point in ATTACKS[name].sweep if point in points] for name, points in found.items()}
 
 
@@ -33,21 +32,22 @@ def figures(asked: AttackRun, skipped: Sequence[NotRun], originals: dict[str, Ex
     models = [subject.target.name for subject in asked.subjects]
     left_out = {(each.attack, point, each.model) for each in skipped for point in each.points}
     chosen = {(each.attack.name, point) for each in asked.chosen for point in each.sweep}
+    chosen |= {(NO_ATTACK.name, point) for point in NO_ATTACK.sweep}
     tables: dict[tuple[str, str], dict[str, list[Column]]] = defaultdict(dict)
     readings: list[Outcome] = []
-    for name, points in {NO_ATTACK.name: NO_ATTACK.sweep, **shown(asked)}.items():
+    every = [(NO_ATTACK, NO_ATTACK.sweep), *((ATTACKS[name], points) for name, points in shown(asked).items())]
+    for attack, points in every:
         for point, model in product(points, models):
-            place = Place(asked.output, name, point, model)
-            wanted = name == NO_ATTACK.name or (name, point) in chosen or place.finished()
-            if not wanted or (name, point, model) in left_out:
+            place = Place(asked.output, attack.name, point, model)
+            wanted = (attack.name, point) in chosen or place.finished()
+            if not wanted or (attack.name, point, model) in left_out:
                 continue
             if place.readings.exists():
                 read = attacked.read(model, originals, read_jsonl(place.readings, Reading))
-                readings.append(Outcome(name, point, model, read))
+                readings.append(Outcome(attack.name, point, model, read))
                 continue
-            attack = NO_ATTACK if name == NO_ATTACK.name else ATTACKS[name]
             for variant, table in columns(attack, place, originals, asked.judge.name):
-                tables[name, variant][model] = table
+                tables[attack.name, variant][model] = table
     return [*attacked.outcomes(tables, seed=asked.seed), *readings]
 
 

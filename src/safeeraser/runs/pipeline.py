@@ -104,15 +104,26 @@ def _check_also(settings: RunSettings, say: Say) -> None:
     Raises UserError naming the key of those that cannot be used, and where a folder holds something else.
     """
     for number, data in enumerate(settings.also):
-        key, asking = f"also.{number}", settings.asking(data)
-        kit = Kit.of(asking, key=key)
-        say(f"{key}: {data.benchmark}, which is asked about in the end")
+        say(f"also.{number}: {data.benchmark}, which is asked about in the end")
+        asking, benchmark = read_also(settings, number, say)
         try:
-            benchmark = prepare(data, kit, say)
             asked(benchmark, asking, lambda _: None, HELD_OUT)
         except UserError as error:
-            raise UserError(f"{key}.path: {error}") from error
+            raise UserError(f"also.{number}.path: {error}") from error
         _check_there(RunFolder(asking.folder), asking, benchmark.hash)
+
+
+def read_also(settings: RunSettings, number: int, say: Say) -> tuple[RunSettings, Benchmark]:
+    """Other data by their number, with the settings under which they are asked about; built first where not there.
+
+    Raises UserError naming the key of those that cannot be used.
+    """
+    key, asking = f"also.{number}", settings.asking(settings.also[number])
+    kit = Kit.of(asking, key=key)
+    try:
+        return asking, prepare(asking.data, kit, say)
+    except UserError as error:
+        raise UserError(f"{key}.path: {error}") from error
 
 
 def _check_there(folder: RunFolder, settings: RunSettings, data_hash: str) -> None:
@@ -144,8 +155,7 @@ def evaluate(
     """Ask each adapter's model and the one before (None), and judge, measure and report as a run does.
 
     `settings.methods` are the adapters' names; nothing is trained. Refusals that the models were `taught` count beside
-    the benchmark's own. Processes share the work as in `run`, and what that
-    raises is raised.
+    the benchmark's own. Processes share the work as in `run`, and what that raises is raised.
     """
     folder, parts = RunFolder(settings.folder), [part for part in Part if part in parts]
     benchmark = prepare(settings.data, kit, say)

@@ -42,17 +42,13 @@ def read(settings: RunSettings, kit: Kit, say: Say) -> SweepData:
         raise UserError(f"{benchmark.folder}: no examples of the selection split, on which a sweep chooses")
     counts, refusals = {settings.data.benchmark: len(asked)}, dict.fromkeys(benchmark.refusals)
     for number, data in enumerate(settings.also):
-        key, asking = f"also.{number}", settings.asking(data)
-        other_kit = Kit.of(asking, key=key)
-        try:
-            other = pipeline.prepare(data, other_kit, say)
-        except UserError as error:
-            raise UserError(f"{key}.path: {error}") from error
+        asking, other = pipeline.read_also(settings, number, say)
         found = _rehearsed(other, asking, say)
         if not found:
-            say(f"warning: {key}: {other.folder} has no examples of the selection split, so nothing is chosen by it")
+            told = f"{other.folder} has no examples of the selection split, so nothing is chosen by it"
+            say(f"warning: also.{number}: {told}")
         asked += [_of(data.benchmark, each) for each in found]
-        counts[data.benchmark], hashes[key] = len(found), other.hash
+        counts[data.benchmark], hashes[f"also.{number}"] = len(found), other.hash
         refusals |= dict.fromkeys(other.refusals)
     return SweepData(benchmark=benchmark, asked=asked, counts=counts, refusals=tuple(refusals), hashes=hashes)
 

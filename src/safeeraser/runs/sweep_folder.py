@@ -39,10 +39,10 @@ def begun(root: Path) -> RunSettings:
 
 def validation_asked(root: Path) -> Path | None:
     """The run that has asked the validation part with this sweep's choice; None where none is known to have."""
+    if (root / VALIDATION / "generations").exists():
+        return root / VALIDATION
     noted = root / choice.ASKED
-    first = noted.read_text(encoding="utf-8").splitlines()[:1] if noted.exists() else []
-    places = [*map(Path, first), *([root / VALIDATION] if (root / VALIDATION / "generations").exists() else [])]
-    return places[0] if places else None
+    return Path(noted.read_text(encoding="utf-8").splitlines()[0]) if noted.exists() else None
 
 
 def claim(root: Path, settings: RunSettings, made_from: Mapping[str, str]) -> None:
