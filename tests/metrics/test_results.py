@@ -137,6 +137,9 @@ def test_weights_and_place_of_the_data(data: Path, tmp_path: Path) -> None:
     write_text(roots[1] / "manifest.json", json.dumps(manifest | {"model_weights": "sha256 1"}))
     with pytest.raises(ResultsError, match="model_weights: 'sha256 1', but 'sha256 0'"):
         same_but_for_the_seed(Reader().read(roots))
+    write_text(roots[1] / "manifest.json", json.dumps(manifest | {"model_dtype": "bfloat16"}))
+    with pytest.raises(ResultsError, match="model_dtype: 'bfloat16', but"):
+        same_but_for_the_seed(Reader().read(roots))
 
 
 @pytest.mark.parametrize(("wanted", "found"), [(None, None), ("a", None), ("a@1", "a@1"), ("b", "b@1"), ("c", None)])

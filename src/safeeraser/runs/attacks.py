@@ -52,14 +52,19 @@ def choose_attacks(asked: Sequence[AttackSettings]) -> list[Chosen]:
     return [Chosen(attack, attack.sweep if each.sweep is None else each.sweep, each.keep) for attack, each in found]
 
 
-def subjects(settings: RunSettings, kit: Kit, adapters: Mapping[str, Path | None]) -> list[Subject]:
-    """Models by name, each the settings' one with an adapter merged into it, or without (None)."""
+def subjects(
+    settings: RunSettings, kit: Kit, adapters: Mapping[str, Path | None], dtype: str = "auto"
+) -> list[Subject]:
+    """Models by name, each the settings' one with an adapter merged into it, or without (None).
+
+    `dtype` is the precision where the settings leave it to the machine.
+    """
     identity = {"model": settings.model, "weights": kit.weights(), "dtype": settings.dtype}
     given = {name: path for name, path in adapters.items() if path is not None}
     return [
         Subject(
             Target(name=name, adapter=path, others={key: other for key, other in given.items() if key != name}),
-            partial(kit.load, path),
+            partial(kit.load, path, dtype),
             identity=identity,
         )
         for name, path in adapters.items()
@@ -84,7 +89,7 @@ def of_run(
         raise UserError(f"{folder.root}: no adapter of {', '.join(missing)} yet; `safeeraser run` makes them")
     benchmark = kit.read(settings.data.folder)
     on_main(lambda: folder.claim(settings, benchmark.hash))
-    attacked = subjects(settings, kit, adapters)
+    attacked = subjects(settings, kit, adapters, folder.model_dtype)
     return AttackRun(
         benchmark=benchmark,
         subjects=[replace(each, answers=folder.generations(each.target.name)) for each in attacked],

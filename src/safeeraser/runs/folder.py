@@ -32,6 +32,7 @@ class _Noted(BaseModel):
     data: str | None = None
     data_from_run: str | None = None
     model_weights: str | None = None
+    model_dtype: str | None = None
     parts: list[Part] = []
     adapters: dict[str, str | None] | None = None
 
@@ -184,8 +185,16 @@ class RunFolder:
             raise UserError(f"{self.manifest}: {key}: {message}, found {first['input']!r}; {ELSEWHERE}") from error
         return found
 
-    def note_model(self, fingerprint: str) -> None:
-        """Put what model was loaded into the manifest. Raises UserError where the run was begun with another."""
+    @property
+    def model_dtype(self) -> str:
+        """The precision in which the model was loaded first, on whatever machine; "auto" where it was not yet."""
+        return str(self.provenance().get("model_dtype", "auto")) if self.manifest.exists() else "auto"
+
+    def note_model(self, fingerprint: str, dtype: str | None = None) -> None:
+        """Put what model is used into the manifest, and the precision once it is loaded.
+
+        Raises UserError where the run was begun with another model.
+        """
         manifest = self.provenance()
         found = manifest.setdefault("model_weights", fingerprint)
         if found != fingerprint:
@@ -193,6 +202,8 @@ class RunFolder:
                 f"{self.manifest}: model_weights: this run was made with {found}, not {fingerprint} (the model's files "
                 f"have changed); {ELSEWHERE}"
             )
+        if dtype is not None:
+            manifest.setdefault("model_dtype", dtype)
         write_json(self.manifest, manifest)
 
     def _write(self, settings: RunSettings, manifest: dict[str, Any]) -> None:

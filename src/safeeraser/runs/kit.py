@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Protocol
 
 from safeeraser import objectives, provenance
 from safeeraser.benchmarks import SOURCES
@@ -21,19 +22,28 @@ from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.settings import RunSettings
 
 
+class Load(Protocol):
+    """Loads a run's model, with an adapter merged into it if one is given.
+
+    `dtype` is the precision where the settings leave it to the machine ("auto").
+    """
+
+    def __call__(self, adapter: Path | None, dtype: str = "auto") -> LoadedModel: ...  # noqa: D102  said above
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kit:
     """What the names in a run's settings stand for.
 
     `build` writes an embedded benchmark to its folder (None where there is nothing to build), `read` reads a folder,
-    `load` loads the model, with an adapter merged into it if one is given, and `judge` makes the judge from the
-    benchmark's refusals. `weights` tells the content of a model's folder without loading it, `find` raises UserError
-    where there is no such model. `methods` holds every method but vanilla.
+    `load` loads the model, and `judge` makes the judge from the benchmark's refusals. `weights` tells the content of a
+    model's folder without loading it, `find` raises UserError where there is no such model. `methods` holds every
+    method but vanilla.
     """
 
     build: Callable[[DataSettings], None] | None
     read: Callable[[Path], Benchmark]
-    load: Callable[[Path | None], LoadedModel]
+    load: Load
     methods: Mapping[str, Method]
     judge: Callable[[Sequence[str]], Judge]
     weights: Callable[[], str | None] = lambda: None
@@ -51,12 +61,16 @@ class Kit:
         return cls(
             build=(lambda data: kind.build(data.folder, scale=data.scale, seed=data.seed)) if kind.embedded else None,
             read=cache(kind.read),  # a run and its attacks read the same
-            load=lambda adapter: load(settings.model, adapter=adapter, dtype=settings.dtype),
+            load=partial(_load, settings),
             methods={name: _method(settings, name) for name in settings.methods if name != VANILLA},
             judge=maker(settings.all_judges, folder.replies if folder is not None else None),
             weights=partial(provenance.folder_weights, settings.model),
             find=partial(source, settings.model),
         )
+
+
+def _load(settings: RunSettings, adapter: Path | None, dtype: str = "auto") -> LoadedModel:
+    return load(settings.model, adapter=adapter, dtype=dtype if settings.dtype == "auto" else settings.dtype)
 
 
 def _method(settings: RunSettings, name: str) -> Method:

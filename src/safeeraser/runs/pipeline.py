@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from safeeraser import metrics as statistics
 from safeeraser import pixels, provenance
@@ -31,7 +32,7 @@ from safeeraser.records import VANILLA, Example, Generation, Metric, read_jsonl
 from safeeraser.runs import RunSettings, choice, costs, pages, report
 from safeeraser.runs.curves import Curve
 from safeeraser.runs.folder import ELSEWHERE, RunFolder
-from safeeraser.runs.kit import Kit
+from safeeraser.runs.kit import Kit, Load
 from safeeraser.runs.results import FinishedRun, judge_answers
 from safeeraser.unlearning.run import check, check_model, unlearn
 from safeeraser.unlearning.sharding import weights_are_sharded
@@ -151,11 +152,13 @@ def evaluate(
     parts: Sequence[Part],
     say: Say,
     taught: Sequence[str] = (),
+    dtype: str = "auto",
 ) -> None:
     """Ask each adapter's model and the one before (None), and judge, measure and report as a run does.
 
     `settings.methods` are the adapters' names; nothing is trained. Refusals that the models were `taught` count beside
-    the benchmark's own. Processes share the work as in `run`, and what that raises is raised.
+    the benchmark's own. `dtype` is the precision where the settings leave it to the machine. Processes share the work
+    as in `run`, and what that raises is raised.
     """
     folder, parts = RunFolder(settings.folder), [part for part in Part if part in parts]
     benchmark = prepare(settings.data, kit, say)
@@ -173,7 +176,8 @@ def evaluate(
         elif weights := kit.weights():
             folder.note_model(weights)
         noted = {name: None if path is None else str(path) for name, path in adapters.items()}
-        also = {"taught": list(taught)} if taught else {}
+        also: dict[str, Any] = {"taught": list(taught)} if taught else {}
+        also |= {"model_dtype": dtype} if dtype != "auto" else {}
         folder.claim(settings, benchmark.hash, parts=parts, adapters=noted, **also)
 
     with owned_by_main(folder.root):
@@ -221,7 +225,8 @@ def run_also(settings: RunSettings, data: DataSettings, say: Say) -> RunFolder:
     folder = RunFolder(asked_settings.folder)
     adapters = {name: None if name == VANILLA else run_folder.adapter(name) for name in settings.methods}
     taught = Kit.of(settings).read(settings.data.folder).refusals
-    evaluate(asked_settings, Kit.of(asked_settings, folder), adapters, HELD_OUT, say, taught)
+    kit, dtype = Kit.of(asked_settings, folder), run_folder.model_dtype
+    evaluate(asked_settings, kit, adapters, HELD_OUT, say, taught, dtype)
     return folder
 
 
@@ -325,9 +330,12 @@ def asked(benchmark: Benchmark, settings: RunSettings, say: Say, parts: Iterable
 
 
 class OneModel:
-    """The one model in memory, noted in its folder. Asking for another adapter drops it before the other is loaded."""
+    """The one model in memory, noted in its folder. Asking for another adapter drops it before the other is loaded.
 
-    def __init__(self, load: Callable[[Path | None], LoadedModel], folder: RunFolder, say: Say) -> None:
+    Where the precision is left to the machine, it is the one in which the folder was begun, be it on another machine.
+    """
+
+    def __init__(self, load: Load, folder: RunFolder, say: Say) -> None:
         self._load = load
         self._say = say
         self._folder = folder
@@ -339,7 +347,7 @@ class OneModel:
         if self._loaded is None or self._loaded.adapter != adapter:
             self._loaded = None
             self._say("loading the model" + (f" with {adapter}" if adapter else ""))
-            self._loaded = self._load(adapter)
+            self._loaded = self._load(adapter, self._folder.model_dtype)
             self._note(self._loaded)
         return self._loaded
 
@@ -350,7 +358,8 @@ class OneModel:
     def _note(self, loaded: LoadedModel) -> None:
         """Once is enough: hashing gigabytes takes its time."""
         if not self._noted and processes().is_main_process:
-            self._folder.note_model(str(loaded.identity["weights"]))
+            identity = loaded.identity
+            self._folder.note_model(str(identity["weights"]), str(identity["dtype"]).removeprefix("torch."))
             self._noted = True
 
 

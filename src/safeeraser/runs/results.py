@@ -173,7 +173,8 @@ def same_but_for_the_seed(runs: Sequence[FinishedRun]) -> None:
                 f"{run.folder.config}: {key}: {there!r}, but {here!r} in {first.folder.root}; runs of several seeds "
                 "may differ in nothing else"
             )
-    _agree("model_weights", {run.folder.root: run.folder.provenance().get("model_weights") for run in runs})
+    for key in ("model_weights", "model_dtype"):
+        _agree(key, {run.folder.root: run.folder.provenance().get(key) for run in runs})
     seeds = [run.settings.seed for run in runs]
     for run in runs:
         if seeds.count(run.settings.seed) > 1:

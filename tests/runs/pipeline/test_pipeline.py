@@ -6,7 +6,6 @@ import gc
 import json
 import shutil
 import weakref
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,10 +14,13 @@ from peft import PeftModel
 from PIL import Image
 
 from safeeraser.errors import UserError
+from safeeraser.generation.record_file import read_meta
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.records import Generation, read_jsonl
-from safeeraser.runs import pipeline
+from safeeraser.runs import attacks, pipeline
 from safeeraser.runs.folder import RunFolder
+from safeeraser.runs.kit import Load
+from tests.benchmarks import sources
 from tests.runs.pipeline import world
 from tests.runs.pipeline.world import World, contents, no_model
 
@@ -76,16 +78,16 @@ def test_a_report_can_be_made_again_without_the_model(finished: World, tmp_path:
     assert contents(copy) == contents(finished.folder / "run")
 
 
-def stopping_at(call: int, kit_load: Callable[[Path | None], LoadedModel]) -> Callable[[Path | None], LoadedModel]:
+def stopping_at(call: int, kit_load: Load) -> Load:
     """A loader that is interrupted the `call`th time it is asked."""
     calls = 0
 
-    def load_or_stop(adapter: Path | None) -> LoadedModel:
+    def load_or_stop(adapter: Path | None, dtype: str = "auto") -> LoadedModel:
         nonlocal calls
         calls += 1
         if calls == call:
             raise KeyboardInterrupt
-        return kit_load(adapter)
+        return kit_load(adapter, dtype)
 
     return load_or_stop
 
@@ -107,6 +109,28 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(finished: World, tmp_pa
         assert_same(ours / "adapter_model.safetensors", theirs / "adapter_model.safetensors")
 
 
+@pytest.mark.parametrize("precisions", [("float32", "bfloat16"), ("bfloat16", "float32")])
+def test_a_run_that_goes_on_elsewhere_keeps_its_precision(
+    fresh: World, tmp_path: Path, precisions: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, elsewhere = precisions
+    data = f"also=[{{benchmark: vscbench, path: {sources.WRITERS['vscbench'](tmp_path / 'other')}}}]"
+    settings = fresh.settings("methods=[vanilla, po]", "attacks=[{name: quantise, sweep: [4]}]", "attack_limit=2", data)
+    folder, kit = RunFolder(settings.folder), fresh.kit(settings)
+    monkeypatch.setattr("safeeraser.models.load.native_bfloat16", lambda _: here == "bfloat16")
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(settings, replace(kit, load=stopping_at(2, kit.load)), fresh.said.append)
+    monkeypatch.setattr("safeeraser.models.load.native_bfloat16", lambda _: elsewhere == "bfloat16")
+    pipeline.run(settings, kit, fresh.said.append)
+    other = pipeline.run_also(settings, settings.also[0], fresh.said.append)
+    chosen = attacks.choose_attacks(settings.attacks)
+    attacks.run(attacks.of_run(settings, kit, folder, chosen, settings.methods), fresh.said.append)
+    assert folder.model_dtype == other.model_dtype == here
+    answers = [*folder.root.rglob("generations/*.jsonl")]
+    assert len(answers) == 2 + 2 + 4
+    assert {read_meta(each)["dtype"] for each in answers} == {f"torch.{here}"}
+
+
 def assert_same(ours: Path, theirs: Path) -> None:
     if ours.is_dir():
         assert {name: sorted(each.splitlines()) for name, each in contents(ours).items()} == {
@@ -120,10 +144,10 @@ def test_there_is_never_a_second_model_in_memory(fresh: World) -> None:
     kit = fresh.kit()
     models: list[weakref.ref[object]] = []
 
-    def watched(adapter: Path | None) -> LoadedModel:
+    def watched(adapter: Path | None, dtype: str = "auto") -> LoadedModel:
         gc.collect()
         assert not [model for model in models if model() is not None]
-        loaded = kit.load(adapter)
+        loaded = kit.load(adapter, dtype)
         models.append(weakref.ref(loaded.model))
         return loaded
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -10,7 +12,9 @@ from safeeraser.cli.names import names
 from safeeraser.errors import UserError
 from safeeraser.runs import ConfigError, RunSettings
 from safeeraser.runs.distributions import check_overrides, distributions, ends, with_parameters
+from safeeraser.runs.kit import Kit
 from safeeraser.unlearning.settings import UnlearnSettings
+from tests.docs.generate import ROOT
 
 SPACE = """
 sweep:
@@ -26,6 +30,14 @@ sweep:
 
 def parse(text: str, *overrides: str) -> RunSettings:
     return runs.parse(text, "sweep.yaml", overrides, names())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_config_is_taken(path: Path) -> None:
+    settings = runs.load(path, names=names())
+    methods = Kit.of(settings).methods
+    if settings.sweep.space:
+        assert all(ends(settings, method) for method in methods)
 
 
 def test_what_is_drawn_for_a_method() -> None:

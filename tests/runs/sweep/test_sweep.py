@@ -20,6 +20,7 @@ from safeeraser import runs
 from safeeraser.cli.names import names
 from safeeraser.errors import DiskError, UserError
 from safeeraser.files import owned
+from safeeraser.generation.record_file import read_meta
 from safeeraser.judges import Judge
 from safeeraser.judges.base import UNFINISHED, Asked
 from safeeraser.judges.run import FailureLimitError
@@ -199,6 +200,18 @@ def test_other_data_or_weights_do_not_go_into_a_sweep(fresh: World) -> None:
     world.write_model(fresh.model, seed=1)
     with pytest.raises(UserError, match="model_weights"):
         begin(fresh)
+
+
+def test_machines_of_several_kinds_compute_in_the_precision_of_the_first(
+    fresh: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("safeeraser.models.load.native_bfloat16", lambda _: False)
+    begin(fresh)
+    monkeypatch.setattr("safeeraser.models.load.native_bfloat16", lambda _: True)
+    begin(fresh).work()
+    answers = [*(fresh.folder / "sweep").rglob("generations.jsonl")]
+    assert len(answers) == 1 + 2
+    assert {read_meta(each)["dtype"] for each in answers} == {"torch.float32"}
 
 
 def test_data_and_model_may_be_moved(fresh: World, tmp_path: Path) -> None:
