@@ -42,6 +42,16 @@ def test_every_forget_example_once_an_epoch_in_a_new_order(examples: list[Exampl
     assert len({tuple(epoch) for epoch in epochs}) == 4
 
 
+@pytest.mark.parametrize(("length", "every"), [(2, False), (6, True), (24, True)])
+def test_its_examples_are_those_that_rows_show(examples: list[Example], length: int, every: bool) -> None:
+    made = rows(examples, length=length)
+    shown = {turn.example.id for number in range(length) for turn in made[number].values()}
+    found = [each.id for each in made.examples]
+    assert len(found) == len(set(found))
+    assert set(found) >= shown
+    assert set(found) == ({each.id for each in examples} if every else shown)
+
+
 def test_retain_goes_round_the_kinds(examples: list[Example]) -> None:
     seldom = [each for each in examples if each.kind != "text" or each.id == "t0"]
     made = rows(seldom)

@@ -95,7 +95,10 @@ class TrainingRows(Dataset[Row]):
 
     @property
     def examples(self) -> list[Example]:
-        """Every example that a row may show."""
+        """Every example that a row shows; in more than an epoch, all that one may show."""
+        if self._length < len(self.forget):
+            turns = (turn for number in range(self._length) for turn in self._row(number).values())
+            return list({turn.example.id: turn.example for turn in turns}.values())
         retain = [each for kind in self._retain.values() for each in kind] if Target.RETAIN in self._targets else []
         paired = bool({Target.DECOUPLED, Target.OVERREFUSAL} & {*self._targets})
         partners = [self._partners[each.id] for each in self.forget] if paired else []
