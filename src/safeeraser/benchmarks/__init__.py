@@ -54,6 +54,11 @@ _OWN = {
         ".icons",
         embedded=True,
     ),
+    "icons_few": Source(
+        "icons whose training shows three harmless things only, and asks about others; built where it is not there yet",
+        ".icons.few",
+        embedded=True,
+    ),
     "icons_hard": Source(
         "icons in other styles, among other things, beside look-alikes, turned and small; evaluation only",
         ".icons.hard",

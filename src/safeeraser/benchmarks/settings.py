@@ -19,11 +19,11 @@ class DataSettings(Settings):
     benchmark: Annotated[str, known("benchmarks", "benchmark")] = "icons"
     """The kind of data; `safeeraser benchmarks` lists them."""
     path: Path | None = None
-    """The data's folder; for icons and icons_hard, data/<benchmark>-x<scale>-s<seed> unless set."""
+    """The data's folder; for icons and the like, data/<benchmark>-x<scale>-s<seed> unless set."""
     scale: float = Field(default=1.0, gt=0, le=1)
-    """Size of icons, as a share of the paper's, and of icons_hard."""
+    """Size of icons and the like, as a share of the whole."""
     seed: Seed = 233
-    """Seed of icons and icons_hard."""
+    """Seed of icons and the like."""
 
     @model_validator(mode="before")
     @classmethod

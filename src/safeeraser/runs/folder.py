@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from safeeraser import provenance
+from safeeraser.benchmarks import SOURCES
 from safeeraser.benchmarks.selection import Part
 from safeeraser.benchmarks.settings import DataSettings
 from safeeraser.errors import UserError
@@ -147,7 +148,8 @@ class RunFolder:
         places += [above / settings.folder for above in self.root.resolve().parents]
         if found := next((place for place in places if place.is_dir()), None):
             return found
-        if settings.benchmark not in ("icons", "released") and not settings.folder.is_absolute():
+        local = SOURCES[settings.benchmark].embedded or settings.benchmark == "released"
+        if not local and not settings.folder.is_absolute():
             return settings.folder
         looked = ", ".join(str(place) for place in dict.fromkeys(places))
         raise UserError(f"{self.root}: the data of this run are not there (looked for {looked}); name them with --data")

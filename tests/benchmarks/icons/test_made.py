@@ -12,6 +12,7 @@ from safeeraser.benchmarks.icons.made import MADE, VERSIONS
 
 CONTENT = {
     ("icons", 1): "2acbac9b5336e3c4",
+    ("icons_few", 1): "1ac8f784707cf8f4",
     ("icons_hard", 2): "0de4ef7ea77fc882",
 }
 """What each version builds at scale 0.02: questions, answers and pixels. A change needs another version."""

@@ -7,8 +7,9 @@ decoupled pairs: 28,800. Equal scale and seed give equal bytes.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -26,6 +27,9 @@ _HARMFUL_UNSEEN_PER_CATEGORY = {Split.TRAIN: 0, Split.SELECTION: 40, Split.VALID
 _SAFE = {Split.TRAIN: 270, Split.SELECTION: 140, Split.VALIDATION: 190}
 _SAFE_UNSEEN = {Split.TRAIN: 0, Split.SELECTION: 50, Split.VALIDATION: 100}
 
+Pools = Mapping[str, Sequence[Icon]]
+"""Subset -> the icons that its pictures show in turn."""
+
 
 def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
     """Write the benchmark into `folder`, which must not exist or be empty.
@@ -33,7 +37,7 @@ def build(folder: Path, *, scale: float = 1.0, seed: int = 233) -> None:
     Raises UserError where the folder holds anything, ValueError where the scale is not in (0, 1].
     """
     with begun(folder, "icons", scale, seed) as scratch:
-        _write(scratch, scale, seed)
+        write_parts(scratch, partial(_pools, vocabulary.harmless()), scale, seed)
 
 
 @contextmanager
@@ -47,10 +51,11 @@ def begun(folder: Path, benchmark: str, scale: float, seed: int) -> Iterator[Pat
         note(scratch, benchmark, scale, seed)
 
 
-def _write(folder: Path, scale: float, seed: int) -> None:
+def write_parts(folder: Path, harmless: Callable[[Split], Pools], scale: float, seed: int) -> None:
+    """Write every part of the benchmark; `harmless` says which harmless icons a part shows."""
     examples: list[Example] = []
     for split in Split:
-        safe = list(_draw_safe(folder, split, scale, seed))
+        safe = list(_draw_safe(folder, split, harmless(split), scale, seed))
         harmful = [
             drawn for name in vocabulary.categories() for drawn in _draw_harmful(folder, split, name, scale, seed)
         ]
@@ -59,37 +64,35 @@ def _write(folder: Path, scale: float, seed: int) -> None:
 
 
 def _draw_harmful(folder: Path, split: Split, category: str, scale: float, seed: int) -> Iterator[Drawn]:
-    choice = vocabulary.harmful(category)
+    pools = _pools(vocabulary.harmful(category), split)
     unseen = _scaled(_HARMFUL_UNSEEN_PER_CATEGORY[split], scale)
     total = unseen + _scaled(_HARMFUL_PER_CATEGORY[split] - _HARMFUL_UNSEEN_PER_CATEGORY[split], scale)
-    return _draw_all(folder, f"img/{category}/{split.value}", choice, split, counts=(unseen, total), seed=seed)
+    return _draw_all(folder, f"img/{category}/{split.value}", pools, counts=(unseen, total), seed=seed)
 
 
-def _draw_safe(folder: Path, split: Split, scale: float, seed: int) -> Iterator[Drawn]:
+def _draw_safe(folder: Path, split: Split, pools: Pools, scale: float, seed: int) -> Iterator[Drawn]:
     unseen = _scaled(_SAFE_UNSEEN[split], scale)
     total = unseen + _scaled(_SAFE[split] - _SAFE_UNSEEN[split], scale)
-    return _draw_all(
-        folder, f"pdset/image/{split.value}", vocabulary.harmless(), split, counts=(unseen, total), seed=seed
-    )
+    return _draw_all(folder, f"pdset/image/{split.value}", pools, counts=(unseen, total), seed=seed)
 
 
-def _draw_all(
-    folder: Path, place: str, choice: list[Icon], split: Split, *, counts: tuple[int, int], seed: int
-) -> Iterator[Drawn]:
-    """The first `counts[0]` of `counts[1]` pictures show icons kept for this part, the rest icons common to all."""
+def _pools(choice: Sequence[Icon], split: Split) -> Pools:
+    """Unseen are icons kept for this part, seen those common to all."""
+    return {UNSEEN: [each for each in choice if each.home == split], SEEN: [each for each in choice if not each.home]}
+
+
+def _draw_all(folder: Path, place: str, pools: Pools, *, counts: tuple[int, int], seed: int) -> Iterator[Drawn]:
+    """The first `counts[0]` of `counts[1]` pictures are unseen ones, the rest seen."""
     (folder / place).mkdir(parents=True)
     unseen, total = counts
-    own = [icon for icon in choice if icon.home == split]
-    shared = [icon for icon in choice if icon.home is None]
     for number in range(total):
-        is_unseen = number < unseen
-        pool = own if is_unseen else shared
+        subset = UNSEEN if number < unseen else SEEN
         path = f"{place}/{number}.png"
         rng = random.Random(f"{seed}/{path}")
-        icon = pool[number % len(pool)]
+        icon = pools[subset][number % len(pools[subset])]
         picture = draw(icon.icon, rng)
         picture.image.save(folder / path)
-        yield Drawn(path, icon, picture, UNSEEN if is_unseen else SEEN)
+        yield Drawn(path, icon, picture, subset)
 
 
 def _examples(harmful: list[Drawn], safe: list[Drawn], split: Split, seed: int) -> Iterator[Example]:

@@ -1,4 +1,4 @@
-"""Write `icons-hard`: the questions of `icons` about pictures on which refusing the right ones is harder.
+"""Write `icons_hard`: the questions of `icons` about pictures on which refusing the right ones is harder.
 
 Four kinds, which are the examples' subsets: *style*, the same things from icon families that training does not have;
 *scene*, other things beside the one that is asked about; *look-alike*, whose harmless partner looks like the hazard;
