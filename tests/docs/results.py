@@ -34,15 +34,12 @@ COLUMNS = {
     "RR": (Part.GENERALITY, "rr"),
     "meaningless": (Part.GENERALITY, "meaningless"),
     "SARR": (Part.DECOUPLED, "sarr"),
+    "answers kept": (Part.DECOUPLED, "kept"),
     "ROUGE-L, harmless pictures": (Part.DECOUPLED, "rouge_l"),
     "right answers": (Part.RETAIN, "retain_accuracy"),
 }
 """Heading -> what stands below it."""
-HARD = {
-    **{heading: COLUMNS[heading] for heading in ("ASR", "RR", "SARR")},
-    "answers kept": (Part.DECOUPLED, "kept"),
-    "right answers": COLUMNS["right answers"],
-}
+HARD = {heading: COLUMNS[heading] for heading in ("ASR", "RR", "SARR", "answers kept", "right answers")}
 """The same of the hard pictures."""
 AGAINST = "po+pd"
 """What the others are compared with, on every seed that both have."""
@@ -57,14 +54,16 @@ def page(roots: Sequence[Path]) -> str:
     runs = Reader().read(roots)
     _check_alike(runs)
     tables = by_model(runs)
+    pictures = {runs[0].settings.data.benchmark: tables}
     steps = {model: _steps(runs, model, list(seeds)) for model, seeds in tables.items()}
     parts = [methods_table(_metrics(tables), steps), _origin(runs)]
     if also := [root / "also" / "icons_hard" for root in roots if (root / "also/icons_hard/metrics.json").exists()]:
         hard = by_model(Reader().read(also))
         seeds = {model: _seeds(list(found)) for model, found in hard.items()}
         parts += ["On the pictures of `icons_hard`:", methods_table(_metrics(hard), seeds, HARD, "seeds")]
-        if compared := against({"icons": tables, "icons_hard": hard}):
-            parts += [f"Against `{AGAINST}`, on the seeds that both have:", compared]
+        pictures["icons_hard"] = hard
+    if compared := against(pictures):
+        parts += [f"Against `{AGAINST}`, on the seeds that both have:", compared]
     if any((root / ATTACKS / "manifest.json").exists() for root in roots):
         parts += ["Under attack, ASR and below it the same of answers that name the thing too:", _attacked(runs)]
     return with_block(runs[0].settings.name, "\n\n".join(parts))

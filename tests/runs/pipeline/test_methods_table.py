@@ -117,6 +117,7 @@ def test_several_seeds_are_put_together_and_compared(tmp_path_factory: pytest.Te
     assert [row[:2] for row in rows] == [
         ["| `vanilla`", "0, 2 seeds"],
         *([f"| `{name}`", "2, 2 seeds"] for name in ("po", "po+pd")),
+        ["| `po`", "released"],  # against po+pd
     ]
     lines = results.against({"icons": tables}).splitlines()
     assert [line.split(" | ")[:3] for line in lines[2:]] == [["| `po`", "icons", "2"]]
@@ -130,10 +131,10 @@ def test_a_table_by_hand() -> None:
     metrics = [rate, replace(rate, group="category=Weapon", value=1.0), nothing]
     assert results.methods_table(metrics, {"gd+pd": "12, ended"}).splitlines() == [
         "| method | steps | ASR, training pictures ↓ | ASR ↓ | RR ↑ | meaningless ↓ | SARR ↓ "
-        "| ROUGE-L, harmless pictures ↑ | right answers ↑ |",
-        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| answers kept ↑ | ROUGE-L, harmless pictures ↑ | right answers ↑ |",
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| `gd+pd` | 12, ended | not measured | 25.0% [10.0–50.0] | not measured | not measured "
-        "| not scored (8 unscored) | not measured | not measured |",
+        "| not scored (8 unscored) | not measured | not measured | not measured |",
     ]
 
 
