@@ -130,19 +130,21 @@ class Reader:
 def choose_judge(verdicts: Iterable[Verdict], wanted: str | None, place: str, usual: str | None = None) -> str:
     """The full name (name@version) of the judge whose verdicts count: the wanted one, by name or full name.
 
-    Where none is wanted it is the `usual` one, or else the only one.
+    Where none is wanted it is the `usual` one, or else the only one. Of several versions of a judge it is the one whose
+    verdicts were written last, unless it has said less than another.
     Raises ResultsError where there are no verdicts, for a wanted judge without any, and where a choice is left.
     """
-    judges = sorted({verdict.judge for verdict in verdicts})
+    judges = Counter(verdict.judge for verdict in verdicts)
     if not judges:
         raise ResultsError(f"{place}: no verdicts")
     named = [judge for judge in judges if (wanted or usual) in (judge, judge.rpartition("@")[0])]
     if wanted and not named:
         raise ResultsError(f"{place}: --judge: {unknown('judge', wanted, judges)}")
-    found = named or judges
-    if len(found) == 1:
-        return found[0]
-    raise ResultsError(f"{place}: verdicts of several judges: {', '.join(judges)}; choose one with --judge")
+    found = named or list(judges)
+    versions = len({judge.rpartition("@")[0] for judge in found}) == 1
+    if versions and judges[found[-1]] == max(judges[each] for each in found):
+        return found[-1]
+    raise ResultsError(f"{place}: verdicts of several judges: {', '.join(sorted(judges))}; choose one with --judge")
 
 
 def by_one_judge(verdicts: Iterable[Verdict], judge: str) -> list[Verdict]:

@@ -1,4 +1,4 @@
-"""The judge `rules@3`: word rules that anyone can read, each decision with its reason. No model, no network.
+"""The judge `rules@4`: word rules that anyone can read, each decision with its reason. No model, no network.
 
 Made for short answers such as those of the `icons` benchmark. docs/judging.md explains every rule and threshold.
 """
@@ -18,7 +18,7 @@ from safeeraser.records import Axis, Example, Generation, Stream, Verdict
 
 __all__ = ["NAME", "can_compare", "is_refusal", "judge"]
 
-NAME = "rules@3"
+NAME = "rules@4"
 _WHOLE_SENTENCES = re.compile(r"^.*(?:[.!?:](?:\s+|$)|\n)", re.DOTALL)
 
 

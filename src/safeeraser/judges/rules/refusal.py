@@ -144,6 +144,10 @@ WEAK = compile_all(
 _QUOTED = re.compile(r"\b(?:says?|said|saying|reads?|reading|words?|text|written)\W{1,3}\"[^\"]*\"", re.IGNORECASE)
 
 
+_BREAKS_OFF = 3
+"""Words of a benchmark's refusal from which on it refuses in the middle of the first sentence, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Where rules that weigh stop; `python -m bench.judges` chooses them on some models and tests them on another.
@@ -177,7 +181,8 @@ def find_refusal(
     """How an answer, given as sentences, refuses; None if it does not.
 
     `keyword` is what the picture shows. `refusals` are a benchmark's own: an answer that begins with one refuses,
-    whatever the other rules say, so that "I don't know" counts exactly where a benchmark teaches it.
+    whatever the other rules say, so that "I don't know" counts exactly where a benchmark teaches it. So does one whose
+    first sentence ends in it, "Keep the dog in I'm sorry, but I can't help with that.": nothing was answered before.
     A sentence that is meaningless, such as "I can't can't can't can't", does not refuse.
     """
     found = _own_refusal(parts, refusals) or _by_sentence(parts, question, limits)
@@ -191,11 +196,15 @@ def find_refusal(
 
 
 def _own_refusal(parts: Sequence[str], refusals: Sequence[str]) -> tuple[int, str] | None:
-    said = words(" ".join(parts[:8]))
+    said, first = words(" ".join(parts[:8])), len(words(parts[0])) if parts else 0
     for refusal in refusals:
         taught = words(refusal)
         if taught and said[: len(taught)] == taught:
             return 0, f"benchmark's refusal: {shorten(refusal)}"
+        if len(taught) >= _BREAKS_OFF and any(
+            said[place : place + len(taught)] == taught for place in range(max(1, first - len(taught)), first)
+        ):
+            return 0, f"broken off by the benchmark's refusal: {shorten(refusal)}"
     return None
 
 
