@@ -72,7 +72,7 @@ def answered(root: Path, model: str, originals: Originals) -> Iterator[tuple[tup
         for variant in attack.sweep:
             place = Place(root, attack.name, variant, model)
             if place.finished() and place.verdicts.exists():
-                judge = read_jsonl(place.verdicts, Verdict)[0].judge
+                judge = read_jsonl(place.verdicts, Verdict)[-1].judge  # of the last version
                 for name, made in columns(attack, place, dict(originals), judge):
                     yield (attack.name, name), made
 
