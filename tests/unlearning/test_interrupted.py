@@ -29,12 +29,12 @@ SETTINGS = UnlearnSettings(
     steps=14, batch_size=2, accumulation=2, learning_rate=1e-2, lora_r=4, lora_alpha=8, lora_dropout=0.2, save_steps=3
 )
 STOPPING = SETTINGS.changed(
-    steps=20,
+    steps=40,
     save_steps=None,
     eval_steps=2,
     patience=2,
     eval_rows=4,
-    learning_rate=0.1,
+    learning_rate=0.03,
     lr_scheduler="constant",
 )
 
@@ -51,7 +51,7 @@ def train(pictures: Path, output: Path, settings: UnlearnSettings, die_writing: 
 
     TrainerState.save_to_json = die  # type: ignore[method-assign]
     examples = tiny_random.examples(pictures)
-    examples += [replace(each, split=Split.SELECTION) for each in examples]
+    examples += [replace(each, split=Split.SELECTION, answer=each.answer[::-1]) for each in examples]
     unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, "po+pd", settings, output)
 
 
@@ -133,7 +133,7 @@ def test_killed_while_a_checkpoint_is_written(runs: Runs, straight: Path, tmp_pa
 
 
 def test_patience_is_kept_over_a_kill(runs: Runs, tmp_path: Path) -> None:
-    """The settings make the loss of the selection rows rise early, so that training stops before its last step."""
+    """What is learned makes other answers, those of the selection rows, less likely, so that training stops early."""
     straight, folder = tmp_path / "straight", tmp_path / "run"
     runs.to_the_end(straight, STOPPING)
     found = json.loads((straight / "manifest.json").read_text())
