@@ -6,7 +6,7 @@ was, and one that is complete only prints. The stand-alone commands use the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,19 +25,18 @@ from safeeraser.judges import Judge
 from safeeraser.judges.run import Tally, check_failures
 from safeeraser.metrics import STRICT, Column, summarise
 from safeeraser.models.adapters.card import describe
-from safeeraser.models.load import LoadedModel
-from safeeraser.models.processes import on_main, owned_by_main, processes
+from safeeraser.models.processes import on_main, owned_by_main
 from safeeraser.objectives import Method
 from safeeraser.records import VANILLA, Example, Generation, Metric, read_jsonl
 from safeeraser.runs import RunSettings, choice, costs, pages, report
 from safeeraser.runs.curves import Curve
 from safeeraser.runs.folder import ELSEWHERE, RunFolder
-from safeeraser.runs.kit import Kit, Load
+from safeeraser.runs.kit import Kit
+from safeeraser.runs.one_model import OneModel, Say
 from safeeraser.runs.results import FinishedRun, judge_answers
 from safeeraser.unlearning.run import check, check_model, unlearn
 from safeeraser.unlearning.sharding import weights_are_sharded
 
-Say = Callable[[str], None]
 _WARNINGS = 10  # of a benchmark, that a run shows
 
 
@@ -327,40 +326,6 @@ def asked(benchmark: Benchmark, settings: RunSettings, say: Say, parts: Iterable
     if not examples:
         raise UserError(f"{benchmark.folder}: nothing to ask: only examples of the selection split")
     return examples
-
-
-class OneModel:
-    """The one model in memory, noted in its folder. Asking for another adapter drops it before the other is loaded.
-
-    Where the precision is left to the machine, it is the one in which the folder was begun, be it on another machine.
-    """
-
-    def __init__(self, load: Load, folder: RunFolder, say: Say) -> None:
-        self._load = load
-        self._say = say
-        self._folder = folder
-        self._loaded: LoadedModel | None = None
-        self._noted = False
-
-    def get(self, adapter: Path | None = None) -> LoadedModel:
-        """The model with this adapter, or as it was before."""
-        if self._loaded is None or self._loaded.adapter != adapter:
-            self._loaded = None
-            self._say("loading the model" + (f" with {adapter}" if adapter else ""))
-            self._loaded = self._load(adapter, self._folder.model_dtype)
-            self._note(self._loaded)
-        return self._loaded
-
-    def drop(self) -> None:
-        """Have it loaded again when it is asked for: each process has but a part of its weights."""
-        self._loaded = None
-
-    def _note(self, loaded: LoadedModel) -> None:
-        """Once is enough: hashing gigabytes takes its time."""
-        if not self._noted and processes().is_main_process:
-            identity = loaded.identity
-            self._folder.note_model(str(identity["weights"]), str(identity["dtype"]).removeprefix("torch."))
-            self._noted = True
 
 
 def _check_adapter(answers: Path, adapter: Path | None) -> None:

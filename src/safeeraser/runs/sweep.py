@@ -35,7 +35,7 @@ from safeeraser.runs.curves import Curve, wanted
 from safeeraser.runs.distributions import distributions, ends, with_parameters
 from safeeraser.runs.folder import RunFolder
 from safeeraser.runs.kit import Kit
-from safeeraser.runs.pipeline import OneModel, Say
+from safeeraser.runs.one_model import OneModel, Say
 from safeeraser.runs.results import Judged, judge_answers
 from safeeraser.runs.sweep_folder import CHOICE, VALIDATION, alone, begun, claim, storage
 from safeeraser.runs.trials import ERROR, STATES, counted, ended, load, short

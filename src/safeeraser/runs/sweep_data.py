@@ -11,7 +11,7 @@ from safeeraser.errors import UserError
 from safeeraser.records import Example, Split
 from safeeraser.runs import RunSettings, pipeline
 from safeeraser.runs.kit import Kit
-from safeeraser.runs.pipeline import Say
+from safeeraser.runs.one_model import Say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
