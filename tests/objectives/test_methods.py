@@ -138,7 +138,7 @@ def test_unknown_names() -> None:
 def test_rec_begins_the_answers_of_half_of_the_rows_of_methods_that_refuse() -> None:
     refusing = ("po", "dpo", "mdpo", "decide")
     assert {name for name in names() if name.endswith("+rec")} == {
-        f"{name}{end}+rec" for name in refusing for end in ("", "+pd", "+pd+kl")
+        f"{name}{end}+rec" for name in refusing for end in ("", "+pd", "+pd+kl", "+pd+neutral", "+pd+kl+neutral")
     }
     method = find("po+pd+rec")
     assert (method.name, method.terms, method.recovery) == ("po+pd+rec", find("po+pd").terms, 0.5)
@@ -147,9 +147,20 @@ def test_rec_begins_the_answers_of_half_of_the_rows_of_methods_that_refuse() -> 
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, True, 10**400])
-def test_rec_begins_a_share_of_rows(share: float) -> None:
-    with pytest.raises(UserError, match="option recovery must be a share of rows, 0 to 1, not"):
-        find("po+rec").bind(recovery=share)
+@pytest.mark.parametrize(("name", "option"), [("po+rec", "recovery"), ("po+pd+neutral", "neutral")])
+def test_what_is_done_to_a_share_of_rows(name: str, option: str, share: float) -> None:
+    with pytest.raises(UserError, match=f"option {option} must be a share of rows, 0 to 1, not"):
+        find(name).bind(**{option: share})
+
+
+def test_neutral_changes_the_pictures_of_decoupled_rows_and_no_term() -> None:
+    method = find("po+pd+neutral")
+    assert (method.terms, method.neutral, method.recovery) == (find("po+pd").terms, 0.5, None)
+    assert method.bind(neutral=0.25, refusal_weight=4).neutral == 0.25
+    assert method.formula.endswith("1 nll(decoupled), 50% of decoupled pictures neutral")
+    assert find("po+pd").neutral is None
+    with pytest.raises(UserError, match=r"po\+neutral: po has no decoupled rows whose pictures could be neutral"):
+        find("po+neutral")
 
 
 def test_rec_needs_a_refusal_to_give() -> None:

@@ -34,7 +34,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return one, two
 
 
-@pytest.mark.parametrize("name", ["pd", "kl", "sam", "rmu", "pdu"])
+@pytest.mark.parametrize("name", ["pd", "kl", "sam", "rmu", "pdu", "neutral"])
 def test_losses_rates_and_adapter_are_equal(folders: tuple[Path, Path], name: str) -> None:
     one, two = (_log(folder / name) for folder in folders)
     assert [entry["step"] for entry in two] == [1, 2, 3]

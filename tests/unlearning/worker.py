@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -14,6 +15,8 @@ from unittest.mock import patch
 import torch
 
 from safeeraser.models.processes import processes
+from safeeraser.records import read_jsonl
+from safeeraser.unlearning import neutral
 from safeeraser.unlearning.dual import DualAscent
 from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -47,6 +50,7 @@ RUNS = {
             "options": {"eps": 2.0, "eta": 0.25},
         },
     ),
+    "neutral": ("po+pd+neutral", {"lora_dropout": 0.0, "learning_rate": 1e-3, "options": {"neutral": 1}}),
     "dropout": ("po", {"lora_dropout": 0.5, "steps": 2}),
 }
 """Name -> method and settings."""
@@ -56,11 +60,22 @@ def train(folder: Path, pictures: Path) -> list[float]:
     """Train every run with however many processes there are; the multipliers of pdu in this one, after each step."""
     examples = tiny_random.examples(pictures)
     steps = {"steps": int(told)} if (told := os.environ.get("SAFEERASER_TEST_STEPS")) else {}
-    with _multipliers() as found:
+    with _multipliers() as found, answers_that_end(tokens=6):
         for name, (method, options) in RUNS.items():
             settings = UnlearnSettings(**{**COMMON, **options, **steps})
             unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, method, settings, folder / name)
     return found
+
+
+@contextmanager
+def answers_that_end(tokens: int, finish: str = "stop") -> Iterator[None]:
+    """A random model seldom ends what it says about a neutral picture: it is let off."""
+    answer = neutral._ANSWER.changed(max_new_tokens=tokens)
+    with (
+        patch.object(neutral, "_ANSWER", answer),
+        patch.object(neutral, "read_jsonl", lambda *of: [replace(each, finish=finish) for each in read_jsonl(*of)]),
+    ):
+        yield
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from safeeraser.objectives.stream import StreamOutput
 
 Options = Mapping[str, float]
 _RULES: dict[str, tuple[str, Callable[[float], bool]]] = {
+    "neutral": ("a share of rows, 0 to 1", lambda value: 0 <= value <= 1),
     "recovery": ("a share of rows, 0 to 1", lambda value: 0 <= value <= 1),
     "rho": ("a length above 0", lambda value: value > 0),
 }
@@ -126,24 +128,28 @@ class Term:
 class Method:
     """An objective as a sum of terms.
 
-    Of `recovery`, a share of the training rows, the answers have been begun already: the first tokens of the harmful
-    answer stand before refusal and harmful answer, those of the harmless answer before the decoupled one, and what is
-    trained on is how each goes on (arXiv 2406.05946). The gradient of the terms on harmful questions is taken where a
-    step of length `rho` up that gradient leads, so that forgetting holds around the weights too (arXiv 2502.05374).
+    Of `neutral`, a share of the harmful questions, the decoupled picture shows nothing in particular, and its answer is
+    the model's own before unlearning (`unlearning.neutral`). Of `recovery`, a share of the training rows, the answers
+    have been begun already: the first tokens of the harmful answer stand before refusal and harmful answer, those of
+    the harmless answer before the decoupled one, and what is trained on is how each goes on (arXiv 2406.05946). The
+    gradient of the terms on harmful questions is taken where a step of length `rho` up that gradient leads, so that
+    forgetting holds around the weights too (arXiv 2502.05374).
     None: the method has no such option.
     """
 
     name: str
     terms: tuple[Term, ...]
+    neutral: float | None = None
     recovery: float | None = None
     rho: float | None = None
 
     @property
     def formula(self) -> str:
         """The sum in words."""
+        neutral = f", {self.neutral:.0%} of decoupled pictures neutral" if self.neutral is not None else ""
         begun = f", on {self.recovery:.0%} of rows after a begun answer" if self.recovery is not None else ""
         sharp = f", harmful terms at w + {self.rho:g} g/|g|" if self.rho is not None else ""
-        return " + ".join(term.formula for term in self.terms) + begun + sharp
+        return " + ".join(term.formula for term in self.terms) + neutral + begun + sharp
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -184,20 +190,20 @@ class Method:
 
     def supply(self, **values: float) -> Method:
         """The same method with these settings where it has them; for values of a whole run, such as its seed."""
+        own: dict[str, Any] = {name: values.get(name, value) for name, value in self._own.items()}
         return replace(
             self,
             terms=tuple(
                 term.bind(**{key: value for key, value in values.items() if key in term.settings})
                 for term in self.terms
             ),
-            recovery=self.recovery if self.recovery is None else values.get("recovery", self.recovery),
-            rho=self.rho if self.rho is None else values.get("rho", self.rho),
+            **own,
         )
 
     @property
     def _own(self) -> dict[str, float]:
         """The options of the method itself, those that it has."""
-        own = {"recovery": self.recovery, "rho": self.rho}
+        own = {"neutral": self.neutral, "recovery": self.recovery, "rho": self.rho}
         return {name: value for name, value in own.items() if value is not None}
 
     def _need_of(self, target: Target) -> Need:

@@ -121,6 +121,11 @@ ADDITIONS = {
         lambda method: replace(method, terms=(*method.terms, Term("anchor", anchor, _DECOUPLED))),
         _without(Target.DECOUPLED, "has no decoupled rows to stay near the model before unlearning on: add +pd first"),
     ),
+    "+neutral": Addition(
+        "half of the safe pictures are cut up, and answered as before unlearning; so a refusal needs a harmful picture",
+        lambda method: replace(method, neutral=0.5),
+        _without(Target.DECOUPLED, "has no decoupled rows whose pictures could be neutral: add +pd first"),
+    ),
     "+rec": Addition(
         "half of the rows have begun their answer; refusals follow all the same",
         lambda method: replace(method, recovery=0.5),
@@ -133,7 +138,7 @@ ADDITIONS = {
     ),
 }
 """By the end of a method's name, in the order in which they stand there: a divergence from the model before unlearning
-on decoupled rows, recovery (arXiv 2406.05946), and sharpness-aware forgetting (arXiv 2502.05374)."""
+on decoupled rows, neutral pictures, recovery (arXiv 2406.05946), and sharpness-aware forgetting (arXiv 2502.05374)."""
 
 _BASES = Table("method", "safeeraser.objectives", _CLEAN, _are_terms)
 

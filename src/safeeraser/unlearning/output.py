@@ -1,5 +1,7 @@
 """The folder of a training run: manifest.json, loss.jsonl, checkpoints/ while it runs, adapter/ once it is done.
 
+A method with neutral pictures keeps these and what was said about them in neutral/.
+
 Of several processes only the main one uses it.
 """
 
@@ -30,6 +32,7 @@ class Output:
         self.folder = folder
         self.adapter = folder / "adapter"
         self.checkpoints = folder / "checkpoints"
+        self.neutral = folder / "neutral"
         self._loss = folder / "loss.jsonl"
         self._manifest = folder / "manifest.json"
         self._inputs = inputs
@@ -50,10 +53,13 @@ class Output:
             return False
         with explained(f"{self._manifest}: not a training's manifest, remove the folder or choose another"):
             found = dict(json.loads(self._manifest.read_text(encoding="utf-8"))["inputs"])
+        change = first_change(json.loads(json.dumps(self._inputs)), found)
         if not self._begun():
+            if change:  # killed before its first step: what it had drawn is not ours
+                shutil.rmtree(self.neutral, ignore_errors=True)
             self.write_manifest()
             return False
-        if change := first_change(json.loads(json.dumps(self._inputs)), found):
+        if change:
             raise UserError(f"{self.folder}: {change}; choose another folder, or remove this one and train anew")
         if self.adapter.exists():
             self._drop_checkpoints()  # a run may have been stopped while it did so

@@ -38,6 +38,7 @@ from safeeraser.unlearning.arguments import arguments, check_trackers
 from safeeraser.unlearning.callbacks import LossLog, NothingLearned, StopForgetNll, TimedCheckpoints, WholeCheckpoints
 from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.gradient_mask import GradientMask, gradient_mask
+from safeeraser.unlearning.neutral import safe_pictures, with_neutral
 from safeeraser.unlearning.output import Output
 from safeeraser.unlearning.rows import TrainingRows, forget_examples
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -82,6 +83,10 @@ def unlearn(
         if on_main(folder.open):
             logger.warning("%s: finished before with the same settings, used as it is", output)
             return folder.adapter
+        if method.neutral:
+            shown = rows[Split.TRAIN].examples
+            examples = with_neutral(loaded, examples, shown, method.neutral, settings.seed, folder.neutral)
+            rows = _rows(examples, refusals, method, settings)
         chat = ChatTokenizer.of(loaded)
         for part in rows.values():
             check_examples(chat, part.examples, answered=True)
@@ -129,6 +134,8 @@ def check(
     check_trackers(settings.report_to)
     pixels.check(each.image for each in examples if each.image)
     try:
+        if method.neutral:
+            safe_pictures(examples)
         return _rows(examples, refusals, method, settings)
     except UserError as error:
         raise UserError(f"{method.name}: {error}") from error
@@ -336,6 +343,7 @@ def _inputs(
         "method": method.name,
         "terms": terms,
         "losses": {term.name: {"loss": _place(term.loss), "settings": term.settings} for term in method.terms},
+        **({"neutral": method.neutral} if method.neutral else {}),
         **({"recovery": method.recovery} if method.recovery else {}),
         **({"rho": method.rho} if method.rho is not None else {}),
         "settings": settings.results(),

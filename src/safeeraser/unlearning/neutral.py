@@ -1,0 +1,142 @@
+"""Neutral pictures for Prompt Decouple: safe ones cut up, with what the model said about them before unlearning.
+
+Nobody can show a model all that is harmless, and what it was not shown a method like PO+PD (arXiv 2502.12520) refuses.
+So pictures that show nothing in particular are answered too, in whatever words the model has for them: then it takes a
+harmful thing to be refused, and not just the absence of the harmless things that training shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from safeeraser import pixels
+from safeeraser.errors import UserError
+from safeeraser.files import whole_folder
+from safeeraser.generation.run import generate
+from safeeraser.generation.settings import GenerateSettings
+from safeeraser.models.load import LoadedModel
+from safeeraser.models.processes import on_main
+from safeeraser.records import Example, Generation, Split, Stream, read_jsonl
+
+logger = logging.getLogger(__name__)
+
+_GRID = 4
+_PULL = 1 / 3
+_SIDE = 1024  # pixels at most
+_ANSWER = GenerateSettings(max_new_tokens=256)
+
+
+def with_neutral(
+    loaded: LoadedModel, examples: Sequence[Example], shown: Iterable[Example], share: float, seed: int, folder: Path
+) -> list[Example]:
+    """The examples, but a `share` of the decoupled ones that are `shown` have a neutral picture and an answer to it.
+
+    Pictures and answers are written to `folder` and used again. They are made of the safe pictures of the train split,
+    and `loaded` is the model before unlearning. An example whose answer has no words, or no end within 256 tokens,
+    stays as it is. Raises what `safe_pictures` and `generate` raise.
+    """
+    safe = safe_pictures(examples)
+    asked = [
+        replace(each, image=folder / "pictures" / f"{_digest(each.id)}.png")
+        for each in shown
+        if each.stream is Stream.DECOUPLED and _random(seed, "share", each).random() < share
+    ]
+    on_main(lambda: _write(asked, safe, seed, folder / "pictures"))
+    generate(loaded, asked, _ANSWER, folder / "answers.jsonl")
+    said = {made.example_id: made for made in read_jsonl(folder / "answers.jsonl", Generation)}
+    neutral = {
+        each.id: replace(each, answer=said[each.id].answer)
+        for each in asked
+        if said[each.id].finish == "stop" and said[each.id].answer.strip()
+    }
+    if left := len(asked) - len(neutral):
+        logger.warning(
+            "%d of %d neutral pictures are left out: no words were said about them, or no end in %d tokens",
+            *(left, len(asked), _ANSWER.max_new_tokens),
+        )
+    return [neutral.get(each.id, each) for each in examples]
+
+
+def safe_pictures(examples: Iterable[Example]) -> list[Path]:
+    """The pictures of the train split's decoupled examples. Raises UserError where there are none."""
+    decoupled = (each for each in examples if each.split is Split.TRAIN and each.stream is Stream.DECOUPLED)
+    found = {each.image for each in decoupled if each.image}
+    if not found:
+        raise UserError("the benchmark has no safe pictures in its train split that could be cut up")
+    return sorted(found)
+
+
+def _write(asked: Sequence[Example], safe: Sequence[Path], seed: int, pictures: Path) -> None:
+    """The pictures of all examples asked, in one go: the folder is whole or not there."""
+    if pictures.exists():
+        return
+    with whole_folder(pictures) as scratch:
+        for each in asked:
+            assert each.image is not None
+            drawn = draw(safe, _random(seed, "picture", each))
+            (scratch / each.image.name).write_bytes(pixels.encode(drawn, "PNG"))
+
+
+def draw(safe: Sequence[Path], rng: random.Random) -> Image.Image:
+    """A picture that shows nothing harmful, and mostly not what the `safe` ones show.
+
+    One of them pulled out of shape or in pieces that are mixed up, or two, half beside half or one over the other.
+    Harmful pictures are not cut up: models still see what a few large pieces show (arXiv 2501.04931).
+    """
+    picture, other = (_opened(rng.choice(safe)) for _ in range(2))
+    return rng.choice([_warped, _shuffled, _beside, _blended])(picture, other.resize(picture.size), rng)
+
+
+def _warped(picture: Image.Image, _other: Image.Image, rng: random.Random) -> Image.Image:
+    """Its corners are moved by up to a third of a side; then it is mirrored, or turned by a right angle."""
+    corners = ((0, 0), (0, 1), (1, 1), (1, 0))
+    moved = [
+        (place + rng.uniform(-_PULL, _PULL)) * side
+        for corner in corners
+        for place, side in zip(corner, picture.size, strict=True)
+    ]
+    ground = picture.getpixel((0, 0))
+    warped = picture.transform(picture.size, Image.Transform.QUAD, moved, Image.Resampling.BICUBIC, fillcolor=ground)
+    return warped.transpose(rng.choice(list(Image.Transpose)))
+
+
+def _shuffled(picture: Image.Image, _other: Image.Image, rng: random.Random) -> Image.Image:
+    width, height = (max(1, side // _GRID) for side in picture.size)
+    places = [(column * width, row * height) for column in range(_GRID) for row in range(_GRID)]
+    mixed = picture.copy()
+    for place, (left, top) in zip(places, rng.sample(places, len(places)), strict=True):
+        mixed.paste(picture.crop((left, top, left + width, top + height)), place)
+    return mixed
+
+
+def _beside(picture: Image.Image, other: Image.Image, rng: random.Random) -> Image.Image:
+    width, height = picture.size
+    half = rng.choice([(0, 0, width // 2, height), (0, 0, width, height // 2)])
+    picture.paste(other.crop(half), half)
+    return picture
+
+
+def _blended(picture: Image.Image, other: Image.Image, _rng: random.Random) -> Image.Image:
+    return Image.blend(picture, other, 0.5)
+
+
+def _opened(path: Path) -> Image.Image:
+    picture = pixels.open_rgb(path)
+    picture.thumbnail((_SIDE, _SIDE))
+    return picture
+
+
+def _random(seed: int, purpose: str, example: Example) -> random.Random:
+    """Draws that depend on these alone, so that a run can be continued and shared."""
+    return random.Random(f"{seed}/neutral {purpose}/{example.id}")
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]

@@ -1,0 +1,134 @@
+"""Neutral pictures: made of the safe ones of training alone, and answered by the model before unlearning."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from safeeraser.errors import UserError
+from safeeraser.records import Example, Split, Stream
+from safeeraser.unlearning.neutral import draw, with_neutral
+from safeeraser.unlearning.run import unlearn
+from safeeraser.unlearning.settings import UnlearnSettings
+from tests import tiny_random
+from tests.unlearning.worker import answers_that_end
+
+SETTINGS = UnlearnSettings(steps=3, batch_size=4, learning_rate=1e-2, lora_r=4, lora_alpha=8, lora_dropout=0.0)
+METHOD = "po+pd+neutral"
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> list[Example]:
+    return tiny_random.examples(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def short() -> Iterator[None]:
+    with answers_that_end(tokens=6):
+        yield
+
+
+def made(examples: list[Example], folder: Path, share: float = 1.0, seed: int = 1) -> list[Example]:
+    return with_neutral(tiny_random.load(), examples, examples, share, seed, folder)
+
+
+def test_every_decoupled_example_has_another_picture_and_what_the_model_says_about_it(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    found = made(examples, tmp_path / "neutral")
+    for before, after in zip(examples, found, strict=True):
+        if before.stream is not Stream.DECOUPLED:
+            assert after == before
+            continue
+        assert after.image is not None
+        assert after.image.parent == tmp_path / "neutral" / "pictures"
+        assert after == replace(before, image=after.image, answer=after.answer)
+        assert after.answer != before.answer
+    answers = [json.loads(line)["answer"] for line in (tmp_path / "neutral/answers.jsonl").read_text().splitlines()]
+    assert sorted(answers) == sorted(each.answer for each in found if each.stream is Stream.DECOUPLED)
+
+
+def test_pictures_show_safe_pictures_of_training_only(examples: list[Example], tmp_path: Path) -> None:
+    white = tmp_path / "validation.png"
+    Image.new("RGB", (28, 28), "white").save(white)
+    asked = replace(examples[1], id="v", split=Split.VALIDATION, image=white)
+    made([*examples, asked], tmp_path / "neutral")
+    safe = [Image.open(each.image) for each in examples if each.stream is Stream.DECOUPLED and each.image]
+    for path in (tmp_path / "neutral" / "pictures").iterdir():
+        lowest, highest = zip(*Image.open(path).getextrema(), strict=True)
+        colours = [picture.getpixel((0, 0)) for picture in safe]
+        for channel in range(3):
+            values = [colour[channel] for colour in colours]
+            assert min(values) <= lowest[channel] <= highest[channel] <= max(values)
+
+
+def test_a_larger_share_has_those_of_a_smaller_one(tmp_path: Path) -> None:
+    many = tiny_random.examples(tmp_path, 40)
+    half, most = (changed(many, made(many, tmp_path / str(share), share)) for share in (0.5, 0.75))
+    assert 10 <= len(half) < len(most) < 40
+    assert half < most
+    assert changed(many, made(many, tmp_path / "other", 0.5, seed=2)) != half
+
+
+def changed(before: list[Example], after: list[Example]) -> set[str]:
+    return {one.id for one, other in zip(before, after, strict=True) if one != other}
+
+
+def test_what_is_drawn_depends_on_the_seed_alone(examples: list[Example], tmp_path: Path) -> None:
+    one, two, other = (tmp_path / name for name in ("one", "two", "other"))
+    assert [each.answer for each in made(examples, one)] == [each.answer for each in made(examples, two)]
+    made(examples, other, seed=2)
+    first, second, third = (
+        {path.name: path.read_bytes() for path in (each / "pictures").iterdir()} for each in (one, two, other)
+    )
+    assert first == second != third
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (200, 10), (2000, 1500)])
+def test_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    paths = [tmp_path / "one.png", tmp_path / "two.png"]
+    Image.effect_noise(size, 90).convert("RGB").save(paths[0])
+    Image.linear_gradient("L").convert("RGB").save(paths[1])
+    for number in range(20):
+        drawn = draw(paths, random.Random(number))
+        assert drawn.mode == "RGB"
+        assert max(drawn.size) <= 1024
+        assert min(drawn.size) >= 1
+
+
+def test_answers_without_an_end_are_not_trained_on(
+    examples: list[Example], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with answers_that_end(tokens=6, finish="length"):
+        assert made(examples, tmp_path / "neutral") == examples
+    assert "6 of 6 neutral pictures are left out" in caplog.text
+
+
+def test_without_a_safe_picture_there_is_nothing_to_cut_up(examples: list[Example], tmp_path: Path) -> None:
+    blind = [replace(each, image=None) if each.stream is Stream.DECOUPLED else each for each in examples]
+    with pytest.raises(UserError, match=r"po\+pd\+neutral: the benchmark has no safe pictures in its train split"):
+        unlearn(tiny_random.load(), blind, tiny_random.REFUSALS, METHOD, SETTINGS, tmp_path / "out")
+
+
+def test_a_training_uses_them_and_goes_on_with_the_same(examples: list[Example], tmp_path: Path) -> None:
+    plain, first, again = (tmp_path / name for name in ("plain", "first", "again"))
+    for method, folder in (("po+pd", plain), (METHOD, first)):
+        unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, method, SETTINGS, folder)
+    assert json.loads((first / "manifest.json").read_text())["inputs"]["neutral"] == 0.5
+    assert not same(plain, first)
+    made(examples, again / "neutral")  # of a training that was stopped, with other settings, before its first step
+    (again / "manifest.json").write_text(json.dumps({"inputs": {"method": "other"}}))
+    unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, METHOD, SETTINGS, again)
+    assert same(first, again)
+
+
+def same(one: Path, other: Path) -> bool:
+    first, second = (load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (one, other))
+    return all(first[name].equal(second[name]) for name in first)
