@@ -24,6 +24,12 @@ def test_stages_are_listed_within_80_columns_and_nothing_is_written(fresh: World
     assert not (fresh.folder / "run").exists()
 
 
+def test_what_is_asked_about_neutral_pictures_counts(fresh: World) -> None:
+    result = estimate(fresh, "methods=[vanilla,po+pd+neutral]", "--device", "l4")
+    assert result.exit_code == 0, result.output
+    assert "neutral pictures of" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -81,6 +81,14 @@ def changed(before: list[Example], after: list[Example]) -> set[str]:
     return {one.id for one, other in zip(before, after, strict=True) if one != other}
 
 
+def test_examples_without_a_picture_and_a_share_of_nothing_leave_all_as_it_is(
+    examples: list[Example], tmp_path: Path
+) -> None:
+    assert made(examples, tmp_path / "neutral", share=1e-9) == examples
+    blind = [replace(each, image=None) if each.id in ("d0", "d1") else each for each in examples]
+    assert changed(blind, made(blind, tmp_path / "some")) == {"d2", "d3", "d4", "d5"}
+
+
 def test_what_is_drawn_depends_on_the_seed_alone(examples: list[Example], tmp_path: Path) -> None:
     one, two, other = (tmp_path / name for name in ("one", "two", "other"))
     assert [each.answer for each in made(examples, one)] == [each.answer for each in made(examples, two)]

@@ -70,9 +70,9 @@ def train(folder: Path, pictures: Path) -> list[float]:
 @contextmanager
 def answers_that_end(tokens: int, finish: str = "stop") -> Iterator[None]:
     """A random model seldom ends what it says about a neutral picture: it is let off."""
-    answer = neutral._ANSWER.changed(max_new_tokens=tokens)
+    answer = neutral.ANSWER.changed(max_new_tokens=tokens)
     with (
-        patch.object(neutral, "_ANSWER", answer),
+        patch.object(neutral, "ANSWER", answer),
         patch.object(neutral, "read_jsonl", lambda *of: [replace(each, finish=finish) for each in read_jsonl(*of)]),
     ):
         yield

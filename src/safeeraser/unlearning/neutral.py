@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 _GRID = 4
 _PULL = 1 / 3
 _SIDE = 1024  # pixels at most
-_ANSWER = GenerateSettings(max_new_tokens=256)
+ANSWER = GenerateSettings(max_new_tokens=256)
+"""How neutral pictures are answered."""
 
 
 def with_neutral(
@@ -44,12 +45,12 @@ def with_neutral(
     """
     safe = safe_pictures(examples)
     asked = [
-        replace(each, image=folder / "pictures" / f"{_digest(each.id)}.png")
-        for each in shown
-        if each.stream is Stream.DECOUPLED and _random(seed, "share", each).random() < share
+        replace(each, image=folder / "pictures" / f"{_digest(each.id)}.png") for each in share_of(shown, share, seed)
     ]
+    if not asked:
+        return list(examples)
     on_main(lambda: _write(asked, safe, seed, folder / "pictures"))
-    generate(loaded, asked, _ANSWER, folder / "answers.jsonl")
+    generate(loaded, asked, ANSWER, folder / "answers.jsonl")
     said = {made.example_id: made for made in read_jsonl(folder / "answers.jsonl", Generation)}
     neutral = {
         each.id: replace(each, answer=said[each.id].answer)
@@ -59,9 +60,15 @@ def with_neutral(
     if left := len(asked) - len(neutral):
         logger.warning(
             "%d of %d neutral pictures are left out: no words were said about them, or no end in %d tokens",
-            *(left, len(asked), _ANSWER.max_new_tokens),
+            *(left, len(asked), ANSWER.max_new_tokens),
         )
     return [neutral.get(each.id, each) for each in examples]
+
+
+def share_of(shown: Iterable[Example], share: float, seed: int) -> list[Example]:
+    """The decoupled examples with a picture that are to have a neutral one; a larger share has those of a smaller."""
+    pictured = (each for each in shown if each.stream is Stream.DECOUPLED and each.image)
+    return [each for each in pictured if _random(seed, "share", each).random() < share]
 
 
 def safe_pictures(examples: Iterable[Example]) -> list[Path]:

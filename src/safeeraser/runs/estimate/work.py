@@ -19,6 +19,7 @@ from safeeraser.records import Example, Split
 from safeeraser.runs.estimate.outline import Batch, Shapes
 from safeeraser.runs.settings import RunSettings
 from safeeraser.unlearning.collate import Collator
+from safeeraser.unlearning.neutral import ANSWER, share_of
 from safeeraser.unlearning.rows import Row, TrainingRows
 from safeeraser.unlearning.run import check
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -45,7 +46,8 @@ class Training:
     """A training with a sample of its rows: whole steps, the longest among them.
 
     `turns` of a row go through the model, `references` of them through the model before unlearning too, and `uphill`
-    of them forwards and backwards twice, with +sam; `pictures` are those that differ.
+    of them forwards and backwards twice, with +sam; `pictures` are those that differ. `neutral` is what the model is
+    asked before the first step, with +neutral.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Training:
     references: int
     pictures: int
     uphill: int = 0
+    neutral: Answering | None = None
 
     def usual(self, size: int) -> Batch:
         """What a forward pass of `size` rows has in the mean."""
@@ -114,7 +117,8 @@ def of_run(
     """The work of a run's settings on its data. Raises UserError for what `unlearn` would refuse about either."""
     trainings = [training(benchmark, method, settings.unlearning(name), chat) for name, method in methods.items()]
     once = answering("", settings.generate, asked, chat)
-    answerings = [replace(once, name=f"answer {name}") for name in settings.methods]
+    answerings = [each.neutral for each in trainings if each.neutral]
+    answerings += [replace(once, name=f"answer {name}") for name in settings.methods]
     attacked, notes = _attacks(settings, benchmark, once)
     judges = [each.name for each in settings.all_judges if each.name != "rules"]
     if settings.also:
@@ -129,6 +133,7 @@ def training(benchmark: Benchmark, method: Method, settings: UnlearnSettings, ch
     rows = check(benchmark.examples, benchmark.refusals, method, settings)[Split.TRAIN]
     step, collate = settings.rows_per_step, Collator(chat)
     pictures = {each.image for each in rows.examples if each.image}
+    neutral = share_of(rows.examples, method.neutral or 0.0, settings.seed)
     return Training(
         name=method.name,
         settings=settings,
@@ -140,6 +145,7 @@ def training(benchmark: Benchmark, method: Method, settings: UnlearnSettings, ch
         uphill=0
         if method.rho is None
         else len({each for term in method.terms if term.harmful for each in term.targets}),
+        neutral=answering(f"neutral pictures of {method.name}", ANSWER, neutral, chat) if neutral else None,
     )
 
 
