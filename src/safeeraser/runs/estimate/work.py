@@ -145,7 +145,7 @@ def training(benchmark: Benchmark, method: Method, settings: UnlearnSettings, ch
         uphill=0
         if method.rho is None
         else len({each for term in method.terms if term.harmful for each in term.targets}),
-        neutral=answering(f"neutral pictures of {method.name}", ANSWER, neutral, chat) if neutral else None,
+        neutral=answering(f"pictures of {method.name}", ANSWER, neutral, chat) if neutral else None,
     )
 
 
