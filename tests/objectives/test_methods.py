@@ -149,7 +149,7 @@ def test_rec_begins_the_answers_of_half_of_the_rows_of_methods_that_refuse() -> 
 @pytest.mark.parametrize("share", [-0.1, 1.5, True, 10**400])
 @pytest.mark.parametrize(("name", "option"), [("po+rec", "recovery"), ("po+pd+neutral", "neutral")])
 def test_what_is_done_to_a_share_of_rows(name: str, option: str, share: float) -> None:
-    with pytest.raises(UserError, match=f"option {option} must be a share of rows, 0 to 1, not"):
+    with pytest.raises(UserError, match=f"option {option} must be a share of (rows|questions), 0 to 1, not"):
         find(name).bind(**{option: share})
 
 

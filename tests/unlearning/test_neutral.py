@@ -6,7 +6,9 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from PIL import Image
@@ -14,6 +16,7 @@ from safetensors.torch import load_file
 
 from safeeraser.errors import UserError
 from safeeraser.records import Example, Split, Stream
+from safeeraser.unlearning import neutral
 from safeeraser.unlearning.neutral import draw, with_neutral
 from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -59,7 +62,7 @@ def test_pictures_show_safe_pictures_of_training_only(examples: list[Example], t
     white = tmp_path / "validation.png"
     Image.new("RGB", (28, 28), "white").save(white)
     asked = replace(examples[1], id="v", split=Split.VALIDATION, image=white)
-    made([*examples, asked], tmp_path / "neutral")
+    with_neutral(tiny_random.load(), [*examples, asked], examples, 1.0, 1, tmp_path / "neutral")
     safe = [Image.open(each.image) for each in examples if each.stream is Stream.DECOUPLED and each.image]
     for path in (tmp_path / "neutral" / "pictures").iterdir():
         lowest, highest = zip(*Image.open(path).getextrema(), strict=True)
@@ -111,30 +114,66 @@ def test_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
         assert min(drawn.size) >= 1
 
 
-def test_answers_without_an_end_are_not_trained_on(
-    examples: list[Example], tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("changes", [{"finish": "length"}, {"answer": " \n"}, {"answer": "I'm sorry, I can't help."}])
+def test_what_does_not_answer_is_not_trained_on(
+    examples: list[Example], tmp_path: Path, changes: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with answers_that_end(tokens=6, finish="length"):
-        assert made(examples, tmp_path / "neutral") == examples
-    assert "6 of 6 neutral pictures are left out" in caplog.text
+    with answers_that_end(tokens=6, **changes), pytest.raises(UserError, match="6 of 6 neutral pictures are left out"):
+        made(examples, tmp_path / "all")
+    with patch.object(neutral, "_answers", side_effect=[True, *5 * [False]]):
+        assert len(changed(examples, made(examples, tmp_path / "some"))) == 1
+    assert "5 of 6 neutral pictures are left out" in caplog.text
 
 
 def test_without_a_safe_picture_there_is_nothing_to_cut_up(examples: list[Example], tmp_path: Path) -> None:
     blind = [replace(each, image=None) if each.stream is Stream.DECOUPLED else each for each in examples]
-    with pytest.raises(UserError, match=r"po\+pd\+neutral: the benchmark has no safe pictures in its train split"):
+    with pytest.raises(UserError, match=r"po\+pd\+neutral: training shows no safe pictures"):
         unlearn(tiny_random.load(), blind, tiny_random.REFUSALS, METHOD, SETTINGS, tmp_path / "out")
 
 
-def test_a_training_uses_them_and_goes_on_with_the_same(examples: list[Example], tmp_path: Path) -> None:
-    plain, first, again = (tmp_path / name for name in ("plain", "first", "again"))
-    for method, folder in (("po+pd", plain), (METHOD, first)):
+def test_no_picture_is_a_safe_one_as_it_is(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in paths:
+        Image.effect_noise((28, 28), 90).convert("RGB").save(path)
+    whole = {Image.open(path).tobytes() for path in paths}
+    for few in (1, 2, 3):
+        assert not whole & {draw(paths[:few], random.Random(number)).tobytes() for number in range(60)}
+
+
+def test_a_training_uses_them_and_says_how_many(examples: list[Example], tmp_path: Path) -> None:
+    plain, first, mdpo = (tmp_path / name for name in ("plain", "first", "mdpo"))
+    for method, folder in (("po+pd", plain), (METHOD, first), ("mdpo+pd+neutral", mdpo)):
         unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, method, SETTINGS, folder)
-    assert json.loads((first / "manifest.json").read_text())["inputs"]["neutral"] == 0.5
+    manifest = json.loads((first / "manifest.json").read_text())
+    assert manifest["inputs"]["neutral"] == 0.5
+    assert manifest["neutral_pictures"] == len(list((first / "neutral" / "pictures").iterdir())) > 0
     assert not same(plain, first)
-    made(examples, again / "neutral")  # of a training that was stopped, with other settings, before its first step
-    (again / "manifest.json").write_text(json.dumps({"inputs": {"method": "other"}}))
-    unlearn(tiny_random.load(), examples, tiny_random.REFUSALS, METHOD, SETTINGS, again)
-    assert same(first, again)
+
+
+@pytest.mark.parametrize("place", ["generate", "_write"])
+def test_a_training_that_was_stopped_before_its_first_step_comes_to_the_same(
+    examples: list[Example], tmp_path: Path, place: str
+) -> None:
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    train = partial(unlearn, tiny_random.load(), examples, tiny_random.REFUSALS, METHOD)
+    with patch.object(neutral, place, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        train(SETTINGS, stopped)
+    for folder in (straight, stopped):
+        train(SETTINGS, folder)
+    assert same(straight, stopped)
+
+
+def test_what_was_drawn_for_other_settings_is_not_used(examples: list[Example], tmp_path: Path) -> None:
+    straight, other = tmp_path / "straight", tmp_path / "other"
+    train = partial(unlearn, tiny_random.load(), examples, tiny_random.REFUSALS, METHOD)
+    with patch.object(neutral, "generate", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        train(SETTINGS.changed(seed=7), other)
+    for folder in (straight, other):
+        train(SETTINGS, folder)
+    assert same(straight, other)
+    (other / "manifest.json").unlink()
+    with pytest.raises(UserError, match="neutral pictures or a loss log of unknown settings"):
+        train(SETTINGS, other)
 
 
 def same(one: Path, other: Path) -> bool:

@@ -68,12 +68,12 @@ def train(folder: Path, pictures: Path) -> list[float]:
 
 
 @contextmanager
-def answers_that_end(tokens: int, finish: str = "stop") -> Iterator[None]:
-    """A random model seldom ends what it says about a neutral picture: it is let off."""
-    answer = neutral.ANSWER.changed(max_new_tokens=tokens)
+def answers_that_end(tokens: int, **changes: str) -> Iterator[None]:
+    """A random model seldom ends what it says about a neutral picture: it is let off, or says what `changes` say."""
+    answer, told = neutral.ANSWER.changed(max_new_tokens=tokens), {"finish": "stop", **changes}
     with (
         patch.object(neutral, "ANSWER", answer),
-        patch.object(neutral, "read_jsonl", lambda *of: [replace(each, finish=finish) for each in read_jsonl(*of)]),
+        patch.object(neutral, "read_jsonl", lambda *of: [replace(each, **told) for each in read_jsonl(*of)]),
     ):
         yield
 

@@ -18,7 +18,7 @@ from safeeraser.objectives.stream import StreamOutput
 
 Options = Mapping[str, float]
 _RULES: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "neutral": ("a share of rows, 0 to 1", lambda value: 0 <= value <= 1),
+    "neutral": ("a share of questions, 0 to 1", lambda value: 0 <= value <= 1),
     "recovery": ("a share of rows, 0 to 1", lambda value: 0 <= value <= 1),
     "rho": ("a length above 0", lambda value: value > 0),
 }

@@ -18,12 +18,14 @@ from PIL import Image
 
 from safeeraser import pixels
 from safeeraser.errors import UserError
-from safeeraser.files import whole_folder
+from safeeraser.files import remove_scratch, whole_folder
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
+from safeeraser.judges.rules import is_refusal
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.processes import on_main
-from safeeraser.records import Example, Generation, Split, Stream, read_jsonl
+from safeeraser.progress import ProgressBar
+from safeeraser.records import Example, Generation, Stream, read_jsonl
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +37,15 @@ ANSWER = GenerateSettings(max_new_tokens=256)
 
 
 def with_neutral(
-    loaded: LoadedModel, examples: Sequence[Example], shown: Iterable[Example], share: float, seed: int, folder: Path
+    loaded: LoadedModel, examples: Sequence[Example], shown: Sequence[Example], share: float, seed: int, folder: Path
 ) -> list[Example]:
     """The examples, but a `share` of the decoupled ones that are `shown` have a neutral picture and an answer to it.
 
-    Pictures and answers are written to `folder` and used again. They are made of the safe pictures of the train split,
-    and `loaded` is the model before unlearning. An example whose answer has no words, or no end within 256 tokens,
-    stays as it is. Raises what `safe_pictures` and `generate` raise.
+    Pictures and answers are written to `folder` and used again. The pictures are made of the safe ones that are shown,
+    and `loaded` is the model before unlearning. An example stays as it is where the answer refuses, has no words, or
+    has no end within 256 tokens. Raises UserError where all do, and what `safe_pictures` and `generate` raise.
     """
-    safe = safe_pictures(examples)
+    safe = safe_pictures(shown)
     asked = [
         replace(each, image=folder / "pictures" / f"{_digest(each.id)}.png") for each in share_of(shown, share, seed)
     ]
@@ -52,17 +54,18 @@ def with_neutral(
     on_main(lambda: _write(asked, safe, seed, folder / "pictures"))
     generate(loaded, asked, ANSWER, folder / "answers.jsonl")
     said = {made.example_id: made for made in read_jsonl(folder / "answers.jsonl", Generation)}
-    neutral = {
-        each.id: replace(each, answer=said[each.id].answer)
-        for each in asked
-        if said[each.id].finish == "stop" and said[each.id].answer.strip()
-    }
+    neutral = {each.id: replace(each, answer=said[each.id].answer) for each in asked if _answers(said[each.id])}
     if left := len(asked) - len(neutral):
-        logger.warning(
-            "%d of %d neutral pictures are left out: no words were said about them, or no end in %d tokens",
-            *(left, len(asked), ANSWER.max_new_tokens),
-        )
+        told = f"{left} of {len(asked)} neutral pictures are left out: the model refuses, says nothing, or does not end"
+        if not neutral:
+            raise UserError(f"{told}; its answers are in {folder / 'answers.jsonl'}")
+        logger.warning(told)
     return [neutral.get(each.id, each) for each in examples]
+
+
+def _answers(made: Generation) -> bool:
+    """Whether it is an answer to train towards."""
+    return made.finish == "stop" and bool(made.answer.strip()) and not is_refusal(made.answer)
 
 
 def share_of(shown: Iterable[Example], share: float, seed: int) -> list[Example]:
@@ -71,24 +74,25 @@ def share_of(shown: Iterable[Example], share: float, seed: int) -> list[Example]
     return [each for each in pictured if _random(seed, "share", each).random() < share]
 
 
-def safe_pictures(examples: Iterable[Example]) -> list[Path]:
-    """The pictures of the train split's decoupled examples. Raises UserError where there are none."""
-    decoupled = (each for each in examples if each.split is Split.TRAIN and each.stream is Stream.DECOUPLED)
-    found = {each.image for each in decoupled if each.image}
+def safe_pictures(shown: Iterable[Example]) -> list[Path]:
+    """The pictures of the decoupled examples that a training shows. Raises UserError where there are none."""
+    found = {each.image for each in shown if each.stream is Stream.DECOUPLED and each.image}
     if not found:
-        raise UserError("the benchmark has no safe pictures in its train split that could be cut up")
+        raise UserError("training shows no safe pictures that could be cut up")
     return sorted(found)
 
 
 def _write(asked: Sequence[Example], safe: Sequence[Path], seed: int, pictures: Path) -> None:
     """The pictures of all examples asked, in one go: the folder is whole or not there."""
+    remove_scratch(pictures)
     if pictures.exists():
         return
-    with whole_folder(pictures) as scratch:
+    with whole_folder(pictures) as scratch, ProgressBar("draw neutral pictures", len(asked)) as bar:
         for each in asked:
             assert each.image is not None
             drawn = draw(safe, _random(seed, "picture", each))
             (scratch / each.image.name).write_bytes(pixels.encode(drawn, "PNG"))
+            bar.advance()
 
 
 def draw(safe: Sequence[Path], rng: random.Random) -> Image.Image:
@@ -97,8 +101,9 @@ def draw(safe: Sequence[Path], rng: random.Random) -> Image.Image:
     One of them pulled out of shape or in pieces that are mixed up, or two, half beside half or one over the other.
     Harmful pictures are not cut up: models still see what a few large pieces show (arXiv 2501.04931).
     """
-    picture, other = (_opened(rng.choice(safe)) for _ in range(2))
-    return rng.choice([_warped, _shuffled, _beside, _blended])(picture, other.resize(picture.size), rng)
+    picture, other = (_opened(path) for path in (rng.sample(safe, 2) if len(safe) > 1 else 2 * list(safe)))
+    ways = [_warped, _shuffled, _beside, _blended] if len(safe) > 1 else [_warped, _shuffled]
+    return rng.choice(ways)(picture, other.resize(picture.size), rng)
 
 
 def _warped(picture: Image.Image, _other: Image.Image, rng: random.Random) -> Image.Image:

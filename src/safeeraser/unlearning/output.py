@@ -1,8 +1,7 @@
 """The folder of a training run: manifest.json, loss.jsonl, checkpoints/ while it runs, adapter/ once it is done.
 
-A method with neutral pictures keeps these and what was said about them in neutral/.
-
-Of several processes only the main one uses it.
+A method with neutral pictures keeps these and what was said about them in neutral/. Of several processes only the main
+one writes here.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ class Output:
         what no training has written: it would be removed.
         """
         if not self._manifest.exists():
-            if self._begun():
+            if self._begun() or self.neutral.exists():
                 raise UserError(
-                    f"{self.folder}: an adapter, checkpoints or a loss log of unknown settings are here (there is no "
-                    f"{self._manifest.name}); choose another folder"
+                    f"{self.folder}: an adapter, checkpoints, neutral pictures or a loss log of unknown settings are "
+                    f"here (there is no {self._manifest.name}); choose another folder"
                 )
             self.write_manifest()
             return False
@@ -55,8 +54,8 @@ class Output:
             found = dict(json.loads(self._manifest.read_text(encoding="utf-8"))["inputs"])
         change = first_change(json.loads(json.dumps(self._inputs)), found)
         if not self._begun():
-            if change:  # killed before its first step: what it had drawn is not ours
-                shutil.rmtree(self.neutral, ignore_errors=True)
+            if change and self.neutral.exists():  # killed before its first step: what it had drawn is not ours
+                shutil.rmtree(self.neutral)
             self.write_manifest()
             return False
         if change:

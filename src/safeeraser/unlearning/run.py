@@ -134,9 +134,10 @@ def check(
     check_trackers(settings.report_to)
     pixels.check(each.image for each in examples if each.image)
     try:
+        rows = _rows(examples, refusals, method, settings)
         if method.neutral:
-            safe_pictures(examples)
-        return _rows(examples, refusals, method, settings)
+            safe_pictures(rows[Split.TRAIN].examples)
+        return rows
     except UserError as error:
         raise UserError(f"{method.name}: {error}") from error
 
@@ -228,6 +229,9 @@ def _train(
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     check_weights(folder.folder, ((name, value) for name, value in adapted.named_parameters() if value.requires_grad))
     results = _results(trainer, settings, done, time.monotonic() - start)
+    if method.neutral:
+        shown = rows[Split.TRAIN].examples
+        results["neutral_pictures"] = sum(bool(each.image and folder.neutral in each.image.parents) for each in shown)
     settled = materialise(adapted, weights) if weights else {}  # ZeRO-3 gathers them in the main process alone
     on_main(lambda: folder.finish(adapted, settled, loaded.name, results, lambda place: note_base(place, base)))
 

@@ -141,11 +141,11 @@ def training(benchmark: Benchmark, method: Method, settings: UnlearnSettings, ch
         rows=tuple(_size(collate([rows[number]]), method) for number in _sampled(rows, step)),
         turns=len(method.targets),
         references=sum(Need.REFERENCE in need for need in method.needs.values()),
-        pictures=min(len(pictures), len(rows) * len(method.targets)),
+        pictures=min(len(pictures), len(rows) * len(method.targets)) + len(neutral),
         uphill=0
         if method.rho is None
         else len({each for term in method.terms if term.harmful for each in term.targets}),
-        neutral=answering(f"pictures of {method.name}", ANSWER, neutral, chat) if neutral else None,
+        neutral=_neutral(method.name, neutral, chat) if neutral else None,
     )
 
 
@@ -159,6 +159,11 @@ def answering(name: str, settings: GenerateSettings, asked: Sequence[Example], c
         new_tokens=settings.max_new_tokens,
         pictures=len({each.image for each in asked if each.image}),
     )
+
+
+def _neutral(name: str, examples: Sequence[Example], chat: ChatTokenizer) -> Answering:
+    """What is asked before a training: each question about a picture of its own."""
+    return replace(answering(f"pictures of {name}", ANSWER, examples, chat), pictures=len(examples))
 
 
 def _size(batch: Mapping[str, Any], method: Method) -> RowSize:
