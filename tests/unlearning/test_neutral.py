@@ -150,7 +150,7 @@ def test_a_training_uses_them_and_says_how_many(examples: list[Example], tmp_pat
     assert not same(plain, first)
 
 
-@pytest.mark.parametrize("place", ["generate", "_write"])
+@pytest.mark.parametrize("place", ["generate", "draw"])
 def test_a_training_that_was_stopped_before_its_first_step_comes_to_the_same(
     examples: list[Example], tmp_path: Path, place: str
 ) -> None:

@@ -7,7 +7,6 @@ harmful thing to be refused, and not just the absence of the harmless things tha
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
 from collections.abc import Iterable, Sequence
@@ -25,6 +24,7 @@ from safeeraser.judges.rules import is_refusal
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.processes import on_main
 from safeeraser.progress import ProgressBar
+from safeeraser.provenance import json_hash
 from safeeraser.records import Example, Generation, Stream, read_jsonl
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def with_neutral(
     """
     safe = safe_pictures(shown)
     asked = [
-        replace(each, image=folder / "pictures" / f"{_digest(each.id)}.png") for each in share_of(shown, share, seed)
+        replace(each, image=folder / "pictures" / f"{json_hash(each.id)}.png") for each in share_of(shown, share, seed)
     ]
     if not asked:
         return list(examples)
@@ -148,7 +148,3 @@ def _opened(path: Path) -> Image.Image:
 def _random(seed: int, purpose: str, example: Example) -> random.Random:
     """Draws that depend on these alone, so that a run can be continued and shared."""
     return random.Random(f"{seed}/neutral {purpose}/{example.id}")
-
-
-def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:16]
