@@ -213,6 +213,7 @@ def test_a_card_shows_what_is_known_and_nothing_as_markup(tmp_path: Path) -> Non
         "model": "a](http://x) <b>|\nmodel",
         "method": "po+pd",
         "terms": [{"name": "refusal", "weight": 1.0}],
+        "neutral": 0.75,
         "settings": {"learning_rate": 1e-4, "limit": None},
         "data": "0123abcd",
     }
@@ -227,6 +228,7 @@ def test_a_card_shows_what_is_known_and_nothing_as_markup(tmp_path: Path) -> Non
     assert r"a\](http\://x) \<b\>\|" in body
     assert "<b>" not in body
     assert "| `learning_rate` | `0.0001` |" in body
+    assert "| `neutral` | `0.75` |" in body
     assert "limit" not in body.split("## Measured")[0].replace("## Limits", "")
     assert "| asr, generality | 96 | 2 | 0.250 | 0.100 to 0.400 |" in body
     assert "| rouge_l, generality | 0 | 9 | not scored | none |" in body

@@ -45,7 +45,7 @@ def write_card(adapter: Path, facts: Mapping[str, Any], metrics: Sequence[Metric
         data_name=facts.get("data_name"),
         judge=facts.get("judge"),
         terms=facts.get("terms") or [],
-        settings={**(facts.get("settings") or {}), **{name: facts[name] for name in _LORA if name in facts}},
+        settings={**(facts.get("settings") or {}), **{name: facts[name] for name in _BESIDE if name in facts}},
         metrics=[each for each in metrics if each.group == "all"],
         version=__version__,
     )
@@ -70,4 +70,5 @@ def describe(run: Path, metrics: Sequence[Metric], *, data: str | None = None, j
         write_card(adapter, {**inputs, "data_name": data, "judge": judge}, metrics)
 
 
-_LORA = ("lora_r", "lora_alpha")
+_BESIDE = ("lora_r", "lora_alpha", "neutral", "recovery", "rho")
+"""Settings that are told outside `settings`: of an imported checkpoint, and what a method has beside its terms."""
