@@ -1,4 +1,4 @@
-"""Neutral pictures: made of those of training alone, and answered by the model before unlearning."""
+"""Neutral pictures: made of the safe ones of training alone, and answered by the model before unlearning."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
     Image.effect_noise(size, 90).convert("RGB").save(paths[0])
     Image.linear_gradient("L").convert("RGB").save(paths[1])
     for number in range(20):
-        drawn = draw(paths[:1], paths, random.Random(number))
+        drawn = draw(paths, random.Random(number))
         assert drawn.mode == "RGB"
         assert max(drawn.size) <= 1024
         assert min(drawn.size) >= 1
@@ -137,25 +137,10 @@ def test_no_picture_is_a_safe_one_as_it_is(tmp_path: Path) -> None:
         Image.effect_noise((28, 28), 90).convert("RGB").save(path)
     whole = {Image.open(path).tobytes() for path in paths}
     for few in (1, 2, 3):
-        assert not whole & {draw(paths[:few], paths, random.Random(number)).tobytes() for number in range(60)}
+        assert not whole & {draw(paths[:few], random.Random(number)).tobytes() for number in range(60)}
 
 
-def test_harmful_pictures_are_cut_up_where_the_data_say_what_they_show(examples: list[Example], tmp_path: Path) -> None:
-    white = tmp_path / "white.png"
-    Image.new("RGB", (28, 28), "white").save(white)
-    harmful = [replace(each, image=white) if each.stream is Stream.FORGET else each for each in examples]
-    named = [replace(each, keyword="gun") if each.stream is Stream.FORGET else each for each in harmful]
-
-    def some_white(examples: list[Example], folder: Path) -> list[bool]:
-        made(examples, folder)
-        colours = (Image.open(path).getcolors() for path in sorted((folder / "pictures").iterdir()))
-        return [any(colour == (255, 255, 255) for _, colour in found or ()) for found in colours]
-
-    assert not any(some_white(harmful, tmp_path / "unknown"))
-    assert {True, False} == {*some_white(named, tmp_path / "known")}
-
-
-def test_where_the_model_still_names_a_harmful_thing_it_is_not_taught_to_answer(
+def test_where_the_model_names_a_harmful_thing_it_is_not_taught_to_answer(
     examples: list[Example], tmp_path: Path
 ) -> None:
     named = [replace(each, keyword="money bag") if each.stream is Stream.FORGET else each for each in examples]

@@ -1,10 +1,8 @@
-"""Neutral pictures for Prompt Decouple: others cut up, with what the model said about them before unlearning.
+"""Neutral pictures for Prompt Decouple: safe ones cut up, with what the model said about them before unlearning.
 
 Nobody can show a model all that is harmless, and what it was not shown a method like PO+PD (arXiv 2502.12520) refuses.
 So pictures that show nothing in particular are answered too, in whatever words the model has for them: then it takes a
-harmful thing to be refused, and not just the absence of the harmless things that training shows. Harmful pictures are
-cut up as well, so that what is refused is the thing, not the look of its pictures; where the model still names such a
-thing, it is not trained to answer.
+harmful thing to be refused, and not just the absence of the harmless things that training shows.
 """
 
 from __future__ import annotations
@@ -32,7 +30,6 @@ from safeeraser.records import Example, Generation, Stream, read_jsonl
 
 logger = logging.getLogger(__name__)
 
-_HARMFUL = 0.5  # of the pictures, as far as the data say what harmful pictures show
 _GRID = 4
 _PULL = 1 / 3
 _SIDE = 1024  # pixels at most
@@ -45,21 +42,21 @@ def with_neutral(
 ) -> list[Example]:
     """The examples, but a `share` of the decoupled ones that are `shown` have a neutral picture and an answer to it.
 
-    Pictures and answers are written to `folder` and used again. The pictures are made of those that are shown, and
-    `loaded` is the model before unlearning. An example stays as it is where the answer names the keyword of a harmful
-    picture, refuses, has no words, or has no end within 256 tokens. Raises UserError where all do, and what
-    `safe_pictures` and `generate` raise.
+    Pictures and answers are written to `folder` and used again. The pictures are made of the safe ones that are shown,
+    and `loaded` is the model before unlearning. An example stays as it is where the answer names the keyword of a
+    harmful picture that is shown, refuses, has no words, or has no end within 256 tokens. Raises UserError where all
+    do, and what `safe_pictures` and `generate` raise.
     """
-    safe, harmful = safe_pictures(shown), _harmful(shown)
+    safe = safe_pictures(shown)
     asked = [
         replace(each, image=folder / "pictures" / f"{json_hash(each.id)}.png") for each in share_of(shown, share, seed)
     ]
     if not asked:
         return list(examples)
-    on_main(lambda: _write(asked, safe, sorted(harmful), seed, folder / "pictures"))
+    on_main(lambda: _write(asked, safe, seed, folder / "pictures"))
     generate(loaded, asked, ANSWER, folder / "answers.jsonl")
     said = {made.example_id: made for made in read_jsonl(folder / "answers.jsonl", Generation)}
-    things = {*harmful.values()}
+    things = {each.keyword for each in shown if each.stream is Stream.FORGET and each.keyword}
     neutral = {each.id: replace(each, answer=said[each.id].answer) for each in asked if _answers(said[each.id], things)}
     if left := len(asked) - len(neutral):
         told = (
@@ -94,13 +91,7 @@ def safe_pictures(shown: Iterable[Example]) -> list[Path]:
     return sorted(found)
 
 
-def _harmful(shown: Iterable[Example]) -> dict[Path, str]:
-    """The harmful pictures whose thing the data name, and its name: in answers about others it could not be found."""
-    forget = (each for each in shown if each.stream is Stream.FORGET)
-    return {each.image: each.keyword for each in forget if each.image and each.keyword}
-
-
-def _write(asked: Sequence[Example], safe: Sequence[Path], harmful: Sequence[Path], seed: int, pictures: Path) -> None:
+def _write(asked: Sequence[Example], safe: Sequence[Path], seed: int, pictures: Path) -> None:
     """The pictures of all examples asked, in one go: the folder is whole or not there."""
     remove_scratch(pictures)
     if pictures.exists():
@@ -108,23 +99,20 @@ def _write(asked: Sequence[Example], safe: Sequence[Path], harmful: Sequence[Pat
     with whole_folder(pictures) as scratch, ProgressBar("draw neutral pictures", len(asked)) as bar:
         for each in asked:
             assert each.image is not None
-            drawn = draw(safe, harmful, _random(seed, "picture", each))
+            drawn = draw(safe, _random(seed, "picture", each))
             (scratch / each.image.name).write_bytes(pixels.encode(drawn, "PNG"))
             bar.advance()
 
 
-def draw(safe: Sequence[Path], harmful: Sequence[Path], rng: random.Random) -> Image.Image:
-    """A picture that mostly shows what none of them shows.
+def draw(safe: Sequence[Path], rng: random.Random) -> Image.Image:
+    """A picture that shows nothing harmful, and mostly not what the `safe` ones show.
 
-    One of them pulled out of shape or in pieces that are mixed up, or two, half beside half or one over the other; of
-    two, one at most is harmful. Models may still see what large pieces of a harmful picture show (arXiv 2501.04931).
+    One of them pulled out of shape or in pieces that are mixed up, or two, half beside half or one over the other.
+    Harmful pictures are not cut up: models still see what a few large pieces show (arXiv 2501.04931).
     """
-    one, other = rng.sample(safe, 2) if len(safe) > 1 else 2 * list(safe)
-    if harmful and rng.random() < _HARMFUL:
-        one = rng.choice(harmful)
-    picture = _opened(one)
-    ways = [_warped, _shuffled] if one == other else [_warped, _shuffled, _beside, _blended]
-    return rng.choice(ways)(picture, _opened(other).resize(picture.size), rng)
+    picture, other = (_opened(path) for path in (rng.sample(safe, 2) if len(safe) > 1 else 2 * list(safe)))
+    ways = [_warped, _shuffled, _beside, _blended] if len(safe) > 1 else [_warped, _shuffled]
+    return rng.choice(ways)(picture, other.resize(picture.size), rng)
 
 
 def _warped(picture: Image.Image, _other: Image.Image, rng: random.Random) -> Image.Image:
