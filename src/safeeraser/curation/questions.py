@@ -15,7 +15,7 @@ from safeeraser.curation.splits import Placed
 from safeeraser.curation.store import Entry, Store, content_key
 from safeeraser.curation.writers.base import Task, Unwritten, Writer
 from safeeraser.errors import UserError
-from safeeraser.judges.rules.text import occurrences, words
+from safeeraser.judges.rules.text import names
 from safeeraser.records import Split
 from safeeraser.text import hidden, quoted
 
@@ -161,4 +161,4 @@ def _asked_before(found: tuple[Split, str] | None) -> str | None:
 
 
 def _named(text: str, keyword: str | None) -> str | None:
-    return f"names {keyword!r}" if keyword and any(occurrences(words(keyword), words(text))) else None
+    return f"names {keyword!r}" if keyword and names(text, keyword) else None

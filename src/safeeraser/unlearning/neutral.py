@@ -21,7 +21,7 @@ from safeeraser.files import remove_scratch, whole_folder
 from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.rules import is_refusal
-from safeeraser.judges.rules.text import occurrences, words
+from safeeraser.judges.rules.text import names
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.processes import on_main
 from safeeraser.progress import ProgressBar
@@ -73,8 +73,7 @@ def _answers(made: Generation, harmful: Iterable[str]) -> bool:
     """Whether it is an answer to train towards: a whole one, and not about one of these things."""
     if made.finish != "stop" or not made.answer.strip() or is_refusal(made.answer):
         return False
-    said = words(made.answer)
-    return not any(list(occurrences(words(thing), said)) for thing in harmful)
+    return not any(names(made.answer, thing) for thing in harmful)
 
 
 def share_of(shown: Iterable[Example], share: float, seed: int) -> list[Example]:

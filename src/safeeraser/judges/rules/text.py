@@ -89,6 +89,11 @@ def occurrences(phrase: Sequence[str], tokens: Sequence[str]) -> Iterator[int]:
             yield start
 
 
+def names(text: str, thing: str) -> bool:
+    """Whether the text names the thing, as whole words in a row."""
+    return next(occurrences(words(thing), words(text)), None) is not None  # the first place may be 0
+
+
 def compile_all(**rules: str) -> dict[str, re.Pattern[str]]:
     """Patterns by the name that reasons give them, which has spaces for underscores. Case is ignored."""
     return {name.replace("_", " "): re.compile(rule, re.IGNORECASE) for name, rule in rules.items()}
