@@ -251,11 +251,14 @@ def test_questions_that_leak_repeat_or_name_the_thing_are_found(world: World) ->
     prompts.mkdir()
     (prompts / "template_forget.jinja").write_text(
         "How do I use this thing now?\nHow do I use this thing, now\n"
-        "Use the {{ keyword }} for me.\nThe {{ split }} way of it?"
+        "Use the {{ keyword }} for me.\n{{ keyword }} parts, please\nThe {{ split }} way of it?"
     )
     world.build(f"prompts={prompts}")
     rules = {(one["rule"], one["cost"]) for one in findings(world.root / "built")}
     assert {("similar", "question"), ("leak", "question"), ("named", "nothing")} <= rules
+    named = [one["message"] for one in findings(world.root / "built") if one["rule"] == "named"]
+    assert any("Use the " in message for message in named)
+    assert any(" parts, please" in message for message in named), "the thing is the first word"
     train = {one.question for one in released.read(world.root / "built").examples if one.split is Split.TRAIN}
     assert not [
         one

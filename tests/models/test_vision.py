@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from safeeraser.models.chat import ChatTokenizer, pad
+from safeeraser.models.features import Features, fingerprint
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.vision import VisionFeatures
 from tests import tiny_random
@@ -31,7 +32,7 @@ def logits(loaded: LoadedModel, chat: ChatTokenizer, images: list[Path], **pictu
 @pytest.mark.parametrize("limit", [0, 1500, 2**20])
 def test_cached_features_equal_the_plain_forward(loaded: LoadedModel, images: list[Path], limit: int) -> None:
     chat = ChatTokenizer.of(loaded)
-    vision = VisionFeatures(loaded.model, chat, limit_bytes=limit)
+    vision = VisionFeatures(loaded.model, chat, Features(limit_bytes=limit))
     rows = [*images, images[0]]
     plain = logits(loaded, chat, rows, **chat.pixels(rows))
     for _ in range(2):  # filling the cache, and from it
@@ -64,7 +65,7 @@ def test_kept_features_depend_on_the_picture_alone(loaded: LoadedModel, images: 
 
 
 def test_features_not_to_be_kept_are_worked_out_together(loaded: LoadedModel, images: list[Path]) -> None:
-    vision = VisionFeatures(loaded.model, ChatTokenizer.of(loaded), limit_bytes=0)
+    vision = VisionFeatures(loaded.model, ChatTokenizer.of(loaded), Features(limit_bytes=0))
     seen: list[int] = []
     loaded.model.model.vision_tower.register_forward_hook(lambda _tower, args, _out: seen.append(len(args[0])))
     vision.inputs(images)
@@ -94,3 +95,27 @@ def test_other_families_get_their_pixels(loaded: LoadedModel, images: list[Path]
 
 def test_no_pictures_no_inputs(loaded: LoadedModel) -> None:
     assert VisionFeatures(loaded.model, ChatTokenizer.of(loaded)).inputs([]) == {}
+
+
+def test_models_with_one_store_see_a_picture_once_until_its_file_is_written_anew(
+    loaded: LoadedModel, images: list[Path]
+) -> None:
+    chat = ChatTokenizer.of(loaded)
+    seen: list[int] = []
+    loaded.model.model.vision_tower.register_forward_hook(lambda _tower, args, _out: seen.append(len(args[0])))
+    for _ in range(2):
+        VisionFeatures(loaded.model, chat, loaded.features).inputs(images)
+    assert seen == [1] * len(images)
+    images[0].write_bytes(images[1].read_bytes() + b" ")
+    anew = VisionFeatures(loaded.model, ChatTokenizer.of(loaded), loaded.features).inputs(images[:2])
+    assert seen == [1] * (len(images) + 1)
+    assert torch.equal(*anew["mm_encoder_outputs"]["image"].pooler_output)
+
+
+def test_a_tower_is_known_by_its_weights(loaded: LoadedModel) -> None:
+    tower = loaded.model.model.vision_tower
+    before = fingerprint(tower)
+    loaded.model.get_decoder().layers[0].mlp.up_proj.weight.data.add_(1)
+    assert fingerprint(tower) == before == fingerprint(tiny_random.load().model.model.vision_tower)
+    next(tower.parameters()).data.view(-1)[0] += 1e-3
+    assert fingerprint(tower) != before

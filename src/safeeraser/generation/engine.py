@@ -78,7 +78,7 @@ class Engine:
         self._model: Any = loaded.model
         self._chat = ChatTokenizer.of(loaded)
         self._decode = Decoder(self._chat.tokenizer)
-        self._vision = VisionFeatures(loaded.model, self._chat)
+        self._vision = VisionFeatures(loaded.model, self._chat, loaded.features)
         self._settings = settings
         self._packs = obstacle(loaded) is None
         # An index, not a count: a slice of the hidden states makes torch copy the head's weights for every row.

@@ -82,7 +82,7 @@ class AnswerScorer:
     def __init__(self, loaded: LoadedModel) -> None:
         self.chat = ChatTokenizer.of(loaded)
         self._model: Any = loaded.model
-        self._vision = VisionFeatures(loaded.model, self.chat)
+        self._vision = VisionFeatures(loaded.model, self.chat, loaded.features)
         self._packs = obstacle(loaded) is None
 
     @torch.inference_mode()

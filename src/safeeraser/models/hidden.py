@@ -27,7 +27,7 @@ def last_states(loaded: LoadedModel, examples: Sequence[Example], *, batch_size:
     """
     model: Any = loaded.model
     chat = ChatTokenizer.of(loaded)
-    vision = VisionFeatures(loaded.model, chat)
+    vision = VisionFeatures(loaded.model, chat, loaded.features)
     found = []
     for start in range(0, len(examples), batch_size):
         chats = [chat.prompt(each.question, each.image) for each in examples[start : start + batch_size]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -27,6 +27,7 @@ from transformers.utils import logging as hf_logging
 from safeeraser import provenance
 from safeeraser.errors import UserError, explained, unknown
 from safeeraser.files import check_fetched
+from safeeraser.models.features import Features
 from safeeraser.models.merging import HUB_ID, check_adapter, check_changed, merged, probe
 from safeeraser.models.processes import processes
 from safeeraser.models.quantised import NF4, is_quantised, nf4
@@ -41,6 +42,7 @@ class LoadedModel:
     """A plain transformers model (an adapter, where one was given, is merged into it) with its processor.
 
     `name` is what the caller asked for; `adapter` and `revision` say the rest of where the weights come from.
+    `features` are those of the pictures that its vision tower has seen.
     """
 
     model: PreTrainedModel
@@ -48,6 +50,7 @@ class LoadedModel:
     name: str
     adapter: Path | None = None
     revision: str | None = None
+    features: Features = field(default_factory=Features, repr=False, compare=False)
 
     @property
     def identity(self) -> dict[str, str | None]:

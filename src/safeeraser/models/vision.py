@@ -14,6 +14,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.families import mllama
+from safeeraser.models.features import Features
 from safeeraser.models.inputs import forward_inputs
 from safeeraser.models.lora import projector_name
 from safeeraser.models.packing import Sequences
@@ -25,16 +26,15 @@ class VisionFeatures:
     Kept is what goes *into* the projector, [tokens, width] per picture in the model's own precision, so that a trained
     projector still learns. That covers families whose image features are the projector's output and nothing more
     (LLaVA-1.5, Gemma 3, PaliGemma), which is checked on every pass; for others the pixels go to the model each time.
-    Once `limit_bytes` are kept, further pictures are worked out again whenever they are needed.
+    Once `features` have no room left, further pictures are worked out again whenever they are needed. Those of a
+    LoadedModel are shared by all that ask it.
     """
 
-    def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, *, limit_bytes: int = 4 * 2**30) -> None:
+    def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, features: Features | None = None) -> None:
         mllama.prepare(model)
         self._model: Any = model  # image features have no common type in transformers
         self.chat = chat
-        self._room = limit_bytes
-        self._keeps = limit_bytes > 0
-        self._features: dict[Path, Tensor] = {}
+        self._features = Features() if features is None else features
         takes_features = "mm_encoder_outputs" in inspect.signature(model.forward).parameters
         self._projector = projector_name(model) if takes_features else None
         self._as_tensor = False  # a family's image features are one tensor, or a list with one for each picture
@@ -85,9 +85,7 @@ class VisionFeatures:
         """Features of pictures not in memory so far; keeps them there while there is room."""
         found = self._see(images)
         for image, feature in found.items():
-            if feature.nbytes <= self._room:
-                self._room -= feature.nbytes
-                self._features[image] = feature.clone()
+            self._features.keep(image, feature)
         return found
 
     def _see(self, images: list[Path]) -> dict[Path, Tensor]:
@@ -97,7 +95,7 @@ class VisionFeatures:
         and which pictures are left to work out depends on when the process was started.
         """
         seen: dict[Path, Tensor] = {}
-        for group in [[image] for image in images] if self._keeps else [images]:
+        for group in [[image] for image in images] if self._features.limit_bytes else [images]:
             features = self._projector_input(self._to_device(self.chat.pixels(group)))
             if features is None or len(features) != len(group):
                 self._projector = None

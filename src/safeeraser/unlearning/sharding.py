@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.features import Features
 from safeeraser.models.vision import VisionFeatures
 
 _ARGUMENT = "picture_batch"
@@ -41,7 +42,7 @@ class VisionInForward(VisionFeatures):
     """
 
     def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, adapted: PeftModel) -> None:
-        super().__init__(model, chat, limit_bytes=0)
+        super().__init__(model, chat, Features(limit_bytes=0))
         adapted.base_model.register_forward_pre_hook(self._fill, with_kwargs=True)
 
     def batch(

@@ -17,6 +17,7 @@ from safeeraser.generation.run import generate
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.rules import judge
 from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.features import Features
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.models.lora import language_targets, wrap
 from safeeraser.models.pretrain import pretrain
@@ -152,7 +153,7 @@ def test_in_bfloat16_the_projector_is_trained_in_float32(tmp_path: Path) -> None
         projector = projector_of(loaded.model).float().requires_grad_(True)
         chat = ChatTokenizer.of(loaded)
         chats = [chat.answered(each.question, each.image, each.answer) for each in asked]
-        loss = answer_nll(adapted, chats, VisionFeatures(loaded.model, chat, limit_bytes=0))
+        loss = answer_nll(adapted, chats, VisionFeatures(loaded.model, chat, Features(limit_bytes=0)))
         loss.backward()
         assert projector.linear_1.weight.grad.dtype is torch.float32
         assert projector.linear_1.weight.grad.any()

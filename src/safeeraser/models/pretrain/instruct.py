@@ -14,6 +14,7 @@ from peft.helpers import disable_input_dtype_casting
 from torch import Tensor, nn
 
 from safeeraser.models.chat import Chat, ChatTokenizer
+from safeeraser.models.features import Features
 from safeeraser.models.forward import answer_output, packed
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.pretrain.align import projector_of
@@ -39,7 +40,7 @@ def instruct(loaded: LoadedModel, adapted: PeftModel, *, steps: int, never: Coll
     optimiser = torch.optim.AdamW([{"params": lora}, {"params": projector}], lr=_LORA_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps, pct_start=0.06)
     chat = ChatTokenizer.of(loaded)
-    vision = VisionFeatures(loaded.model, chat, limit_bytes=0)
+    vision = VisionFeatures(loaded.model, chat, Features(limit_bytes=0))
     with TemporaryDirectory() as folder, ProgressBar("instruct", steps) as bar:
         stream = lessons(Path(folder), _SEED, never=never)
         for _ in range(steps):
