@@ -93,10 +93,10 @@ def unlearn(
     Trained on are the benchmark's examples of the train split. `method` is a name that `safeeraser methods` lists
     (ga, gd, kl, po, npo, ... and each with +pd, Prompt Decouple: arXiv 2502.12520), or an `objectives.Method` of your
     own. `keys` are those of `UnlearnSettings`, such as steps=150, learning_rate=1e-3, lora_r=16. `output` gets
-    adapter/, manifest.json and loss.jsonl (and neutral/, with +neutral); called again with equal arguments, a training
-    that was stopped goes on and a finished one is not repeated. The model itself stays as it was. With `eval_steps` RR,
-    SARR and retain of a sample of the selection part are measured on the way, by what `judge` says, and the best
-    adapter is kept.
+    adapter/, manifest.json and loss.jsonl (and neutral/ with +neutral; members/ in its place with +soup); called again
+    with equal arguments, a training that was stopped goes on and a finished one is not repeated. The model itself stays
+    as it was. With `eval_steps` RR, SARR and retain of a sample of the selection part are measured on the way, by what
+    `judge` says, and the best adapter is kept.
 
     Raises ConfigError naming every setting that is wrong, and UserError for data that the method cannot be trained on.
     """

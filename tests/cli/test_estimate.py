@@ -30,6 +30,18 @@ def test_what_is_asked_about_neutral_pictures_counts(fresh: World) -> None:
     assert "pictures of po+pd+neutral" in " ".join(result.stdout.split())
 
 
+def test_all_trainings_of_a_soup_count(fresh: World) -> None:
+    result = estimate(fresh, "methods=[po+soup,po]", "unlearn.options.soup=4", "unlearn.steps=5", "--device", "l4")
+    assert result.exit_code == 2, "po has no such option"
+    result = estimate(
+        fresh, "methods=[po,po+swa+soup]", "unlearn.steps=5", "methods_settings={po+swa+soup: {options: {soup: 4}}}"
+    )
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.stdout.split())
+    assert "5 steps" in told
+    assert "20 steps" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

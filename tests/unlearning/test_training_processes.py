@@ -44,6 +44,11 @@ def test_losses_rates_and_adapter_are_equal(folders: tuple[Path, Path], name: st
     torch.testing.assert_close(_weights(folders[1] / name), _weights(folders[0] / name), **CLOSE)
 
 
+def test_the_members_of_a_soup_are_equal(folders: tuple[Path, Path]) -> None:
+    one, two = (_weights(folder / "soup") for folder in folders)
+    torch.testing.assert_close(two, one, **CLOSE)
+
+
 def test_the_manifest_counts_what_all_processes_did(folders: tuple[Path, Path]) -> None:
     one, two = (json.loads((folder / "pd" / "manifest.json").read_text()) for folder in folders)
     assert (one["processes"], two["processes"]) == (1, 2)

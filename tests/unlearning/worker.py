@@ -51,6 +51,7 @@ RUNS = {
         },
     ),
     "neutral": ("po+pd+neutral", {"lora_dropout": 0.0, "learning_rate": 1e-3, "options": {"neutral": 1}}),
+    "soup": ("po+pd+swa+soup", {"lora_dropout": 0.0, "learning_rate": 1e-3, "options": {"soup": 2}}),
     "dropout": ("po", {"lora_dropout": 0.5, "steps": 2}),
 }
 """Name -> method and settings."""

@@ -22,7 +22,7 @@ Table = Sequence[Column]
 
 POWER = 0.8
 _LEAST = -300.0  # log p; smaller ones are not told apart, since the square of Student's t would be no float
-_ADDITIONS = ("+pd", "+kl", "+neutral", "+rec", "+sam")
+_ADDITIONS = ("+pd", "+kl", "+neutral", "+rec", "+sam", "+swa", "+soup")
 """What a method's name ends in where Prompt Decouple (arXiv 2502.12520) or one of `objectives.ADDITIONS` is added."""
 
 

@@ -21,6 +21,8 @@ _RULES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "neutral": ("a share of questions, 0 to 1", lambda value: 0 <= value <= 1),
     "recovery": ("a share of rows, 0 to 1", lambda value: 0 <= value <= 1),
     "rho": ("a length above 0", lambda value: value > 0),
+    "swa": ("a share of steps above 0, up to 1", lambda value: 0 < value <= 1),
+    "soup": ("a whole number of trainings, from 2 on", lambda value: value >= 2 and value % 1 == 0),
 }
 """What the options of a method itself, which no term has, must be."""
 
@@ -133,7 +135,9 @@ class Method:
     have been begun already: the first tokens of the harmful answer stand before refusal and harmful answer, those of
     the harmless answer before the decoupled one, and what is trained on is how each goes on (arXiv 2406.05946). The
     gradient of the terms on harmful questions is taken where a step of length `rho` up that gradient leads, so that
-    forgetting holds around the weights too (arXiv 2502.05374).
+    forgetting holds around the weights too (arXiv 2502.05374). What is kept is the mean of the weights over the last
+    `swa`, a share of the steps (arXiv 1803.05407). A `soup` is the mean of so many adapters, each trained
+    with a seed of its own (arXiv 2203.05482).
     None: the method has no such option.
     """
 
@@ -142,6 +146,8 @@ class Method:
     neutral: float | None = None
     recovery: float | None = None
     rho: float | None = None
+    swa: float | None = None
+    soup: float | None = None
 
     @property
     def formula(self) -> str:
@@ -149,7 +155,9 @@ class Method:
         neutral = f", {self.neutral:.0%} of decoupled pictures neutral" if self.neutral is not None else ""
         begun = f", on {self.recovery:.0%} of rows after a begun answer" if self.recovery is not None else ""
         sharp = f", harmful terms at w + {self.rho:g} g/|g|" if self.rho is not None else ""
-        return " + ".join(term.formula for term in self.terms) + neutral + begun + sharp
+        late = f", mean over the last {self.swa:.0%} of steps" if self.swa is not None else ""
+        mean = f", mean of {self.soup:g} trainings" if self.soup is not None else ""
+        return " + ".join(term.formula for term in self.terms) + neutral + begun + sharp + late + mean
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -203,8 +211,8 @@ class Method:
     @property
     def _own(self) -> dict[str, float]:
         """The options of the method itself, those that it has."""
-        own = {"neutral": self.neutral, "recovery": self.recovery, "rho": self.rho}
-        return {name: value for name, value in own.items() if value is not None}
+        own = ((name, getattr(self, name)) for name in _RULES)
+        return {name: value for name, value in own if value is not None}
 
     def _need_of(self, target: Target) -> Need:
         return reduce(or_, (term.needs for term in self.terms if target in term.targets), Need.NOTHING)

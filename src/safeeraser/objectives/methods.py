@@ -136,9 +136,20 @@ ADDITIONS = {
         lambda method: replace(method, rho=0.01),
         lambda method: None if any(term.harmful for term in method.terms) else "has no term on harmful questions",
     ),
+    "+swa": Addition(
+        "the mean of the weights over the last three quarters of the steps; wants a learning rate that stays",
+        lambda method: replace(method, swa=0.75),
+        lambda _: None,
+    ),
+    "+soup": Addition(
+        "the mean of three adapters, each trained with a seed of its own: three times the time",
+        lambda method: replace(method, soup=3),
+        lambda _: None,
+    ),
 }
 """By the end of a method's name, in the order in which they stand there: a divergence from the model before unlearning
-on decoupled rows, neutral pictures, recovery (arXiv 2406.05946), and sharpness-aware forgetting (arXiv 2502.05374)."""
+on decoupled rows, neutral pictures, recovery (arXiv 2406.05946), sharpness-aware forgetting (arXiv 2502.05374), the
+mean over a training's last steps (arXiv 1803.05407), and that of several trainings (arXiv 2203.05482)."""
 
 _BASES = Table("method", "safeeraser.objectives", _CLEAN, _are_terms)
 

@@ -1,7 +1,7 @@
 """The folder of a training run: manifest.json, loss.jsonl, checkpoints/ while it runs, adapter/ once it is done.
 
-A method with neutral pictures keeps these and what was said about them in neutral/. Of several processes only the main
-one writes here.
+A method with neutral pictures keeps these and what was said about them in neutral/; a soup has its trainings, each a
+folder like this one, in members/. Of several processes only the main one writes here.
 """
 
 from __future__ import annotations
@@ -12,15 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
-from torch import Tensor
-
 from safeeraser.errors import UserError, explained
 from safeeraser.files import append_text, to_json, whole_folder, write_json, write_text
 from safeeraser.models.adapters.card import write_card
-from safeeraser.models.lora import save
 from safeeraser.provenance import first_change
 
+MANIFEST = "manifest.json"
 _WHOLE = "whole.json"
 
 
@@ -32,8 +29,9 @@ class Output:
         self.adapter = folder / "adapter"
         self.checkpoints = folder / "checkpoints"
         self.neutral = folder / "neutral"
+        self.members = folder / "members"
         self._loss = folder / "loss.jsonl"
-        self._manifest = folder / "manifest.json"
+        self._manifest = folder / MANIFEST
         self._inputs = inputs
 
     def open(self) -> bool:
@@ -45,8 +43,8 @@ class Output:
         if not self._manifest.exists():
             if self._begun() or self.neutral.exists():
                 raise UserError(
-                    f"{self.folder}: an adapter, checkpoints, neutral pictures or a loss log of unknown settings are "
-                    f"here (there is no {self._manifest.name}); choose another folder"
+                    f"{self.folder}: an adapter, trainings, checkpoints, neutral pictures or a loss log of unknown "
+                    f"settings are here (there is no {self._manifest.name}); choose another folder"
                 )
             self.write_manifest()
             return False
@@ -70,7 +68,7 @@ class Output:
 
     def mark_whole(self, step: int, processes: int) -> None:
         """Say that every process has written its part of a checkpoint; one without the mark does not count."""
-        write_json(self._checkpoint(step) / _WHOLE, {"processes": processes})
+        write_json(self.place(step) / _WHOLE, {"processes": processes})
 
     def resume(self) -> tuple[int, int]:
         """The step of the newest whole checkpoint and the processes that wrote it; 0 and 0 where there is none.
@@ -89,7 +87,7 @@ class Output:
         if not step:
             return 0, 0
         self._find_best(step)
-        return step, json.loads((self._checkpoint(step) / _WHOLE).read_text(encoding="utf-8"))["processes"]
+        return step, json.loads((self.place(step) / _WHOLE).read_text(encoding="utf-8"))["processes"]
 
     def newest(self) -> int:
         """The step of the newest whole checkpoint, 0 where there is none."""
@@ -98,7 +96,7 @@ class Output:
 
     def checkpoint(self, step: int) -> str | None:
         """The checkpoint of a step as transformers wants it; None for step 0."""
-        return str(self._checkpoint(step)) if step else None
+        return str(self.place(step)) if step else None
 
     def logged(self) -> list[dict[str, float]]:
         """The entries of the loss log."""
@@ -110,47 +108,40 @@ class Output:
         """Append one whole line to the loss log."""
         append_text(self._loss, to_json(self._loss, entry))
 
-    def finish(
-        self,
-        model: PeftModel,
-        weights: dict[str, Tensor],
-        base: str,
-        results: dict[str, Any],
-        note: Callable[[Path], None],
-    ) -> None:
-        """Put the adapter in its place, whole or not at all, and drop the checkpoints.
+    def finish(self, write: Callable[[Path], None], results: dict[str, Any]) -> None:
+        """Put the adapter that `write` writes into a folder in its place, whole or not at all; drop the checkpoints.
 
-        `weights` is the model's state dict, `base` the name of its base model; `results` go into the manifest. `note`
-        adds to the folder what the base model is known by.
+        `results` go into the manifest.
         """
         for stale in self.folder.glob(".adapter.*"):  # of a run that was killed just here
             shutil.rmtree(stale)
         self.write_manifest(**results)
         with whole_folder(self.adapter) as scratch:
-            save(model, scratch, base, weights)
-            note(scratch)
+            write(scratch)
             write_card(scratch, self._inputs)
         self._drop_checkpoints()
 
     def _begun(self) -> bool:
-        """Whether there is anything to lose: an adapter, a step in the loss log, a checkpoint."""
+        """Whether there is anything to lose: an adapter, a step in the loss log, a checkpoint, a soup's trainings."""
         logged = self._loss.exists() and self._loss.stat().st_size > 0
-        return logged or self.adapter.exists() or any(self.checkpoints.glob("checkpoint-*"))
+        begun = logged or self.adapter.exists() or any(self.checkpoints.glob("checkpoint-*"))
+        return begun or self.members.exists()
 
     def _find_best(self, step: int) -> None:
         """Have the best checkpoint looked for beside this one: transformers notes its whole path.
 
         Where the folder was moved it would find none there, or that of another run, and keep the last adapter, or that.
         """
-        place = self._checkpoint(step) / "trainer_state.json"
+        place = self.place(step) / "trainer_state.json"
         with explained(place):
             state = json.loads(place.read_text(encoding="utf-8"))
-        best = self._checkpoint(state.get("best_global_step") or 0)
+        best = self.place(state.get("best_global_step") or 0)
         here = str(best.resolve())
         if best.exists() and state.get("best_model_checkpoint") != here:
             write_json(place, state | {"best_model_checkpoint": here})
 
-    def _checkpoint(self, step: int) -> Path:
+    def place(self, step: int) -> Path:
+        """Where the checkpoint of a step is, or would be."""
         return self.checkpoints / f"checkpoint-{step}"
 
     def _drop_checkpoints(self) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -20,9 +23,10 @@ from transformers import EarlyStoppingCallback, PreTrainedModel, PrinterCallback
 
 from safeeraser import pixels, provenance
 from safeeraser.errors import UserError
+from safeeraser.models.adapters.soup import write_soup
 from safeeraser.models.chat import ChatTokenizer
 from safeeraser.models.load import LoadedModel
-from safeeraser.models.lora import adapter_targets, attach, detach
+from safeeraser.models.lora import adapter_targets, attach, detach, save
 from safeeraser.models.merging import known_by, note_base
 from safeeraser.models.numbers import check_weights
 from safeeraser.models.packing import obstacle
@@ -35,11 +39,12 @@ from safeeraser.objectives.loss import Loss
 from safeeraser.progress import ProgressBar
 from safeeraser.records import LARGEST_SEED, Example, Split
 from safeeraser.unlearning.arguments import arguments, check_trackers
+from safeeraser.unlearning.average import WeightAverage
 from safeeraser.unlearning.callbacks import LossLog, NothingLearned, StopForgetNll, TimedCheckpoints, WholeCheckpoints
 from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.gradient_mask import GradientMask, gradient_mask
 from safeeraser.unlearning.neutral import safe_pictures, with_neutral
-from safeeraser.unlearning.output import Output
+from safeeraser.unlearning.output import MANIFEST, Output
 from safeeraser.unlearning.rows import TrainingRows, forget_examples
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.sharding import VisionInForward, shard_by_layer, weights_are_sharded
@@ -83,6 +88,13 @@ def unlearn(
         if on_main(folder.open):
             logger.warning("%s: finished before with the same settings, used as it is", output)
             return folder.adapter
+        if method.soup:
+            members = [
+                unlearn(loaded, examples, refusals, *member, folder.members / str(number), watch)
+                for number, member in enumerate(_members(method, settings), 1)
+            ]
+            on_main(lambda: folder.finish(lambda place: write_soup(members, place), _of_soup(members)))
+            return folder.adapter
         if method.neutral:
             shown = rows[Split.TRAIN].examples
             examples = with_neutral(loaded, examples, shown, method.neutral, settings.seed, folder.neutral)
@@ -111,6 +123,22 @@ def unlearn(
     return folder.adapter
 
 
+def _members(method: Method, settings: UnlearnSettings) -> list[tuple[Method, UnlearnSettings]]:
+    """The trainings that a soup is the mean of: seeds that no other soup's members have, unless by chance."""
+    one = replace(method, name=method.name.removesuffix("+soup"), soup=None)
+    options = {name: value for name, value in settings.options.items() if name != "soup"}
+    drawn = Random(settings.seed)
+    seeds = [drawn.randint(0, LARGEST_SEED) for _ in range(int(method.soup or 0))]
+    return [(one, settings.changed(options=options, seed=seed)) for seed in seeds]
+
+
+def _of_soup(members: Sequence[Path]) -> dict[str, Any]:
+    """What the manifest says of a soup, besides its inputs."""
+    made = [json.loads((member.parent / MANIFEST).read_text(encoding="utf-8")) for member in members]
+    total = {name: sum(each[name] for each in made) for name in ("steps", "seconds")}
+    return {**total, "stopped_early": any(each["stopped_early"] for each in made), **provenance.made_with()}
+
+
 def _freeze_unread(model: PreTrainedModel, method: Method) -> None:
     """Do not train layers above all that the losses read: no gradient gets there, and other processes wait for one."""
     if all(Need.HIDDEN in term.needs for term in method.terms):  # such losses read nothing else
@@ -130,6 +158,10 @@ def check(
         raise UserError(f"{method.name} has no term on the harmful answers: stop_forget_nll has nothing to watch")
     if method.rho is not None and weights_are_sharded():
         raise UserError(f"{method.name} needs whole weights in every process: use DDP, or a method without +sam")
+    if method.swa and weights_are_sharded():
+        raise UserError(f"{method.name} needs whole weights in every process: use DDP, or a method without +swa")
+    if method.swa and settings.eval_steps is not None:
+        raise UserError(f"{method.name} keeps a mean over many steps, eval_steps the best one: leave one of them out")
     settings.share(processes().num_processes)
     check_trackers(settings.report_to)
     pixels.check(each.image for each in examples if each.image)
@@ -213,6 +245,8 @@ def _train(
     steps = len(rows[Split.TRAIN]) // settings.rows_per_step
     start = time.monotonic()
     with ProgressBar(f"unlearn {method.name}", steps, done=done) as bar, quick(loaded.model, adapted):
+        if method.swa:
+            trainer.add_callback(WeightAverage(adapted, method.swa, folder.place))
         _add_callbacks(trainer, settings, folder, bar)
         if watching is not None:
             _begin_watch(watching, logged, folder, trainer)
@@ -233,7 +267,12 @@ def _train(
         shown = rows[Split.TRAIN].examples
         results["neutral_pictures"] = sum(bool(each.image and folder.neutral in each.image.parents) for each in shown)
     settled = materialise(adapted, weights) if weights else {}  # ZeRO-3 gathers them in the main process alone
-    on_main(lambda: folder.finish(adapted, settled, loaded.name, results, lambda place: note_base(place, base)))
+
+    def write(place: Path) -> None:
+        save(adapted, place, loaded.name, settled)
+        note_base(place, base)
+
+    on_main(lambda: folder.finish(write, results))
 
 
 def _begin_watch(
@@ -350,6 +389,8 @@ def _inputs(
         **({"neutral": method.neutral} if method.neutral else {}),
         **({"recovery": method.recovery} if method.recovery else {}),
         **({"rho": method.rho} if method.rho is not None else {}),
+        **({"swa": method.swa} if method.swa else {}),
+        **({"soup": method.soup} if method.soup else {}),
         "settings": settings.results(),
         **loaded.identity,
         "data": provenance.json_hash([data, list(refusals)]),

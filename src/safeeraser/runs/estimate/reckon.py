@@ -89,13 +89,18 @@ def _train(outline: Outline, work: Work, training: Training, machine: Machine) -
     trained = outline.trained(adapter)
     memory = Memory(
         weights=_weights(outline, machine),
-        adapter=_adapter_bytes(outline, trained, accumulation, machine) + (_UPHILL * trained if training.uphill else 0),
+        adapter=_adapter_bytes(outline, trained, accumulation, machine) + _beside(training) * trained,
         activations=outline.step(largest, made(distributions)).peak + outline.dequantised,
         pictures=kept,
         runtime=machine.device.runtime,
     )
     rows = f"{training.steps:,} steps x {settings.rows_per_step} rows, {usual.tokens} tokens"
     return Stage(f"train {training.name}", rows, memory, seconds + seen)
+
+
+def _beside(training: Training) -> int:
+    """Bytes of what is kept of each trained weight besides: where +sam came from, and the mean of +swa."""
+    return (_UPHILL if training.uphill else 0) + (_FLOAT32 if training.averaged else 0)
 
 
 def _weights(outline: Outline, machine: Machine) -> float:

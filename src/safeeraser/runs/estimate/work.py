@@ -47,7 +47,7 @@ class Training:
 
     `turns` of a row go through the model, `references` of them through the model before unlearning too, and `uphill`
     of them forwards and backwards twice, with +sam; `pictures` are those that differ. `neutral` is what the model is
-    asked before the first step, with +neutral.
+    asked before the first step, with +neutral. With +swa it is `averaged`; the steps are those of all of a soup.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Training:
     pictures: int
     uphill: int = 0
     neutral: Answering | None = None
+    averaged: bool = False
 
     def usual(self, size: int) -> Batch:
         """What a forward pass of `size` rows has in the mean."""
@@ -133,11 +134,12 @@ def training(benchmark: Benchmark, method: Method, settings: UnlearnSettings, ch
     rows = check(benchmark.examples, benchmark.refusals, method, settings)[Split.TRAIN]
     step, collate = settings.rows_per_step, Collator(chat)
     pictures = {each.image for each in rows.examples if each.image}
-    neutral = share_of(rows.examples, method.neutral or 0.0, settings.seed)
+    times = int(method.soup or 1)
+    neutral = share_of(rows.examples, method.neutral or 0.0, settings.seed) * times
     return Training(
         name=method.name,
         settings=settings,
-        steps=len(rows) // step,
+        steps=times * (len(rows) // step),
         rows=tuple(_size(collate([rows[number]]), method) for number in _sampled(rows, step)),
         turns=len(method.targets),
         references=sum(Need.REFERENCE in need for need in method.needs.values()),
@@ -146,6 +148,7 @@ def training(benchmark: Benchmark, method: Method, settings: UnlearnSettings, ch
         if method.rho is None
         else len({each for term in method.terms if term.harmful for each in term.targets}),
         neutral=_neutral(method.name, neutral, chat) if neutral else None,
+        averaged=method.swa is not None,
     )
 
 
