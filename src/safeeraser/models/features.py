@@ -33,8 +33,7 @@ class Features:
         """Keep what a picture has become, where there is room."""
         if feature.nbytes <= self._room:
             self._room -= feature.nbytes
-            with torch.inference_mode(mode=False):  # what was seen while answering is trained on too
-                self._kept[_key(image)] = feature.clone()
+            self._kept[_key(image)] = feature.clone()
 
 
 def _key(image: Path) -> _Key:
