@@ -89,10 +89,10 @@ def unlearn(
             logger.warning("%s: finished before with the same settings, used as it is", output)
             return folder.adapter
         if method.soup:
-            members = [
-                unlearn(loaded, examples, refusals, *member, folder.members / str(number), watch)
-                for number, member in enumerate(_members(method, settings), 1)
-            ]
+            members: list[Path] = []
+            for number, member in enumerate(_members(method, settings), 1):
+                logger.warning("%s: training %d of %g", output, number, method.soup)
+                members.append(unlearn(loaded, examples, refusals, *member, folder.members / str(number), watch))
             on_main(lambda: folder.finish(lambda place: write_soup(members, place), _of_soup(members)))
             return folder.adapter
         if method.neutral:
@@ -135,7 +135,7 @@ def _members(method: Method, settings: UnlearnSettings) -> list[tuple[Method, Un
 def _of_soup(members: Sequence[Path]) -> dict[str, Any]:
     """What the manifest says of a soup, besides its inputs."""
     made = [json.loads((member.parent / MANIFEST).read_text(encoding="utf-8")) for member in members]
-    total = {name: sum(each[name] for each in made) for name in ("steps", "seconds")}
+    total = {name: round(sum(each[name] for each in made), 1) for name in ("steps", "seconds")}
     return {**total, "stopped_early": any(each["stopped_early"] for each in made), **provenance.made_with()}
 
 
