@@ -16,10 +16,12 @@ class Features:
     """Features [tokens, width] of pictures, kept while there is room: `limit_bytes`, 0 for none.
 
     They are those of one tower, in one precision, on one device. A file that was written anew is another picture.
+    `as_tensor`: the family's image features are one tensor, and not a list with one for each picture.
     """
 
     def __init__(self, limit_bytes: int = _ROOM) -> None:
         self.limit_bytes = limit_bytes
+        self.as_tensor = False
         self._room = limit_bytes
         self._kept: dict[_Key, Tensor] = {}
 

@@ -37,7 +37,6 @@ class VisionFeatures:
         self._features = Features() if features is None else features
         takes_features = "mm_encoder_outputs" in inspect.signature(model.forward).parameters
         self._projector = projector_name(model) if takes_features else None
-        self._as_tensor = False  # a family's image features are one tensor, or a list with one for each picture
         self._tower: nn.Module = self._model.get_encoder(modality="image")
         self._dtype = next(self._tower.parameters()).dtype
 
@@ -78,7 +77,7 @@ class VisionFeatures:
             return self._to_device(self.chat.pixels(images))
         features = torch.stack([fresh[image] if image in fresh else self._features[image] for image in images])
         projected: Any = self._model.get_submodule(self._projector)(features)
-        pooled: Any = projected if self._as_tensor else tuple(projected)
+        pooled: Any = projected if self._features.as_tensor else tuple(projected)
         return {"mm_encoder_outputs": {"image": BaseModelOutputWithPooling(pooler_output=pooled)}}
 
     def _compute(self, images: list[Path]) -> dict[Path, Tensor]:
@@ -126,7 +125,7 @@ class VisionFeatures:
                 part.train(training)
         if len(seen) != 1 or not torch.equal(torch.cat(list(features)), seen[0][1].flatten(0, -2)):
             return None
-        self._as_tensor = isinstance(features, Tensor)
+        self._features.as_tensor = isinstance(features, Tensor)
         return seen[0][0]
 
     def _to_device(self, pixels: dict[str, Tensor]) -> dict[str, Tensor]:
