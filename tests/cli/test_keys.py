@@ -72,7 +72,10 @@ def test_a_key_that_stands_elsewhere_is_told_by_every_command(command: str, key:
         ("safeeraser unlearn learn", {"learning_rate=", "learning_rate=0.0001"}),
         ("safeeraser unlearn projector=s", {"projector=sine"}),
         ("safeeraser unlearn lora_", {"lora_r=", "lora_alpha=", "lora_dropout=", "lora_layers="}),
-        ("safeeraser unlearn --method po+pd+kl+r", {"po+pd+kl+rec", "po+pd+kl+rec+sam"}),
+        (
+            "safeeraser unlearn --method po+pd+kl+rec+sa",
+            {f"po+pd+kl+rec+sam{end}" for end in ("", "+swa", "+soup", "+swa+soup")},
+        ),
         ("safeeraser generate --format mm", {"mm_safetybench"}),
         ("safeeraser judge --judge rules", {"rules", "rules+fluency"}),
         ("safeeraser attack --attack pref", {"prefill"}),

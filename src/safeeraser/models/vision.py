@@ -27,7 +27,7 @@ class VisionFeatures:
     projector still learns. That covers families whose image features are the projector's output and nothing more
     (LLaVA-1.5, Gemma 3, PaliGemma), which is checked on every pass; for others the pixels go to the model each time.
     Once `features` have no room left, further pictures are worked out again whenever they are needed. Those of a
-    LoadedModel are shared by all that ask it.
+    LoadedModel are shared by all that ask it; training, whose attention and precision round otherwise, has its own.
     """
 
     def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, features: Features | None = None) -> None:

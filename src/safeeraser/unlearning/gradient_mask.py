@@ -94,7 +94,7 @@ def gradient_mask(
     if weights_are_sharded():
         raise UserError("gradient_mask needs whole weights in every process: use DDP, or leave it out")
     chat = ChatTokenizer.of(loaded)
-    fisher = _Fisher(adapted, VisionFeatures(loaded.model, chat, loaded.features), Collator(chat))
+    fisher = _Fisher(adapted, VisionFeatures(loaded.model, chat), Collator(chat))
     targets = (Target.RETAIN, Target.DECOUPLED) if Target.DECOUPLED in method.targets else (Target.RETAIN,)
     length = settings.gradient_mask_rows
     rows = TrainingRows(

@@ -234,7 +234,7 @@ def _train(
         method=method,
         mask=mask,
         watching=watching,
-        vision=_vision(loaded, chat, adapted),
+        vision=_vision(model, chat, adapted),
         model=adapted,
         args=arguments(settings, folder.checkpoints, model.device, OBJECTIVE if watch else "loss"),
         train_dataset=rows[Split.TRAIN],
@@ -304,10 +304,10 @@ def _out_of_memory(method: Method, settings: UnlearnSettings) -> str:
     )
 
 
-def _vision(loaded: LoadedModel, chat: ChatTokenizer, adapted: PeftModel) -> VisionFeatures:
+def _vision(model: PreTrainedModel, chat: ChatTokenizer, adapted: PeftModel) -> VisionFeatures:
     if weights_are_sharded():
-        return VisionInForward(loaded.model, chat, adapted)
-    return VisionFeatures(loaded.model, chat, loaded.features)
+        return VisionInForward(model, chat, adapted)
+    return VisionFeatures(model, chat)
 
 
 def _resume(folder: Output) -> int:

@@ -119,10 +119,8 @@ def _adapter_bytes(outline: Outline, trained: int, accumulation: int, machine: M
     return own / (machine.processes if machine.sharded else 1) + trained * copy
 
 
-def _sight(
-    outline: Outline, work: Work, different: int, shown: int, machine: Machine, before: int = 0
-) -> tuple[float, float]:
-    """Seconds that a device spends on looking at pictures, and bytes that it keeps of them and of those seen before."""
+def _sight(outline: Outline, work: Work, different: int, shown: int, machine: Machine) -> tuple[float, float]:
+    """Seconds that a device spends on looking at pictures, and bytes that it keeps of them."""
     if work.picture is None:
         return 0.0, 0.0
     cost = outline.sight(*work.picture)
@@ -130,7 +128,7 @@ def _sight(
     fit = _FEATURES // cost.kept if keeps else 0
     looks = different if keeps and different <= fit else shown
     seconds = looks * cost.flops / (machine.device.flops * machine.device.share)
-    return seconds, min(before + different, fit) * cost.kept
+    return seconds, min(different, fit) * cost.kept
 
 
 def _answer(outline: Outline, work: Work, answering: Answering, machine: Machine) -> Stage:
@@ -145,8 +143,7 @@ def _answer(outline: Outline, work: Work, answering: Answering, machine: Machine
     read = outline.parts.layers + outline.parts.vocabulary + first.kept * (usual + new / 2) / usual
     rate = device.flops * device.share
     seconds = batches * (first.flops / rate + new * max(each.flops / rate, read / device.bandwidth))
-    trained = max((each.pictures for each in work.trainings), default=0)
-    seen, kept = _sight(outline, work, answering.pictures, questions, machine, before=trained)
+    seen, kept = _sight(outline, work, answering.pictures, questions, machine)
     piece = max(1, min(size, CELLS // longest**2))
     prompt = outline.forward(Batch(piece, longest), cached=True)
     values = prompt.kept * (longest + new) / longest
