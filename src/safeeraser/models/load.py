@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -51,6 +51,10 @@ class LoadedModel:
     adapter: Path | None = None
     revision: str | None = None
     features: Features = field(default_factory=Features, repr=False, compare=False)
+
+    def afresh(self) -> LoadedModel:
+        """The same model, which has seen no picture yet."""
+        return replace(self, features=Features())
 
     @property
     def identity(self) -> dict[str, str | None]:

@@ -184,7 +184,7 @@ class Method:
     @property
     def settings(self) -> dict[str, float | None]:
         """Everything that can be set by `bind`, with its value; None has to be set."""
-        return {name: value for term in self.terms for name, value in term.settings.items()} | self._own
+        return {name: value for term in self.terms for name, value in term.settings.items()} | self.own
 
     def bind(self, **options: float) -> Method:
         """The same method with options of its losses and weights of its terms set, ready for training.
@@ -198,7 +198,7 @@ class Method:
 
     def supply(self, **values: float) -> Method:
         """The same method with these settings where it has them; for values of a whole run, such as its seed."""
-        own: dict[str, Any] = {name: values.get(name, value) for name, value in self._own.items()}
+        own: dict[str, Any] = {name: values.get(name, value) for name, value in self.own.items()}
         return replace(
             self,
             terms=tuple(
@@ -209,7 +209,7 @@ class Method:
         )
 
     @property
-    def _own(self) -> dict[str, float]:
+    def own(self) -> dict[str, float]:
         """The options of the method itself, those that it has."""
         own = ((name, getattr(self, name)) for name in _RULES)
         return {name: value for name, value in own if value is not None}

@@ -26,7 +26,6 @@ from safeeraser.generation.run import answer_file, meta, take_over
 from safeeraser.generation.server import MissingAnswersError, answer_from_server
 from safeeraser.generation.settings import GenerateSettings, Request
 from safeeraser.metrics.attacked import question_of
-from safeeraser.models.features import Features
 from safeeraser.models.packing import beside
 from safeeraser.models.processes import on_main, processes
 from safeeraser.records import Example, Generation, Record, read_jsonl, write_jsonl
@@ -167,8 +166,7 @@ class Work:
         taught = {place: variant.taught for variant, place in group}
         items = [_Item(place, request) for variant, place in group for request in variant.requests]
         pixels.check({each.request.example.image for each in items if each.request.example.image})
-        seeing = replace(self.arena.model, features=Features())
-        engine = Engine(seeing, settings) if anew else self._engine(settings)
+        engine = Engine(self.arena.model.afresh(), settings) if anew else self._engine(settings)
         engine.check([each.request for each in items])
 
         def make(batch: Sequence[_Item]) -> list[_Made]:

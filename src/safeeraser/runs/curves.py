@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, TypeVar
 
@@ -20,7 +20,6 @@ from safeeraser.judges import Judge
 from safeeraser.judges.run import unscored_error
 from safeeraser.metrics import WANTED, WITHOUT_REFUSING, measured, objective, parts, shares, unscored
 from safeeraser.models.chat import ChatTokenizer
-from safeeraser.models.features import Features
 from safeeraser.models.load import LoadedModel
 from safeeraser.models.prepare import prepare
 from safeeraser.objectives import Method
@@ -85,7 +84,7 @@ class Curve:
         where it is the judge's fault, where nothing of a figure that the objective is made of could be scored.
         """
         if self._engine is None:
-            self._engine = Engine(replace(loaded, features=Features()), self.settings)
+            self._engine = Engine(loaded.afresh(), self.settings)
         engine = self._engine
         answers, verdicts = ask(engine, self.settings, self.judge, self.examples)
         columns = measured(self.examples, answers, verdicts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from PIL import Image
 from safeeraser.errors import UserError
 from safeeraser.generation.engine import Engine
 from safeeraser.generation.settings import GenerateSettings, Request
-from safeeraser.models.features import Features
 from safeeraser.models.forward import AnswerScorer
 from safeeraser.models.load import LoadedModel, load
 from safeeraser.progress import ProgressBar
@@ -117,12 +116,9 @@ class SafeEraserModel(lmms):
         )
 
     def _answer(self, settings: GenerateSettings, batch: Sequence[_Question]) -> list[str]:
-        engine = Engine(self._forgetful(), settings)
+        """What it has seen is gone with the batch, and would fill the memory."""
+        engine = Engine(self._loaded.afresh(), settings)
         return [made.answer for made in engine.answer([Request(_example(each), 0) for each in batch])]
-
-    def _forgetful(self) -> LoadedModel:
-        """The model for one batch, for the features of pictures that are gone with it would fill the memory."""
-        return replace(self._loaded, features=Features())
 
     def _batches(self, requests: Sequence[Instance], places: Sequence[int]) -> Iterator[list[_Question]]:
         """Questions with their pictures on disk for as long as the batch lasts."""
@@ -157,7 +153,7 @@ class SafeEraserModel(lmms):
 
     def _continuations(self, batch: Sequence[_Question], texts: Sequence[str]) -> list[tuple[float, bool]]:
         """The end-of-turn token, which the chat adds after the text, is no part of the continuation."""
-        score = AnswerScorer(self._forgetful())
+        score = AnswerScorer(self._loaded.afresh())  # as in `_answer`
         pairs = zip(batch, texts, strict=True)
         chats = [score.chat.answered(question.text, question.image, text) for question, text in pairs]
         return [

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
@@ -38,13 +35,14 @@ from safeeraser.objectives import Method, Need, Target, find
 from safeeraser.objectives.loss import Loss
 from safeeraser.progress import ProgressBar
 from safeeraser.records import LARGEST_SEED, Example, Split
+from safeeraser.unlearning import soup
 from safeeraser.unlearning.arguments import arguments, check_trackers
 from safeeraser.unlearning.average import WeightAverage
 from safeeraser.unlearning.callbacks import LossLog, NothingLearned, StopForgetNll, TimedCheckpoints, WholeCheckpoints
 from safeeraser.unlearning.collate import Collator
 from safeeraser.unlearning.gradient_mask import GradientMask, gradient_mask
 from safeeraser.unlearning.neutral import safe_pictures, with_neutral
-from safeeraser.unlearning.output import MANIFEST, Output
+from safeeraser.unlearning.output import Output
 from safeeraser.unlearning.rows import TrainingRows, forget_examples
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.sharding import VisionInForward, shard_by_layer, weights_are_sharded
@@ -90,10 +88,10 @@ def unlearn(
             return folder.adapter
         if method.soup:
             members: list[Path] = []
-            for number, member in enumerate(_members(method, settings), 1):
+            for number, member in enumerate(soup.members(method, settings), 1):
                 logger.warning("%s: training %d of %g", output, number, method.soup)
                 members.append(unlearn(loaded, examples, refusals, *member, folder.members / str(number), watch))
-            on_main(lambda: folder.finish(lambda place: write_soup(members, place), _of_soup(members)))
+            on_main(lambda: folder.finish(lambda place: write_soup(members, place), soup.results(members)))
             return folder.adapter
         if method.neutral:
             shown = rows[Split.TRAIN].examples
@@ -123,22 +121,6 @@ def unlearn(
     return folder.adapter
 
 
-def _members(method: Method, settings: UnlearnSettings) -> list[tuple[Method, UnlearnSettings]]:
-    """The trainings that a soup is the mean of: seeds that no other soup's members have, unless by chance."""
-    one = replace(method, name=method.name.removesuffix("+soup"), soup=None)
-    options = {name: value for name, value in settings.options.items() if name != "soup"}
-    drawn = Random(settings.seed)
-    seeds = [drawn.randint(0, LARGEST_SEED) for _ in range(int(method.soup or 0))]
-    return [(one, settings.changed(options=options, seed=seed)) for seed in seeds]
-
-
-def _of_soup(members: Sequence[Path]) -> dict[str, Any]:
-    """What the manifest says of a soup, besides its inputs."""
-    made = [json.loads((member.parent / MANIFEST).read_text(encoding="utf-8")) for member in members]
-    total = {name: round(sum(each[name] for each in made), 1) for name in ("steps", "seconds")}
-    return {**total, "stopped_early": any(each["stopped_early"] for each in made), **provenance.made_with()}
-
-
 def _freeze_unread(model: PreTrainedModel, method: Method) -> None:
     """Do not train layers above all that the losses read: no gradient gets there, and other processes wait for one."""
     if all(Need.HIDDEN in term.needs for term in method.terms):  # such losses read nothing else
@@ -156,10 +138,9 @@ def check(
     method = _bound(method, settings)
     if settings.stop_forget_nll is not None and Target.FORGET not in method.targets:
         raise UserError(f"{method.name} has no term on the harmful answers: stop_forget_nll has nothing to watch")
-    if method.rho is not None and weights_are_sharded():
-        raise UserError(f"{method.name} needs whole weights in every process: use DDP, or a method without +sam")
-    if method.swa and weights_are_sharded():
-        raise UserError(f"{method.name} needs whole weights in every process: use DDP, or a method without +swa")
+    for end, option in (("+sam", method.rho), ("+swa", method.swa)):
+        if option and weights_are_sharded():
+            raise UserError(f"{method.name} needs whole weights in every process: use DDP, or a method without {end}")
     if method.swa and settings.eval_steps is not None:
         raise UserError(f"{method.name} keeps a mean over many steps, eval_steps the best one: leave one of them out")
     settings.share(processes().num_processes)
@@ -386,11 +367,7 @@ def _inputs(
         "method": method.name,
         "terms": terms,
         "losses": {term.name: {"loss": _place(term.loss), "settings": term.settings} for term in method.terms},
-        **({"neutral": method.neutral} if method.neutral else {}),
-        **({"recovery": method.recovery} if method.recovery else {}),
-        **({"rho": method.rho} if method.rho is not None else {}),
-        **({"swa": method.swa} if method.swa else {}),
-        **({"soup": method.soup} if method.soup else {}),
+        **{name: value for name, value in method.own.items() if value},
         "settings": settings.results(),
         **loaded.identity,
         "data": provenance.json_hash([data, list(refusals)]),
