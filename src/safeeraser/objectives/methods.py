@@ -122,7 +122,7 @@ ADDITIONS = {
         _without(Target.DECOUPLED, "has no decoupled rows to stay near the model before unlearning on: add +pd first"),
     ),
     "+neutral": Addition(
-        "for half of the questions cut up safe pictures, answered as before unlearning; a refusal needs a harmful one",
+        "half of the safe pictures are drawn or cut up, answered as before unlearning; a refusal needs a harmful one",
         lambda method: replace(method, neutral=0.5),
         _without(Target.DECOUPLED, "has no decoupled rows whose pictures could be neutral: add +pd first"),
     ),

@@ -1,4 +1,4 @@
-"""Neutral pictures for Prompt Decouple: safe ones cut up, with what the model said about them before unlearning.
+"""Neutral pictures for Prompt Decouple: forms and cut up safe ones, with what the model said before unlearning.
 
 Nobody can show a model all that is harmless, and what it was not shown a method like PO+PD (arXiv 2502.12520) refuses.
 So pictures that show nothing in particular are answered too, in whatever words the model has for them: then it takes a
@@ -27,9 +27,11 @@ from safeeraser.models.processes import on_main
 from safeeraser.progress import ProgressBar
 from safeeraser.provenance import json_hash
 from safeeraser.records import Example, Generation, Stream, read_jsonl
+from safeeraser.unlearning.forms import draw_forms
 
 logger = logging.getLogger(__name__)
 
+_FORMS = 0.5  # of the pictures; the others are safe ones, cut up
 _GRID = 4
 _PULL = 1 / 3
 _SIDE = 1024  # pixels at most
@@ -86,7 +88,7 @@ def safe_pictures(shown: Iterable[Example]) -> list[Path]:
     """The pictures of the decoupled examples that a training shows. Raises UserError where there are none."""
     found = {each.image for each in shown if each.stream is Stream.DECOUPLED and each.image}
     if not found:
-        raise UserError("training shows no safe pictures that could be cut up")
+        raise UserError("training shows no safe pictures that neutral ones could be made of")
     return sorted(found)
 
 
@@ -106,9 +108,12 @@ def _write(asked: Sequence[Example], safe: Sequence[Path], seed: int, pictures: 
 def draw(safe: Sequence[Path], rng: random.Random) -> Image.Image:
     """A picture that shows nothing harmful, and mostly not what the `safe` ones show.
 
-    One of them pulled out of shape or in pieces that are mixed up, or two, half beside half or one over the other.
-    Harmful pictures are not cut up: models still see what a few large pieces show (arXiv 2501.04931).
+    Half of the time forms drawn at random in their colours (`draw_forms`); else one pulled out of shape or in pieces
+    that are mixed up, or two, half beside half or one over the other. Harmful pictures are not cut up: models still
+    see what a few large pieces show (arXiv 2501.04931).
     """
+    if rng.random() < _FORMS:
+        return draw_forms(lambda: _opened(rng.choice(safe)), rng)
     picture, other = (_opened(path) for path in (rng.sample(safe, 2) if len(safe) > 1 else 2 * list(safe)))
     ways = [_warped, _shuffled, _beside, _blended] if len(safe) > 1 else [_warped, _shuffled]
     return rng.choice(ways)(picture, other.resize(picture.size), rng)
