@@ -158,6 +158,7 @@ def test_neutral_changes_the_pictures_of_decoupled_rows_and_no_term() -> None:
     assert (method.terms, method.neutral, method.recovery) == (find("po+pd").terms, 0.5, None)
     assert method.bind(neutral=0.25, refusal_weight=4).neutral == 0.25
     assert method.formula.endswith("1 nll(decoupled), 50% of decoupled pictures neutral")
+    assert method.bind(forms=0.25).formula.endswith("neutral, 25% of these forms")
     assert find("po+pd").neutral is None
     with pytest.raises(UserError, match=r"po\+neutral: po has no decoupled rows whose pictures could be neutral"):
         find("po+neutral")

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from unittest.mock import patch
 
@@ -38,8 +39,8 @@ def short() -> Iterator[None]:
         yield
 
 
-def made(examples: list[Example], folder: Path, share: float = 1.0, seed: int = 1) -> list[Example]:
-    return with_neutral(tiny_random.load(), examples, examples, share, seed, folder)
+def made(examples: list[Example], folder: Path, share: float = 1.0, seed: int = 1, forms: float = 0.0) -> list[Example]:
+    return with_neutral(tiny_random.load(), examples, examples, share, forms, seed, folder)
 
 
 def test_every_decoupled_example_has_another_picture_and_what_the_model_says_about_it(
@@ -62,9 +63,24 @@ def test_pictures_show_safe_pictures_of_training_only(examples: list[Example], t
     white = tmp_path / "validation.png"
     Image.new("RGB", (28, 28), "white").save(white)
     asked = replace(examples[1], id="v", split=Split.VALIDATION, image=white)
-    with_neutral(tiny_random.load(), [*examples, asked], examples, 1.0, 1, tmp_path / "both")
-    made(examples, tmp_path / "training")
-    assert pictures(tmp_path / "both") == pictures(tmp_path / "training")
+    for forms in (0.0, 1.0):
+        both, training = (tmp_path / f"{name}{forms}" for name in ("both", "training"))
+        with_neutral(tiny_random.load(), [*examples, asked], examples, 1.0, forms, 1, both)
+        made(examples, training, forms=forms)
+        assert pictures(both) == pictures(training)
+
+
+def test_a_share_of_them_are_forms_and_without_any_the_others_stay_what_they_are(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in paths:
+        Image.effect_noise((28, 28), 90).convert("RGB").save(path)
+    with patch.object(neutral, "draw_forms", return_value=Image.new("RGB", (1, 1))):
+        for forms, least, most in ((0.0, 0, 0), (0.5, 70, 130), (1.0, 200, 200)):
+            drawn = [draw(paths, forms, random.Random(number)) for number in range(200)]
+            assert least <= sum(each.size == (1, 1) for each in drawn) <= most
+    assert (
+        draw(paths, 0.0, random.Random(1)) == draw(paths, 0.0, random.Random(1)) != draw(paths, 1.0, random.Random(1))
+    )
 
 
 def pictures(folder: Path) -> dict[str, bytes]:
@@ -104,7 +120,7 @@ def test_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
     Image.effect_noise(size, 90).convert("RGB").save(paths[0])
     Image.linear_gradient("L").convert("RGB").save(paths[1])
     for number in range(20):
-        drawn = draw(paths, random.Random(number))
+        drawn = draw(paths, number % 2, random.Random(number))
         assert drawn.mode == "RGB"
         assert max(drawn.size) <= 1024
         assert min(drawn.size) >= 1
@@ -132,8 +148,8 @@ def test_no_picture_is_a_safe_one_as_it_is(tmp_path: Path) -> None:
     for path in paths:
         Image.effect_noise((28, 28), 90).convert("RGB").save(path)
     whole = {Image.open(path).tobytes() for path in paths}
-    for few in (1, 2, 3):
-        assert not whole & {draw(paths[:few], random.Random(number)).tobytes() for number in range(60)}
+    for few, forms in product((1, 2, 3), (0.0, 0.5)):
+        assert not whole & {draw(paths[:few], forms, random.Random(number)).tobytes() for number in range(60)}
 
 
 def test_where_the_model_names_a_harmful_thing_it_is_not_taught_to_answer(

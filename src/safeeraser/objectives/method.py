@@ -19,6 +19,7 @@ from safeeraser.objectives.stream import StreamOutput
 Options = Mapping[str, float]
 _RULES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "neutral": ("a share of questions, 0 to 1", lambda value: 0 <= value <= 1),
+    "forms": ("a share of neutral pictures, 0 to 1", lambda value: 0 <= value <= 1),
     "recovery": ("a share of rows, 0 to 1", lambda value: 0 <= value <= 1),
     "rho": ("a length above 0", lambda value: value > 0),
     "swa": ("a share of steps above 0, up to 1", lambda value: 0 < value <= 1),
@@ -131,7 +132,8 @@ class Method:
     """An objective as a sum of terms.
 
     Of `neutral`, a share of the harmful questions, the decoupled picture shows nothing in particular, and its answer is
-    the model's own before unlearning (`unlearning.neutral`). Of `recovery`, a share of the training rows, the answers
+    the model's own before unlearning (`unlearning.neutral`); of these `forms`, a share, are drawn at random, and the
+    others are safe pictures cut up. Of `recovery`, a share of the training rows, the answers
     have been begun already: the first tokens of the harmful answer stand before refusal and harmful answer, those of
     the harmless answer before the decoupled one, and what is trained on is how each goes on (arXiv 2406.05946). The
     gradient of the terms on harmful questions is taken where a step of length `rho` up that gradient leads, so that
@@ -144,6 +146,7 @@ class Method:
     name: str
     terms: tuple[Term, ...]
     neutral: float | None = None
+    forms: float | None = None
     recovery: float | None = None
     rho: float | None = None
     swa: float | None = None
@@ -153,11 +156,12 @@ class Method:
     def formula(self) -> str:
         """The sum in words."""
         neutral = f", {self.neutral:.0%} of decoupled pictures neutral" if self.neutral is not None else ""
+        drawn = f", {self.forms:.0%} of these forms" if self.forms else ""
         begun = f", on {self.recovery:.0%} of rows after a begun answer" if self.recovery is not None else ""
         sharp = f", harmful terms at w + {self.rho:g} g/|g|" if self.rho is not None else ""
         late = f", mean over the last {self.swa:.0%} of steps" if self.swa is not None else ""
         mean = f", mean of {self.soup:g} trainings" if self.soup is not None else ""
-        return " + ".join(term.formula for term in self.terms) + neutral + begun + sharp + late + mean
+        return " + ".join(term.formula for term in self.terms) + neutral + drawn + begun + sharp + late + mean
 
     @property
     def targets(self) -> tuple[Target, ...]:

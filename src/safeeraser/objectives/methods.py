@@ -122,8 +122,8 @@ ADDITIONS = {
         _without(Target.DECOUPLED, "has no decoupled rows to stay near the model before unlearning on: add +pd first"),
     ),
     "+neutral": Addition(
-        "half of the safe pictures are drawn or cut up, answered as before unlearning; a refusal needs a harmful one",
-        lambda method: replace(method, neutral=0.5),
+        "half of the safe pictures are cut up or drawn, answered as before unlearning; a refusal needs a harmful one",
+        lambda method: replace(method, neutral=0.5, forms=0.0),
         _without(Target.DECOUPLED, "has no decoupled rows whose pictures could be neutral: add +pd first"),
     ),
     "+rec": Addition(

@@ -31,7 +31,6 @@ from safeeraser.unlearning.forms import draw_forms
 
 logger = logging.getLogger(__name__)
 
-_FORMS = 0.5  # of the pictures; the others are safe ones, cut up
 _GRID = 4
 _PULL = 1 / 3
 _SIDE = 1024  # pixels at most
@@ -40,14 +39,20 @@ ANSWER = GenerateSettings(max_new_tokens=256)
 
 
 def with_neutral(
-    loaded: LoadedModel, examples: Sequence[Example], shown: Sequence[Example], share: float, seed: int, folder: Path
+    loaded: LoadedModel,
+    examples: Sequence[Example],
+    shown: Sequence[Example],
+    share: float,
+    forms: float,
+    seed: int,
+    folder: Path,
 ) -> list[Example]:
     """The examples, but a `share` of the decoupled ones that are `shown` have a neutral picture and an answer to it.
 
     Pictures and answers are written to `folder` and used again. The pictures are made of the safe ones that are shown,
-    and `loaded` is the model before unlearning. An example stays as it is where the answer names the keyword of a
-    harmful picture that is shown, refuses, has no words, or has no end within 256 tokens. Raises UserError where all
-    do, and what `safe_pictures` and `generate` raise.
+    a share of `forms` in their colours only, and `loaded` is the model before unlearning. An example stays as it is
+    where the answer names the keyword of a harmful picture that is shown, refuses, has no words, or has no end within
+    256 tokens. Raises UserError where all do, and what `safe_pictures` and `generate` raise.
     """
     safe = safe_pictures(shown)
     asked = [
@@ -55,7 +60,7 @@ def with_neutral(
     ]
     if not asked:
         return list(examples)
-    on_main(lambda: _write(asked, safe, seed, folder / "pictures"))
+    on_main(lambda: _write(asked, safe, forms, seed, folder / "pictures"))
     generate(loaded, asked, ANSWER, folder / "answers.jsonl")
     said = {made.example_id: made for made in read_jsonl(folder / "answers.jsonl", Generation)}
     things = {each.keyword for each in shown if each.stream is Stream.FORGET and each.keyword}
@@ -92,7 +97,7 @@ def safe_pictures(shown: Iterable[Example]) -> list[Path]:
     return sorted(found)
 
 
-def _write(asked: Sequence[Example], safe: Sequence[Path], seed: int, pictures: Path) -> None:
+def _write(asked: Sequence[Example], safe: Sequence[Path], forms: float, seed: int, pictures: Path) -> None:
     """The pictures of all examples asked, in one go: the folder is whole or not there."""
     remove_scratch(pictures)
     if pictures.exists():
@@ -100,19 +105,19 @@ def _write(asked: Sequence[Example], safe: Sequence[Path], seed: int, pictures: 
     with whole_folder(pictures) as scratch, ProgressBar("draw neutral pictures", len(asked)) as bar:
         for each in asked:
             assert each.image is not None
-            drawn = draw(safe, _random(seed, "picture", each))
+            drawn = draw(safe, forms, _random(seed, "picture", each))
             (scratch / each.image.name).write_bytes(pixels.encode(drawn, "PNG"))
             bar.advance()
 
 
-def draw(safe: Sequence[Path], rng: random.Random) -> Image.Image:
+def draw(safe: Sequence[Path], forms: float, rng: random.Random) -> Image.Image:
     """A picture that shows nothing harmful, and mostly not what the `safe` ones show.
 
-    Half of the time forms drawn at random in their colours (`draw_forms`); else one pulled out of shape or in pieces
-    that are mixed up, or two, half beside half or one over the other. Harmful pictures are not cut up: models still
-    see what a few large pieces show (arXiv 2501.04931).
+    A share of `forms` has forms drawn at random in their colours (`draw_forms`); else one is pulled out of shape or in
+    pieces that are mixed up, or two, half beside half or one over the other. Harmful pictures are not cut up: models
+    still see what a few large pieces show (arXiv 2501.04931).
     """
-    if rng.random() < _FORMS:
+    if forms and rng.random() < forms:  # with none the others stay what they were before there were forms
         return draw_forms(lambda: _opened(rng.choice(safe)), rng)
     picture, other = (_opened(path) for path in (rng.sample(safe, 2) if len(safe) > 1 else 2 * list(safe)))
     ways = [_warped, _shuffled, _beside, _blended] if len(safe) > 1 else [_warped, _shuffled]

@@ -95,7 +95,9 @@ def unlearn(
             return folder.adapter
         if method.neutral:
             shown = rows[Split.TRAIN].examples
-            examples = with_neutral(loaded, examples, shown, method.neutral, settings.seed, folder.neutral)
+            examples = with_neutral(
+                loaded, examples, shown, method.neutral, method.forms or 0.0, settings.seed, folder.neutral
+            )
             rows = _rows(examples, refusals, method, settings)
         chat = ChatTokenizer.of(loaded)
         for part in rows.values():

@@ -70,5 +70,5 @@ def describe(run: Path, metrics: Sequence[Metric], *, data: str | None = None, j
         write_card(adapter, {**inputs, "data_name": data, "judge": judge}, metrics)
 
 
-_BESIDE = ("lora_r", "lora_alpha", "neutral", "recovery", "rho", "swa", "soup")
+_BESIDE = ("lora_r", "lora_alpha", "neutral", "forms", "recovery", "rho", "swa", "soup")
 """Settings that are told outside `settings`: of an imported checkpoint, and what a method has beside its terms."""
