@@ -175,6 +175,16 @@ def test_a_training_uses_them_and_says_how_many(examples: list[Example], tmp_pat
     assert not same(plain, first)
 
 
+def test_a_training_draws_forms_where_its_options_say_so(examples: list[Example], tmp_path: Path) -> None:
+    train = partial(unlearn, tiny_random.load(), examples, tiny_random.REFUSALS, METHOD)
+    for forms in (0.0, 1.0):
+        train(SETTINGS.changed(options={"forms": forms}), tmp_path / str(forms))
+        assert json.loads((tmp_path / str(forms) / "manifest.json").read_text())["inputs"].get("forms", 0.0) == forms
+    without, drawn = (pictures(tmp_path / str(forms) / "neutral") for forms in (0.0, 1.0))
+    assert without.keys() == drawn.keys()
+    assert not {*without.values()} & {*drawn.values()}
+
+
 @pytest.mark.parametrize("place", ["generate", "draw"])
 def test_a_training_that_was_stopped_before_its_first_step_comes_to_the_same(
     examples: list[Example], tmp_path: Path, place: str
