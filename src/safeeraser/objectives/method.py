@@ -131,15 +131,15 @@ class Term:
 class Method:
     """An objective as a sum of terms.
 
-    Of `neutral`, a share of the harmful questions, the decoupled picture shows nothing in particular, and its answer is
-    the model's own before unlearning (`unlearning.neutral`); of these `forms`, a share, are drawn at random, and the
-    others are safe pictures cut up. Of `recovery`, a share of the training rows, the answers
-    have been begun already: the first tokens of the harmful answer stand before refusal and harmful answer, those of
-    the harmless answer before the decoupled one, and what is trained on is how each goes on (arXiv 2406.05946). The
+    Of `neutral`, a share of the harmful questions, the decoupled picture shows nothing in particular, and its
+    answer is the model's own before unlearning (`unlearning.neutral`); of these `forms`, a share, are drawn at
+    random, and the others are safe pictures cut up. Of `recovery`, a share of the training rows, the answers have
+    been begun already: the first tokens of the harmful answer stand before refusal and harmful answer, those of the
+    harmless answer before the decoupled one, and what is trained on is how each goes on (arXiv 2406.05946). The
     gradient of the terms on harmful questions is taken where a step of length `rho` up that gradient leads, so that
-    forgetting holds around the weights too (arXiv 2502.05374). What is kept is the mean of the weights over the last
-    `swa`, a share of the steps (arXiv 1803.05407). A `soup` is the mean of so many adapters, each trained
-    with a seed of its own (arXiv 2203.05482).
+    forgetting holds around the weights too (arXiv 2502.05374). What is kept is the mean of the weights over the
+    last `swa`, a share of the steps (arXiv 1803.05407). A `soup` is the mean of so many adapters, each trained with
+    a seed of its own (arXiv 2203.05482).
     None: the method has no such option.
     """
 

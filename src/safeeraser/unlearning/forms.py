@@ -45,7 +45,9 @@ def _colours(picture: Image.Image) -> tuple[Colour, Colour]:
     colours, counts = np.unique(pixels, axis=0, return_counts=True)
     ground = pixels[0]
     ink = colours[np.argmax(counts * ((colours - ground) ** 2).sum(axis=1))]
-    return tuple(ground.tolist()), tuple((ink if (ink != ground).any() else 255 - ground).tolist())
+    if (ink == ground).all():  # a plain picture
+        ink = np.where(ground > 127, 0, 255)
+    return tuple(ground.tolist()), tuple(ink.tolist())
 
 
 def _form(rng: random.Random) -> Image.Image:
