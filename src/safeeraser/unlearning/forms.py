@@ -79,20 +79,23 @@ def _placed(corners: Polar, rng: random.Random) -> Iterable[tuple[float, float]]
         yield across + x * math.cos(turn) - y * math.sin(turn), down + x * math.sin(turn) + y * math.cos(turn)
 
 
+def _regular(number: int) -> Polar:
+    return [(1, _TURN * step / number) for step in range(number)]
+
+
 def _oval(_rng: random.Random) -> Polar:
-    return [(1, _TURN * step / 60) for step in range(60)]
+    return _regular(60)
 
 
 def _blob(rng: random.Random) -> Polar:
     waves = [(order, rng.uniform(0, 0.25), rng.uniform(0, _TURN)) for order in range(2, 6)]
     return [
-        (1 + sum(high * math.cos(order * angle + at) for order, high, at in waves), angle) for _, angle in _oval(rng)
+        (1 + sum(high * math.cos(order * angle + at) for order, high, at in waves), angle) for _, angle in _regular(60)
     ]
 
 
 def _polygon(rng: random.Random) -> Polar:
-    number = rng.randint(3, 7)
-    return [(1, _TURN * step / number) for step in range(number)]
+    return _regular(rng.randint(3, 7))
 
 
 def _star(rng: random.Random) -> Polar:
