@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, TrainingArguments
 
 from safeeraser.errors import UserError
-from safeeraser.generation.engine import Engine
+from safeeraser.generation.engine import Engine, continuations
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.models.chat import Chat, ChatError, ChatTokenizer, pad
 from safeeraser.models.forward import AnswerScorer, packed
@@ -145,6 +145,36 @@ class FamilyTests:
         vision = VisionFeatures(loaded.model, chat)
         together = _generated(loaded, vision, rows)
         assert together == [_generated(loaded, vision, [row])[0] for row in rows]
+
+    def test_rows_that_have_ended_leave_the_batch(
+        self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path]
+    ) -> None:
+        if self.not_packed is not None:
+            return
+        asked = [(f"What is it{' now' * number}?", images[number % 2]) for number in range(5)] + [("Hello there", None)]
+        rows, vision = [chat.prompt(*each) for each in asked], VisionFeatures(loaded.model, chat)
+        spoken = {token for tokens in _generated(loaded, vision, rows) for token in tokens}
+        ends = {*sorted(spoken)[::3], *chat.end_of_turn}  # some rows end early, some late
+        sizes: list[int] = []
+        hook = loaded.model.register_forward_pre_hook(
+            lambda _module, _args, given: sizes.append(len(given["input_ids"])), with_kwargs=True
+        )
+        ids, attention = pad(rows, chat.pad_id, left=True)
+        keys = {"ends": ends, "pad_id": chat.pad_id, "max_new_tokens": 12}
+        made = []
+        try:
+            for shrinks in (False, True):
+                inputs = vision.batch(ids, attention, [row.image for row in rows])
+                made.append(continuations(loaded.model, inputs, shrinks=shrinks, **keys))
+                sizes.append(0)
+        finally:
+            hook.remove()
+        assert made[0] == made[1]
+        whole, shrunk = sizes[: sizes.index(0)], sizes[sizes.index(0) + 1 : -1]
+        assert len({len(each.ids) for each in made[0]}) > 1
+        assert len(shrunk) == len(whole)
+        assert {*whole} == {6}
+        assert min(shrunk) < 6
 
     def test_questions_about_one_picture_share_its_keys_and_values(
         self, loaded: LoadedModel, chat: ChatTokenizer, images: list[Path]

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from safeeraser.generation.run import generate
+from safeeraser.generation.settings import GenerateSettings
 from safeeraser.records import Example
 from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
@@ -47,3 +50,25 @@ def test_going_on_equals_never_stopping(train: Train, projector: Any) -> None:
     with interrupted_at(5):
         train("stopped", settings)
     assert train("stopped", settings) == straight
+
+
+@pytest.mark.parametrize("projector", ["frozen", "full"])
+def test_pictures_seen_before_training_are_not_looked_at_again(
+    projector: Any, examples: list[Example], tmp_path: Path
+) -> None:
+    """In bfloat16, in which training runs under autocast; a projector that is trained has features of its own."""
+    settings = SETTINGS.changed(projector=projector)
+    adapters, looks = [], []
+    for name in ("asked", "not asked"):
+        loaded = tiny_random.load(dtype=torch.bfloat16)
+        seen: list[int] = []
+        loaded.model.model.vision_tower.register_forward_hook(lambda *_, seen=seen: seen.append(1))
+        if name == "asked":
+            generate(loaded, examples, GenerateSettings(max_new_tokens=1), tmp_path / "answers.jsonl")
+            seen.clear()
+        adapter = unlearn(loaded, examples, tiny_random.REFUSALS, "po+pd", settings, tmp_path / name)
+        adapters.append((adapter / "adapter_model.safetensors").read_bytes())
+        looks.append(len(seen))
+    assert adapters[0] == adapters[1]
+    assert looks[1] > 1
+    assert looks[0] == (0 if projector == "frozen" else looks[1])

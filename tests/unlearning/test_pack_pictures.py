@@ -8,23 +8,26 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Tensor
 
 from safeeraser.errors import UserError
-from safeeraser.models.chat import ChatTokenizer
+from safeeraser.models.chat import Chat, ChatTokenizer
 from safeeraser.models.lora import attach
+from safeeraser.models.packing import plan
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Method, Need, Target, find
 from safeeraser.objectives.methods import METHODS
 from safeeraser.records import Example, Stream
 from safeeraser.unlearning import run
 from safeeraser.unlearning.collate import Collator
-from safeeraser.unlearning.rows import TrainingRows
+from safeeraser.unlearning.rows import Row, TrainingRows
 from safeeraser.unlearning.run import unlearn
 from safeeraser.unlearning.settings import UnlearnSettings
 from safeeraser.unlearning.streams import reference_outputs, stream_outputs
@@ -116,6 +119,46 @@ def test_losses_and_gradients_are_those_of_rows_one_by_one(name: str, examples: 
             torch.testing.assert_close(mine, yours, atol=1e-4, rtol=1e-3)
     assert len(tokens) == 2 * separately
     assert sum(tokens[separately:]) < sum(tokens[:separately])
+
+
+@pytest.mark.parametrize(("name", "shares"), [("decide+pd", True), ("po+pd", False)])
+def test_what_a_row_asks_about_one_picture_shares_it_whatever_the_order(
+    name: str, shares: bool, examples: list[Example]
+) -> None:
+    loaded = tiny_random.load()
+    chat, method = ChatTokenizer.of(loaded), _bound(name)
+    vision = VisionFeatures(loaded.model, chat)
+    rivals = any(Need.RIVAL in need for need in method.needs.values())
+    rows = TrainingRows(examples, tiny_random.REFUSALS, method.targets, seed=0, length=6, rivals=rivals)
+    row = next(row for row in rows if _repeats(row) is shares)
+    tokens: list[int] = []
+    loaded.model.register_forward_pre_hook(
+        lambda _module, _args, given: tokens.append(given["input_ids"].numel()), with_kwargs=True
+    )
+
+    def losses(*, packs: bool) -> list[Tensor]:
+        streams = stream_outputs(loaded.model, Collator(chat, packs=packs)([row]), vision, method.needs)
+        return [term(streams) for term in method.terms]
+
+    apart, together = losses(packs=False), losses(packs=True)
+    tolerance = 1e-5 if shares else 0.0
+    torch.testing.assert_close(together, apart, atol=tolerance, rtol=tolerance)
+    assert (tokens[1] < tokens[0]) is shares
+
+
+def _repeats(row: Row) -> bool:
+    images = [turn.example.image for turn in row.values() if turn.example.image]
+    return len({*images}) < len(images)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12))
+def test_sequences_hold_every_group_once_in_no_more_room_than_rows_of_their_own(lengths: list[int]) -> None:
+    chats = [Chat(tuple(range(length)), 0, None) for length in lengths]
+    planned = plan(chats, Mock(through_picture=lambda _: 0))
+    assert sorted(group.chats for each in planned for group in each) == [(number,) for number in range(len(chats))]
+    cells = len(planned) * max(sum(group.length for group in each) for each in planned)
+    assert cells <= len(lengths) * max(lengths)
+    assert max(sum(group.length for group in each) for each in planned) <= 2 * max(lengths)
 
 
 def test_a_run_comes_to_the_same_adapter(examples: list[Example], tmp_path: Path) -> None:

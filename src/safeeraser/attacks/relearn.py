@@ -140,7 +140,7 @@ def _train(
     with TemporaryDirectory() as nothing:  # is written there; the trainer wants a folder
         trainer = UnlearnTrainer(
             method=method,
-            vision=VisionFeatures(arena.model.model, chat),
+            vision=VisionFeatures(arena.model.model, chat, arena.model.features),
             model=adapted,
             args=arguments(
                 chosen.changed(batch_size=copies * chosen.batch_size), Path(nothing), arena.model.model.device

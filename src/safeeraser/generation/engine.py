@@ -12,6 +12,8 @@ from transformers import (
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
     TemperatureLogitsWarper,
     TextStreamer,
     TopPLogitsWarper,
@@ -50,25 +52,49 @@ def continuations(
     max_new_tokens: int,
     sampling: Sequence[LogitsProcessor] = (),
     streamer: TextStreamer | None = None,
+    shrinks: bool = False,
 ) -> list[Continuation]:
     """What the model says after each prompt of a left-padded batch, in order: the one generation loop.
 
     `ends` are the tokens that end a turn. Greedy, unless `sampling` makes the greedy choice a draw. A `streamer` is
-    told the tokens of a single prompt as they come.
+    told the tokens of a single prompt as they come. With `shrinks` rows that have ended leave the batch whenever they
+    are half of it: for models of which all that goes on from a prompt is its keys and values, and without `sampling`.
     """
-    finite = _Finite()
-    config = GenerationConfig(
-        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=sorted(ends), pad_token_id=pad_id
-    )
-    processors = LogitsProcessorList([finite, *sampling])
-    ids = model.generate(**inputs, generation_config=config, logits_processor=processors, streamer=streamer)
-    width = inputs["input_ids"].shape[1]
-    prompts, rows = ids[:, :width].tolist(), ids[:, width:].tolist()
-    stops = [next((at for at, token in enumerate(row) if token in ends), None) for row in rows]
-    return [
-        Continuation(prompt, row[:stop], stop is not None, fine)
-        for prompt, row, stop, fine in zip(prompts, rows, stops, finite.rows(stops), strict=True)
-    ]
+    rows = [Continuation(prompt, [], stopped=False, finite=True) for prompt in inputs["input_ids"].tolist()]
+    going, left = list(range(len(rows))), max_new_tokens
+    while going and left:
+        finite = _Finite()
+        made = model.generate(
+            **inputs,
+            generation_config=GenerationConfig(
+                do_sample=False, max_new_tokens=left, eos_token_id=sorted(ends), pad_token_id=pad_id
+            ),
+            logits_processor=LogitsProcessorList([finite, *sampling]),
+            stopping_criteria=StoppingCriteriaList([_HalfEnded(ends, inputs)] if shrinks and len(going) > 1 else []),
+            streamer=streamer,
+            return_dict_in_generate=True,
+        )
+        new = made.sequences[:, inputs["input_ids"].shape[1] :].tolist()
+        stops = [next((at for at, token in enumerate(row) if token in ends), None) for row in new]
+        for number, tokens, stop, fine in zip(going, new, stops, finite.rows(stops), strict=True):
+            row = rows[number]
+            rows[number] = Continuation(row.prompt, row.ids + tokens[:stop], stop is not None, row.finite and fine)
+        staying = [place for place, stop in enumerate(stops) if stop is None]
+        going, left = [going[place] for place in staying], left - len(new[0])
+        if going and left:
+            inputs = _go_on(inputs, made, staying)
+    return rows
+
+
+def _go_on(inputs: Mapping[str, Any], made: Any, rows: list[int]) -> dict[str, Any]:
+    """The inputs of generation for these rows of a batch, from where it broke off; their pictures are in the cache."""
+    cache, ids = made.past_key_values, made.sequences[rows]
+    cache.batch_select_indices(torch.tensor(rows, device=ids.device))
+    attention = inputs["attention_mask"][rows]
+    said = attention.new_ones(len(rows), ids.shape[1] - attention.shape[1])
+    asked = {name: inputs[name] for name in ("logits_to_keep",) if name in inputs}
+    attention = torch.cat([attention, said], dim=1)
+    return {**asked, "input_ids": ids, "attention_mask": attention, "past_key_values": cache}
 
 
 class Engine:
@@ -113,6 +139,7 @@ class Engine:
                 pad_id=self._chat.pad_id,
                 max_new_tokens=self._settings.max_new_tokens,
                 sampling=self._sampling(batch[part]),
+                shrinks=self._packs and self._settings.temperature == 0,
             )
             found += [self._generation(request, each) for request, each in zip(batch[part], said, strict=True)]
         return found
@@ -200,6 +227,18 @@ class Engine:
 def _cut(chat: Chat, start: int = 0, end: int | None = None) -> Chat:
     """A part of a prompt; its picture belongs to the beginning."""
     return Chat(chat.ids[start:end], 0, None if start else chat.image)
+
+
+class _HalfEnded(StoppingCriteria):
+    """Stops all rows once half of them have ended by themselves."""
+
+    def __init__(self, ends: Collection[int], inputs: Mapping[str, Any]) -> None:
+        self._ends = torch.tensor(sorted(ends), device=inputs["input_ids"].device)
+        self._width = inputs["input_ids"].shape[1]
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Any:  # noqa: ARG002  the base class's signature
+        ended = torch.isin(input_ids[:, self._width :], self._ends).any(dim=1)
+        return (2 * ended.sum() >= len(ended)).expand(len(ended))
 
 
 class _Pieces(TextStreamer):

@@ -35,7 +35,8 @@ class Features:
         """Keep what a picture has become, where there is room."""
         if feature.nbytes <= self._room:
             self._room -= feature.nbytes
-            self._kept[_key(image)] = feature.clone()
+            with torch.inference_mode(False):  # who answers needs no gradients, who trains next may
+                self._kept[_key(image)] = feature.clone()
 
 
 def _key(image: Path) -> _Key:

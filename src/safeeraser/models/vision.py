@@ -27,7 +27,7 @@ class VisionFeatures:
     projector still learns. That covers families whose image features are the projector's output and nothing more
     (LLaVA-1.5, Gemma 3, PaliGemma), which is checked on every pass; for others the pixels go to the model each time.
     Once `features` have no room left, further pictures are worked out again whenever they are needed. Those of a
-    LoadedModel are shared by all that ask it; training, whose attention and precision round otherwise, has its own.
+    LoadedModel are shared by all that ask or train it, but for a training of its projector, which has its own.
     """
 
     def __init__(self, model: PreTrainedModel, chat: ChatTokenizer, features: Features | None = None) -> None:
@@ -117,8 +117,12 @@ class VisionFeatures:
         modes = [(part, part.training) for part in (self._tower, projector)]
         for part, _ in modes:
             part.eval()
+        device, trained = self._model.device.type, any(each.requires_grad for each in projector.parameters())
+        # Autocast would round otherwise than where there is none; a projector that is trained does not do without.
+        autocast = torch.autocast(device, enabled=trained and torch.is_autocast_enabled(device))
         try:
-            features = self._model.get_image_features(**pixels, return_dict=True).pooler_output
+            with autocast:
+                features = self._model.get_image_features(**pixels, return_dict=True).pooler_output
         finally:
             hook.remove()
             for part, training in modes:

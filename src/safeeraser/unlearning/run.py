@@ -217,12 +217,12 @@ def _train(
         method=method,
         mask=mask,
         watching=watching,
-        vision=_vision(model, chat, adapted),
+        vision=_vision(loaded, chat, adapted, settings),
         model=adapted,
         args=arguments(settings, folder.checkpoints, model.device, OBJECTIVE if watch else "loss"),
         train_dataset=rows[Split.TRAIN],
         eval_dataset=rows.get(Split.SELECTION),
-        data_collator=Collator(chat, packs=settings.pack_pictures),
+        data_collator=Collator(chat, packs=obstacle(loaded) is None),
     )
     shard_by_layer(trainer.accelerator, model)
     steps = len(rows[Split.TRAIN]) // settings.rows_per_step
@@ -287,10 +287,10 @@ def _out_of_memory(method: Method, settings: UnlearnSettings) -> str:
     )
 
 
-def _vision(model: PreTrainedModel, chat: ChatTokenizer, adapted: PeftModel) -> VisionFeatures:
+def _vision(loaded: LoadedModel, chat: ChatTokenizer, adapted: PeftModel, settings: UnlearnSettings) -> VisionFeatures:
     if weights_are_sharded():
-        return VisionInForward(model, chat, adapted)
-    return VisionFeatures(model, chat)
+        return VisionInForward(loaded.model, chat, adapted)
+    return VisionFeatures(loaded.model, chat, loaded.features if settings.projector == "frozen" else None)
 
 
 def _resume(folder: Output) -> int:
@@ -339,17 +339,19 @@ def quick(model: PreTrainedModel, adapted: PeftModel) -> Iterator[None]:
     """Train without what costs time and changes nothing.
 
     Autocast gives the adapter's weights the precision of its inputs, so PEFT need not convert every input. On a CPU
-    the backward pass of torch's fused attention takes several times as long as that of the plain one.
+    the backward pass of torch's fused attention takes several times as long as that of the plain one. No gradient goes
+    through the vision tower, which sees what it sees when the model answers.
     """
-    attention = model.config._attn_implementation
+    decoder = model.get_decoder()
+    attention = decoder.config._attn_implementation
     try:
         if model.device.type == "cpu":
-            model.set_attn_implementation("eager")
+            decoder.set_attn_implementation("eager")
         with disable_input_dtype_casting(adapted), warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)  # no other way to leave that out
             yield
     finally:
-        model.set_attn_implementation(attention)
+        decoder.set_attn_implementation(attention)
 
 
 def _inputs(

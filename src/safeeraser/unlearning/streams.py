@@ -14,6 +14,7 @@ from accelerate.utils import extract_model_from_parallel
 from torch import Tensor, nn
 
 from safeeraser.models.forward import CELLS, answer_output, packed, pieces
+from safeeraser.models.packing import groups
 from safeeraser.models.vision import VisionFeatures
 from safeeraser.objectives import Need, StreamOutput, Target
 from safeeraser.objectives.stream import present
@@ -43,12 +44,14 @@ def stream_outputs(
     """Every target's stream, from one forward of the whole batch: log-probabilities, and what `needs` names besides.
 
     Only positions that predict an answer token go through the language model's head, and only their hidden states
-    behind the decoder layers `layers` are kept. Of a batch with `chats`, those about one picture share its tokens.
+    behind the decoder layers `layers` are kept. Of a batch with `chats`, those about one picture share its tokens;
+    where no two are, its rows go through the model as they are.
     """
     predicted = batch["answer_mask"]
     order: list[int] = []
     outputs, states = [], []
-    for part in _packed(batch, vision) if "chats" in batch else _padded(batch, vision):
+    shares = "chats" in batch and len(groups(batch["chats"], vision.chat)) < len(batch["chats"])
+    for part in _packed(batch, vision) if shares else _padded(batch, vision):
         with _layer_outputs(model, layers) as found:
             outputs.append(answer_output(model, part.inputs, part.ids, part.answers))
         predicting = part.answers.roll(-1, dims=1)
