@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from safeeraser.settings import Seed, Settings, known
+from safeeraser.benchmarks.selection import HELD_OUT, Part
+from safeeraser.settings import Seed, Settings, Several, known, problem
 
 
 class DataSettings(Settings):
@@ -47,3 +48,22 @@ class Limits(Settings):
     """The same questions about safe pictures."""
     retain: int | None = Field(default=None, ge=1)
     """Harmless questions about harmful pictures."""
+
+
+class OtherData(DataSettings):
+    """Data that a run asks about beside its own."""
+
+    parts: Several[Part] = Field(default=HELD_OUT, min_length=1)
+    """What of them is asked: some of generality, decoupled, retain."""
+
+    @field_validator("parts")
+    @classmethod
+    def _held_out(cls, given: tuple[Part, ...]) -> tuple[Part, ...]:
+        if Part.EFFICACY in given:
+            raise problem("efficacy is about pictures that were trained on, which are the run's own")
+        return given
+
+    def results(self) -> dict[str, Any]:
+        """Without parts where all are asked: once they always were, and choices are known by these."""
+        found = super().results()
+        return {key: value for key, value in found.items() if key != "parts" or value != list(HELD_OUT)}

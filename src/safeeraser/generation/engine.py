@@ -67,12 +67,15 @@ def continuations(
         made = model.generate(
             **inputs,
             generation_config=GenerationConfig(
-                do_sample=False, max_new_tokens=left, eos_token_id=sorted(ends), pad_token_id=pad_id
+                do_sample=False,
+                max_new_tokens=left,
+                eos_token_id=sorted(ends),
+                pad_token_id=pad_id,
+                return_dict_in_generate=True,
             ),
             logits_processor=LogitsProcessorList([finite, *sampling]),
             stopping_criteria=StoppingCriteriaList([_HalfEnded(ends, inputs)] if shrinks and len(going) > 1 else []),
             streamer=streamer,
-            return_dict_in_generate=True,
         )
         new = made.sequences[:, inputs["input_ids"].shape[1] :].tolist()
         stops = [next((at for at, token in enumerate(row) if token in ends), None) for row in new]

@@ -15,8 +15,8 @@ from safeeraser import metrics as statistics
 from safeeraser import pixels, provenance
 from safeeraser.attacks.parts import split
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.benchmarks.selection import HELD_OUT, Part, choose
-from safeeraser.benchmarks.settings import DataSettings
+from safeeraser.benchmarks.selection import Part, choose
+from safeeraser.benchmarks.settings import DataSettings, OtherData
 from safeeraser.errors import UserError
 from safeeraser.files import owned, write_json
 from safeeraser.generation.record_file import read_meta
@@ -103,14 +103,14 @@ def _check_also(settings: RunSettings, say: Say) -> None:
 
     Raises UserError naming the key of those that cannot be used, and where a folder holds something else.
     """
-    for number, data in enumerate(settings.also):
-        say(f"also.{number}: {data.benchmark}, which is asked about in the end")
+    for number, other in enumerate(settings.also):
+        say(f"also.{number}: {other.benchmark}, which is asked about in the end")
         asking, benchmark = read_also(settings, number, say)
         try:
-            asked(benchmark, asking, lambda _: None, HELD_OUT)
+            asked(benchmark, asking, lambda _: None, other.parts)
         except UserError as error:
             raise UserError(f"also.{number}.path: {error}") from error
-        _check_there(RunFolder(asking.folder), asking, benchmark.hash)
+        _check_there(RunFolder(asking.folder), asking, benchmark.hash, other.parts)
 
 
 def read_also(settings: RunSettings, number: int, say: Say) -> tuple[RunSettings, Benchmark]:
@@ -126,14 +126,14 @@ def read_also(settings: RunSettings, number: int, say: Say) -> tuple[RunSettings
         raise UserError(f"{key}.path: {error}") from error
 
 
-def _check_there(folder: RunFolder, settings: RunSettings, data_hash: str) -> None:
+def _check_there(folder: RunFolder, settings: RunSettings, data_hash: str, parts: Sequence[Part]) -> None:
     """Raise UserError where a folder of other data was made otherwise than it would be gone on with."""
     if not folder.root.exists():
         return
     with owned(folder.root):
         folder.check(settings, free=["methods"])
         folder.check_data(settings, data_hash)
-        _check_same_parts(folder, settings.methods, HELD_OUT)
+        _check_same_parts(folder, settings.methods, parts)
 
 
 def answered(settings: RunSettings, folder: RunFolder, name: str, examples: Sequence[Example]) -> bool:
@@ -215,17 +215,17 @@ def _check_evaluation(folder: RunFolder, adapters: Mapping[str, Path | None], pa
             _check_adapter(folder.generations(name), path)
 
 
-def run_also(settings: RunSettings, data: DataSettings, say: Say) -> RunFolder:
+def run_also(settings: RunSettings, other: OtherData, say: Say) -> RunFolder:
     """Ask all models of a finished run about other data, too; the folder of that, which is as `evaluate` leaves it.
 
     Raises what `evaluate` raises.
     """
-    run_folder, asked_settings = RunFolder(settings.folder), settings.asking(data)
+    run_folder, asked_settings = RunFolder(settings.folder), settings.asking(other)
     folder = RunFolder(asked_settings.folder)
     adapters = {name: None if name == VANILLA else run_folder.adapter(name) for name in settings.methods}
     taught = Kit.of(settings).read(settings.data.folder).refusals
     kit, dtype = Kit.of(asked_settings, folder), run_folder.model_dtype
-    evaluate(asked_settings, kit, adapters, HELD_OUT, say, taught, dtype)
+    evaluate(asked_settings, kit, adapters, other.parts, say, taught, dtype)
     return folder
 
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from safeeraser.attacks.settings import AttackSettings
-from safeeraser.benchmarks.settings import DataSettings, Limits
+from safeeraser.benchmarks.settings import DataSettings, Limits, OtherData
 from safeeraser.errors import unknown
 from safeeraser.generation.settings import GenerateSettings
 from safeeraser.judges.settings import JudgeSettings
@@ -97,9 +97,9 @@ class RunSettings(Settings):
     """Who judges the answers: a name, or a name with its keys; `safeeraser judges` lists them."""
     judges: Several[AnyJudge] = ()
     """Several of them, to let them vote; instead of judge."""
-    also: Annotated[Several[DataSettings], WAY] = ()
-    """Other data that every model is asked about too: names, or keys of data; each in also/<benchmark> of the run.
-    A sweep asks their selection part."""
+    also: Annotated[Several[OtherData], WAY] = ()
+    """Other data that every model is asked about too: names, or keys of data, and the parts that are asked; each in
+    also/<benchmark> of the run. A sweep asks their selection part."""
     attacks: Annotated[Several[AttackSettings], WAY] = ()
     """What is tried afterwards to bring back what was unlearned: names, or names with the points of their sweep."""
     attack_limit: Annotated[int, WAY] = Field(default=48, ge=1)
@@ -174,9 +174,10 @@ class RunSettings(Settings):
         """The name of who judges, without its version: several judges are a vote."""
         return "vote" if self.judges else self.judge.name
 
-    def asking(self, data: DataSettings) -> Self:
+    def asking(self, other: OtherData) -> Self:
         """The settings under which these models are asked about other data, in a folder of their own in the run's."""
-        folder = self.folder / "also" / data.benchmark
+        data = DataSettings(**other.model_dump(include={*DataSettings.model_fields}))
+        folder = self.folder / "also" / other.benchmark
         return self.model_copy(update={"data": data, "output": folder, "also": (), "attacks": (), "attack_models": ()})
 
     def unlearning(self, method: str) -> UnlearnSettings:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from safeeraser.benchmarks.benchmark import Benchmark
-from safeeraser.benchmarks.selection import HELD_OUT, rehearsal
+from safeeraser.benchmarks.selection import HELD_OUT, Part, rehearsal
 from safeeraser.errors import UserError
 from safeeraser.records import Example, Split
 from safeeraser.runs import RunSettings, pipeline
@@ -37,13 +37,13 @@ def read(settings: RunSettings, kit: Kit, say: Say) -> SweepData:
     """
     whole = pipeline.prepare(settings.data, kit, say)
     benchmark = replace(whole, examples=tuple(each for each in whole.examples if each.split is not Split.VALIDATION))
-    asked, hashes = _rehearsed(benchmark, settings, say), {"data": benchmark.hash}
+    asked, hashes = _rehearsed(benchmark, settings, HELD_OUT, say), {"data": benchmark.hash}
     if not asked:
         raise UserError(f"{benchmark.folder}: no examples of the selection split, on which a sweep chooses")
     counts, refusals = {settings.data.benchmark: len(asked)}, dict.fromkeys(benchmark.refusals)
     for number, data in enumerate(settings.also):
         asking, other = pipeline.read_also(settings, number, say)
-        found = _rehearsed(other, asking, say)
+        found = _rehearsed(other, asking, data.parts, say)
         if not found:
             told = f"{other.folder} has no examples of the selection split, so nothing is chosen by it"
             say(f"warning: also.{number}: {told}")
@@ -53,12 +53,12 @@ def read(settings: RunSettings, kit: Kit, say: Say) -> SweepData:
     return SweepData(benchmark=benchmark, asked=asked, counts=counts, refusals=tuple(refusals), hashes=hashes)
 
 
-def _rehearsed(benchmark: Benchmark, settings: RunSettings, say: Say) -> list[Example]:
+def _rehearsed(benchmark: Benchmark, settings: RunSettings, parts: Sequence[Part], say: Say) -> list[Example]:
     """The questions of the selection part in the place of validation; none where there is no such part."""
     examples = rehearsal(benchmark.examples)
     if all(each.split is not Split.VALIDATION for each in examples):
         return []
-    return pipeline.asked(replace(benchmark, examples=tuple(examples)), settings, say, HELD_OUT)
+    return pipeline.asked(replace(benchmark, examples=tuple(examples)), settings, say, parts)
 
 
 def _of(name: str, example: Example) -> Example:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from safeeraser import runs as config
-from safeeraser.benchmarks.settings import DataSettings
+from safeeraser.benchmarks.settings import OtherData
 from safeeraser.cli.names import names
 from safeeraser.errors import UserError
 from safeeraser.runs import ConfigError, pipeline, report
@@ -39,6 +39,29 @@ def test_every_model_is_asked_about_the_other_data(world: World, tmp_path: Path)
     before = worlds.contents(folder.root)
     pipeline.run_also(settings, settings.also[0], world.said.append)
     assert worlds.contents(folder.root) == before
+
+
+def test_of_other_data_some_parts_may_be_asked(world: World, tmp_path: Path) -> None:
+    path = sources.WRITERS["vscbench"](tmp_path / "other")
+    settings = world.settings("methods=[vanilla]", f"also=[{{benchmark: vscbench, path: {path}, parts: decoupled}}]")
+    pipeline.run(settings, world.kit(settings), world.said.append)
+    folder = pipeline.run_also(settings, settings.also[0], world.said.append)
+    assert {each["part"] for each in json.loads(folder.metrics.read_text()) if each["n"]} == {"decoupled"}
+    more = world.settings("methods=[vanilla]", f"also=[{{benchmark: vscbench, path: {path}}}]")
+    with pytest.raises(UserError, match="parts: this evaluation was made of decoupled, not generality, decoupled, ret"):
+        pipeline.run(more, replace(world.kit(more), load=worlds.no_model), world.said.append)
+
+
+def test_choices_made_before_there_were_parts_are_known_again() -> None:
+    plain = {"benchmark": "icons_hard", "path": None, "scale": 1.0, "seed": 233}
+    parsed = [
+        config.parse(f"also: {given}", "test", [], names())
+        for given in ("icons_hard", "[{benchmark: icons_hard, parts: [retain]}]")
+    ]
+    assert parsed[0].also[0].results() == plain
+    assert parsed[1].also[0].results()["parts"] == ["retain"]
+    again = config.parse(json.dumps(parsed[0].dump()), "test", [], names())
+    assert again.also[0].results() == plain
 
 
 def test_refusals_that_the_models_were_taught_count_on_the_other_data(world: World, tmp_path: Path) -> None:
@@ -69,13 +92,19 @@ def test_other_data_change_nothing_in_what_the_run_is(world: World) -> None:
 
 def test_a_name_stands_for_data() -> None:
     settings = config.parse("also: icons_hard", "test", [], names())
-    assert settings.also == (DataSettings(benchmark="icons_hard"),)
+    assert settings.also == (OtherData(benchmark="icons_hard"),)
     assert settings.also[0].folder == Path("data/icons_hard-x1-s233")
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [("[icons_hardd]", "icons_hard"), ("[icons]", "icons is asked about already"), ("[{benchmrk: x}]", "benchmark")],
+    [
+        ("[icons_hardd]", "icons_hard"),
+        ("[icons]", "icons is asked about already"),
+        ("[{benchmrk: x}]", "benchmark"),
+        ("[{benchmark: icons_hard, parts: [efficacy]}]", r"also\.0\.parts: efficacy is about pictures"),
+        ("[{benchmark: icons_hard, parts: []}]", r"also\.0\.parts: "),
+    ],
 )
 def test_what_is_wrong_is_told(given: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
