@@ -40,7 +40,9 @@ def attack(
             autocompletion=complete_attack,
         ),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A few cheap attacks: the demo's, and pictures turned.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A few cheap attacks: the demo's, and pictures turned.")
+    ] = False,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask so many questions of each side.")] = None,
     control: Annotated[
         list[Path] | None,

@@ -126,7 +126,7 @@ def _fill(groups: Sequence[Group], width: int) -> list[list[Group]]:
 def _cost(sequences: Sequence[Sequence[Group]]) -> int:
     """How long a pass takes, in no unit: it grows with the tokens, padding among them, and attention with their square.
 
-    In small models on a CPU attention takes as long as all the rest at some two thousand tokens.
+    That both weigh the same at two thousand tokens is a guess, between a small model on a CPU and a large one.
     """
     width = max(sum(group.length for group in each) for each in sequences)
     return len(sequences) * width * (2048 + width)

@@ -342,16 +342,18 @@ def quick(model: PreTrainedModel, adapted: PeftModel) -> Iterator[None]:
     the backward pass of torch's fused attention takes several times as long as that of the plain one. No gradient goes
     through the vision tower, which sees what it sees when the model answers.
     """
-    decoder = model.get_decoder()
-    attention = decoder.config._attn_implementation
+    tower: Any = model.get_encoder(modality="image")
+    before = [(part, part.config._attn_implementation) for part in (model, tower)]
     try:
         if model.device.type == "cpu":
-            decoder.set_attn_implementation("eager")
+            model.set_attn_implementation("eager")
+            tower.set_attn_implementation(before[1][1])
         with disable_input_dtype_casting(adapted), warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)  # no other way to leave that out
             yield
     finally:
-        decoder.set_attn_implementation(attention)
+        for part, attention in before:
+            part.set_attn_implementation(attention)
 
 
 def _inputs(
