@@ -53,7 +53,7 @@ class Limits(Settings):
 class OtherData(DataSettings):
     """Data that a run asks about beside its own."""
 
-    parts: Several[Part] = Field(default=HELD_OUT, min_length=1)
+    parts: Several[Part] = HELD_OUT
     """What of them is asked: some of generality, decoupled, retain."""
 
     @field_validator("parts")
@@ -61,6 +61,8 @@ class OtherData(DataSettings):
     def _held_out(cls, given: tuple[Part, ...]) -> tuple[Part, ...]:
         if Part.EFFICACY in given:
             raise problem("efficacy is about pictures that were trained on, which are the run's own")
+        if not given:
+            raise problem("nothing is asked; leave the data out")
         return given
 
     def results(self) -> dict[str, Any]:

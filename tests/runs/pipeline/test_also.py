@@ -103,7 +103,7 @@ def test_a_name_stands_for_data() -> None:
         ("[icons]", "icons is asked about already"),
         ("[{benchmrk: x}]", "benchmark"),
         ("[{benchmark: icons_hard, parts: [efficacy]}]", r"also\.0\.parts: efficacy is about pictures"),
-        ("[{benchmark: icons_hard, parts: []}]", r"also\.0\.parts: "),
+        ("[{benchmark: icons_hard, parts: []}]", r"also\.0\.parts: nothing is asked"),
     ],
 )
 def test_what_is_wrong_is_told(given: str, told: str) -> None:
