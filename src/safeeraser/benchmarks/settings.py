@@ -59,11 +59,12 @@ class OtherData(DataSettings):
     @field_validator("parts")
     @classmethod
     def _held_out(cls, given: tuple[Part, ...]) -> tuple[Part, ...]:
+        """Each once, in the order in which they are asked."""
         if Part.EFFICACY in given:
             raise problem("efficacy is about pictures that were trained on, which are the run's own")
         if not given:
             raise problem("nothing is asked; leave the data out")
-        return given
+        return tuple(part for part in HELD_OUT if part in given)
 
     def results(self) -> dict[str, Any]:
         """Without parts where all are asked: once they always were, and choices are known by these."""

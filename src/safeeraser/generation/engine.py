@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -36,10 +36,14 @@ class Continuation:
     """What a model says after a prompt (padded on the left): token ids up to its end of turn, if it came to that."""
 
     prompt: list[int]
-    ids: list[int]
-    stopped: bool
-    finite: bool
+    ids: list[int] = field(default_factory=list)
+    stopped: bool = False
+    finite: bool = True
     """False where logits on the way were not numbers: what was said then says nothing of the model."""
+
+    def longer(self, ids: list[int], stop: int | None, finite: bool) -> Continuation:
+        """The same with what was said next, of which the end of turn is at `stop`."""
+        return Continuation(self.prompt, self.ids + ids[:stop], stop is not None, self.finite and finite)
 
 
 @torch.inference_mode()
@@ -60,33 +64,36 @@ def continuations(
     told the tokens of a single prompt as they come. With `shrinks` rows that have ended leave the batch whenever they
     are half of it: for models of which all that goes on from a prompt is its keys and values, and without `sampling`.
     """
-    rows = [Continuation(prompt, [], stopped=False, finite=True) for prompt in inputs["input_ids"].tolist()]
+    rows = [Continuation(prompt) for prompt in inputs["input_ids"].tolist()]
     going, left = list(range(len(rows))), max_new_tokens
-    while going and left:
+    while True:
         finite = _Finite()
         made = model.generate(
             **inputs,
-            generation_config=GenerationConfig(
-                do_sample=False,
-                max_new_tokens=left,
-                eos_token_id=sorted(ends),
-                pad_token_id=pad_id,
-                return_dict_in_generate=True,
-            ),
+            generation_config=_greedy(ends, pad_id, left),
             logits_processor=LogitsProcessorList([finite, *sampling]),
             stopping_criteria=StoppingCriteriaList([_HalfEnded(ends, inputs)] if shrinks and len(going) > 1 else []),
             streamer=streamer,
         )
         new = made.sequences[:, inputs["input_ids"].shape[1] :].tolist()
         stops = [next((at for at, token in enumerate(row) if token in ends), None) for row in new]
-        for number, tokens, stop, fine in zip(going, new, stops, finite.rows(stops), strict=True):
-            row = rows[number]
-            rows[number] = Continuation(row.prompt, row.ids + tokens[:stop], stop is not None, row.finite and fine)
+        for number, *said in zip(going, new, stops, finite.rows(stops), strict=True):
+            rows[number] = rows[number].longer(*said)
         staying = [place for place, stop in enumerate(stops) if stop is None]
         going, left = [going[place] for place in staying], left - len(new[0])
-        if going and left:
-            inputs = _go_on(inputs, made, staying)
-    return rows
+        if not (shrinks and going and left):
+            return rows
+        inputs = _go_on(inputs, made, staying)
+
+
+def _greedy(ends: Collection[int], pad_id: int, limit: int) -> GenerationConfig:
+    return GenerationConfig(
+        do_sample=False,
+        max_new_tokens=limit,
+        eos_token_id=sorted(ends),
+        pad_token_id=pad_id,
+        return_dict_in_generate=True,
+    )
 
 
 def _go_on(inputs: Mapping[str, Any], made: Any, rows: list[int]) -> dict[str, Any]:

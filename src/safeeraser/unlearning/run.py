@@ -343,17 +343,17 @@ def quick(model: PreTrainedModel, adapted: PeftModel) -> Iterator[None]:
     through the vision tower, which sees what it sees when the model answers.
     """
     tower: Any = model.get_encoder(modality="image")
-    before = [(part, part.config._attn_implementation) for part in (model, tower)]
+    before, seeing = (part.config._attn_implementation for part in (model, tower))
     try:
         if model.device.type == "cpu":
             model.set_attn_implementation("eager")
-            tower.set_attn_implementation(before[1][1])
+            tower.set_attn_implementation(seeing)
         with disable_input_dtype_casting(adapted), warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*broadcast_buffers", FutureWarning)  # no other way to leave that out
             yield
     finally:
-        for part, attention in before:
-            part.set_attn_implementation(attention)
+        model.set_attn_implementation(before)
+        tower.set_attn_implementation(seeing)
 
 
 def _inputs(

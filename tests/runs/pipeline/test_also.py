@@ -62,6 +62,8 @@ def test_choices_made_before_there_were_parts_are_known_again() -> None:
     assert parsed[1].also[0].results()["parts"] == ["retain"]
     again = config.parse(json.dumps(parsed[0].dump()), "test", [], names())
     assert again.also[0].results() == plain
+    turned = config.parse("also: {benchmark: icons_hard, parts: [retain, decoupled, generality]}", "test", [], names())
+    assert turned.also[0].results() == plain
 
 
 def test_refusals_that_the_models_were_taught_count_on_the_other_data(world: World, tmp_path: Path) -> None:
