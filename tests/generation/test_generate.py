@@ -188,6 +188,27 @@ def test_after_a_prefill_the_answer_is_what_the_model_adds(
         assert made.answer == chat.tokenizer.decode(new, skip_special_tokens=True)
 
 
+@pytest.mark.parametrize(("settings", "shrinks"), [(GREEDY, True), (GREEDY.changed(temperature=1.0), False)])
+def test_greedy_answers_that_have_ended_leave_the_batch(
+    loaded: LoadedModel,
+    examples: list[Example],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: GenerateSettings,
+    shrinks: bool,
+) -> None:
+    """Every other token ends a turn, so that answers end one after the other."""
+    ends = [*range(0, loaded.model.config.text_config.vocab_size, 2)]
+    monkeypatch.setattr(loaded.model.generation_config, "eos_token_id", ends)
+    sizes: list[int] = []
+    hook = loaded.model.register_forward_pre_hook(
+        lambda _module, _args, given: sizes.append(len(given["input_ids"])), with_kwargs=True
+    )
+    found = Engine(loaded, settings).answer([Request(each, 0) for each in examples])
+    hook.remove()
+    assert len({len(each.answer) for each in found}) > 1
+    assert (sizes[-1] < len(examples)) is shrinks
+
+
 def test_a_long_question_is_answered_apart_and_as_if_alone(
     loaded: LoadedModel, examples: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
